@@ -1,0 +1,1 @@
+"""Shingles, MinHash, exact similarity and the choice of keepers."""

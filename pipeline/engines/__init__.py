@@ -1,0 +1,1 @@
+"""How tasks are mapped: one Protocol, several engines."""

@@ -1,0 +1,1 @@
+"""Splits to records: one format a file."""

@@ -1,0 +1,1 @@
+"""Mergeable counts and one self-contained page."""

@@ -1,0 +1,1 @@
+"""Megatron `.bin/.idx`, byte by byte, with provenance."""
