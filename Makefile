@@ -1,0 +1,45 @@
+# Each target does all its own set-up: a fresh machine needs git, make and Python ≥ 3.11, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo check test bench clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(VENV)/.plain ## run manifests/quickstart.yaml on real Japanese pages
+	$(BIN)/kakehi run manifests/quickstart.yaml --machine manifests/machines/laptop.yaml
+
+check: $(VENV)/.dev ## style, types, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p kakehi
+	$(BIN)/codespell README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs pipeline filters tokenizer
+
+test: $(VENV)/.dev ## the whole suite
+	$(BIN)/pytest
+
+bench: $(VENV)/.dev ## throughput of every stage on a corpus of Debian manuals (Debian only; downloads it)
+	$(BIN)/python bench/stages.py
+
+clean: ## remove what was made here, the environment too
+	rm -rf $(VENV) work build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.plain: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.plain
+
+# Stock Debian's Python lacks ensurepip; virtualenv or uv bring a pip of their own.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "kakehi needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --python $(PYTHON) $(VENV); \
+	elif command -v virtualenv >/dev/null 2>&1; then virtualenv --quiet --python $(PYTHON) $(VENV); \
+	else echo "this Python can't make environments; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; fi

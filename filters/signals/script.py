@@ -1,0 +1,179 @@
+"""Count characters by script, and give the shares that tell Japanese prose from the rest."""
+
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from kakehi.filters.signals.family import Family, Signal
+from kakehi.filters.texts import Float64N, Int64N, Int64N1, Texts, UInt8M, view
+
+Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a class
+
+# The classes of characters; a code point has one.
+_OTHER, _BLANK, _HIRAGANA, _HIRAGANA_MARK, _KATAKANA, _KATAKANA_MARK, _KANJI, _KANJI_SWALLOW = range(8)
+_LATIN, _DIGIT, _JAPANESE_MARK, _JAPANESE_STOP = range(8, 12)
+_CLASSES = 12
+_PLANE = 0x10000
+
+
+def measure(column: pa.Array) -> tuple[pa.Array, ...]:
+    """Count the characters of every text by script; see `SCRIPT.signals` for each definition."""
+    n = count_classes(view(column))
+    hiragana = n[:, _HIRAGANA] + n[:, _HIRAGANA_MARK]
+    katakana = n[:, _KATAKANA] + n[:, _KATAKANA_MARK]
+    kanji = n[:, _KANJI] + n[:, _KANJI_SWALLOW]
+    marks = n[:, _JAPANESE_MARK] + n[:, _JAPANESE_STOP]
+    characters = n.sum(axis=1)
+    printed = characters - n[:, _BLANK]
+    swallow = n[:, _HIRAGANA] + n[:, _KATAKANA] + n[:, _KANJI_SWALLOW] + n[:, _JAPANESE_STOP]
+    counts = (
+        *(characters, printed, hiragana, katakana, kanji, marks, n[:, _LATIN], n[:, _DIGIT]),
+        swallow,
+    )
+    shares = (
+        share(hiragana + katakana, printed),
+        share(hiragana, printed),
+        share(katakana, printed),
+        share(kanji, printed),
+        share(hiragana + katakana + kanji + marks, printed),
+        share(n[:, _LATIN], printed),
+        share(n[:, _DIGIT], printed),
+        share(n[:, _HIRAGANA], swallow),
+        share(n[:, _KATAKANA], swallow),
+        share(swallow, characters),
+    )
+    return (*map(pa.array, counts), *map(pa.array, shares))
+
+
+def share(part: Int64N, whole: Int64N) -> Float64N:
+    """Divide once, in float64; NaN where there is no whole."""
+    quotient = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
+
+
+def count_classes(texts: Texts) -> Int64NC:
+    """Return int64[n, classes]: how many characters of each class a text has."""
+    return _count(texts.bytes_, texts.offsets, _class_table())
+
+
+_SWALLOW = "Swallow corpus v1, quality rules"
+_RANGES = {
+    "hiragana": "hiragana U+3041-3096, ゝゞゟ and hentaigana",
+    "katakana": "katakana U+30A1-30FA, ーヽヾヿ, U+31F0-31FF, half-width",
+    "kanji": "kanji of all planes, compatibility ideographs, 々〆〇〻",
+    "marks": "、。「」・〜 and the other U+3000 marks, and full-width forms",
+}
+
+
+def _counted(name: str, source: str) -> Signal:
+    return Signal(name=name, dtype=pa.int64(), unit="characters", source=source)
+
+
+def _shared(name: str, source: str) -> Signal:
+    return Signal(name=name, dtype=pa.float64(), unit="share", source=source)
+
+
+SCRIPT = Family(
+    measure=measure,
+    reads=("text",),
+    signals=(
+        _counted("characters", "code points, newlines and blanks included"),
+        _counted("printed", "characters that are neither blanks (Unicode White_Space) nor newlines"),
+        _counted("hiragana", _RANGES["hiragana"]),
+        _counted("katakana", _RANGES["katakana"]),
+        _counted("kanji", _RANGES["kanji"]),
+        _counted("japanese_marks", _RANGES["marks"]),
+        _counted("latin", "letters of the Latin blocks up to U+024F, U+1E00-1EFF, and full-width"),
+        _counted("digits", "0-9, ASCII and full-width"),
+        _counted(
+            "swallow_letters",
+            f"U+3041-3096, U+30A1-30FA, 々〇〻, U+3400-9FFF, U+F900-FAFF, 、，。．！？: 'Japanese letters' of {_SWALLOW}; "
+            "misses ー and 𠮷 as it does",
+        ),
+        _shared("kana_share", "(hiragana + katakana) / printed"),
+        _shared("hiragana_share", "hiragana / printed"),
+        _shared("katakana_share", "katakana / printed"),
+        _shared("kanji_share", "kanji / printed"),
+        _shared("japanese_share", "(hiragana + katakana + kanji + japanese_marks) / printed"),
+        _shared("latin_share", "latin / printed"),
+        _shared("digit_share", "digits / printed"),
+        _shared("swallow_hiragana_share", f"U+3041-3096 / swallow_letters; {_SWALLOW}"),
+        _shared("swallow_katakana_share", f"U+30A1-30FA / swallow_letters; {_SWALLOW}"),
+        _shared("swallow_japanese_share", f"swallow_letters / characters; {_SWALLOW}"),
+    ),
+    version=1,
+    libraries=(),
+)
+
+# First and last code point, class; later rows win.
+_SPANS = (
+    *((0x09, 0x0D, _BLANK), (0x20, 0x20, _BLANK), (0x85, 0x85, _BLANK), (0xA0, 0xA0, _BLANK)),
+    *((0x1680, 0x1680, _BLANK), (0x2000, 0x200A, _BLANK), (0x2028, 0x2029, _BLANK), (0x202F, 0x202F, _BLANK)),
+    *((0x205F, 0x205F, _BLANK), (0x30, 0x39, _DIGIT), (0x41, 0x5A, _LATIN), (0x61, 0x7A, _LATIN)),
+    *((0xAA, 0xAA, _LATIN), (0xBA, 0xBA, _LATIN), (0xC0, 0x24F, _LATIN), (0xD7, 0xD7, _OTHER)),
+    *((0xF7, 0xF7, _OTHER), (0x1E00, 0x1EFF, _LATIN)),
+    *((0x3001, 0x303F, _JAPANESE_MARK), (0x3000, 0x3000, _BLANK), (0x3001, 0x3002, _JAPANESE_STOP)),
+    *((0x3005, 0x3005, _KANJI_SWALLOW), (0x3006, 0x3006, _KANJI), (0x3007, 0x3007, _KANJI_SWALLOW)),
+    *((0x303B, 0x303B, _KANJI_SWALLOW), (0x3041, 0x3096, _HIRAGANA), (0x3099, 0x309C, _JAPANESE_MARK)),
+    *((0x309D, 0x309F, _HIRAGANA_MARK), (0x30A0, 0x30A0, _JAPANESE_MARK), (0x30A1, 0x30FA, _KATAKANA)),
+    *((0x30FB, 0x30FB, _JAPANESE_MARK), (0x30FC, 0x30FF, _KATAKANA_MARK), (0x31F0, 0x31FF, _KATAKANA_MARK)),
+    *((0x3400, 0x9FFF, _KANJI_SWALLOW), (0x4DC0, 0x4DFF, _KANJI_SWALLOW), (0xF900, 0xFAFF, _KANJI_SWALLOW)),
+    *((0xFF01, 0xFF65, _JAPANESE_MARK), (0xFF10, 0xFF19, _DIGIT), (0xFF21, 0xFF3A, _LATIN)),
+    *((0xFF41, 0xFF5A, _LATIN), (0xFF66, 0xFF9D, _KATAKANA_MARK), (0xFF9E, 0xFF9F, _JAPANESE_MARK)),
+    *((0xFF01, 0xFF01, _JAPANESE_STOP), (0xFF0C, 0xFF0C, _JAPANESE_STOP), (0xFF0E, 0xFF0E, _JAPANESE_STOP)),
+    *((0xFF1F, 0xFF1F, _JAPANESE_STOP),),
+)
+
+
+@cache
+def _class_table() -> UInt8M:
+    """Return uint8[65536]: the class of every code point of plane 0."""
+    table = np.full(_PLANE, _OTHER, np.uint8)
+    for first, last, class_ in _SPANS:
+        table[first : last + 1] = class_
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
+    """Count classes; four-byte characters are kanji in planes 2 and 3, kana at U+1AFF0-1B16F, else other."""
+    rows = len(offsets) - 1
+    counts = np.zeros((rows, _CLASSES), np.int64)
+    for row in range(rows):
+        i, stop = offsets[row], offsets[row + 1]
+        mine = counts[row]
+        while i < stop:
+            byte = np.int64(bytes_[i])
+            if byte < 0x80:
+                mine[table[byte]] += 1
+                i += 1
+            elif byte < 0xE0:
+                mine[table[((byte & 0x1F) << 6) | (bytes_[i + 1] & 0x3F)]] += 1
+                i += 2
+            elif byte < 0xF0:
+                code = ((byte & 0x0F) << 12) | ((bytes_[i + 1] & 0x3F) << 6) | (bytes_[i + 2] & 0x3F)
+                mine[table[code]] += 1
+                i += 3
+            else:
+                code = (byte & 0x07) << 18 | (bytes_[i + 1] & 0x3F) << 12 | (bytes_[i + 2] & 0x3F) << 6
+                code |= bytes_[i + 3] & 0x3F
+                if 0x20000 <= code <= 0x3FFFF:
+                    mine[_KANJI] += 1
+                elif (
+                    code == 0x1B000
+                    or 0x1AFF0 <= code <= 0x1AFFF
+                    or 0x1B120 <= code <= 0x1B122
+                    or 0x1B155 <= code <= 0x1B167
+                ):
+                    mine[_KATAKANA_MARK] += 1
+                elif 0x1B001 <= code <= 0x1B152:
+                    mine[_HIRAGANA_MARK] += 1
+                else:
+                    mine[_OTHER] += 1
+                i += 4
+    return counts

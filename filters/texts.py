@@ -1,0 +1,111 @@
+"""Look at an Arrow string column as bytes and offsets, without a copy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+# dtype and axes: N texts or documents, N1 = N + 1, M bytes or values, K hashes, B bands.
+UInt8M: TypeAlias = NDArray[np.uint8]
+UInt16M: TypeAlias = NDArray[np.uint16]
+UInt32M: TypeAlias = NDArray[np.uint32]
+Int64M: TypeAlias = NDArray[np.int64]
+UInt64M: TypeAlias = NDArray[np.uint64]
+BoolN: TypeAlias = NDArray[np.bool_]
+Int64N: TypeAlias = NDArray[np.int64]
+Int64N1: TypeAlias = NDArray[np.int64]
+UInt64N: TypeAlias = NDArray[np.uint64]
+Float64N: TypeAlias = NDArray[np.float64]
+UInt32NK: TypeAlias = NDArray[np.uint32]
+UInt64NB: TypeAlias = NDArray[np.uint64]
+Int64NK: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Hold texts as one run of UTF-8 bytes; text i is `bytes_[offsets[i]:offsets[i + 1]]`.
+
+    `offsets[0]` need not be 0: a slice of a column keeps the column's buffer.
+    """
+
+    bytes_: UInt8M
+    offsets: Int64N1
+
+    def __len__(self) -> int:
+        """Count the texts."""
+        return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        """Decode the texts one by one; for tests and slow paths."""
+        for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            yield self.bytes_[start:stop].tobytes().decode()
+
+    @property
+    def sizes(self) -> Int64N:
+        """Return the length of every text, int64[n], in bytes."""
+        return np.diff(self.offsets)
+
+
+def view(column: pa.Array) -> Texts:
+    """Return the texts of a string column; a null row is an empty text.
+
+    `large_string` without nulls is not copied; `string` has its offsets widened, nulls are filled first.
+    The bytes are trusted to be valid UTF-8: validate buffers from outside at the border.
+
+    Raises:
+        ValueError: The column is no string column.
+    """
+    if not (pa.types.is_large_string(column.type) or pa.types.is_string(column.type)):
+        raise ValueError(
+            f"texts.view: column has type {str(column.type)!r}, wanted 'large_string' or 'string'"
+        )
+    if column.null_count:
+        column = column.fill_null("")
+    dtype = np.dtype(np.int64 if pa.types.is_large_string(column.type) else np.int32)
+    _, offsets, values = column.buffers()
+    bytes_ = np.empty(0, np.uint8) if values is None else np.frombuffer(values, np.uint8)
+    if len(column) == 0:
+        return Texts(bytes_, np.zeros(1, np.int64))
+    start = column.offset * dtype.itemsize
+    return Texts(bytes_, np.frombuffer(offsets, dtype, len(column) + 1, start).astype(np.int64, copy=False))
+
+
+def column_of(texts: Texts) -> pa.LargeStringArray:
+    """Return the texts as a column that shares their memory."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(texts.offsets)), pa.py_buffer(texts.bytes_)]
+    return pa.LargeStringArray.from_buffers(len(texts), buffers[1], buffers[2])
+
+
+@njit(cache=True, nogil=True)
+def decode_into(bytes_: UInt8M, start: int, stop: int, out: UInt32M) -> int:
+    """Write the code points of valid UTF-8 `bytes_[start:stop]` to `out` and return their number.
+
+    `out` needs room for `stop - start`. Plain branches: a branch-free version was slower.
+    """
+    count = 0
+    i = start
+    while i < stop:
+        byte = np.uint32(bytes_[i])
+        if byte < 0x80:
+            out[count] = byte
+            i += 1
+        elif byte < 0xE0:
+            out[count] = ((byte & 0x1F) << 6) | (bytes_[i + 1] & 0x3F)
+            i += 2
+        elif byte < 0xF0:
+            out[count] = ((byte & 0x0F) << 12) | ((bytes_[i + 1] & 0x3F) << 6) | (bytes_[i + 2] & 0x3F)
+            i += 3
+        else:
+            out[count] = (
+                ((byte & 0x07) << 18)
+                | ((bytes_[i + 1] & 0x3F) << 12)
+                | ((bytes_[i + 2] & 0x3F) << 6)
+                | (bytes_[i + 3] & 0x3F)
+            )
+            i += 4
+        count += 1
+    return count

@@ -1,0 +1,300 @@
+"""The command: `kakehi check | plan | run | explain | lookup | report | export | defaults | clean`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from ruamel.yaml import YAML
+
+from kakehi.pipeline import runner
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.errors import CorpusError, DataError
+from kakehi.pipeline.explain import document_of_token
+from kakehi.pipeline.explain import explain as explain_one
+from kakehi.pipeline.machine import load_machine
+from kakehi.pipeline.manifest import Manifest, filled, load
+from kakehi.pipeline.planner import Step
+from kakehi.pipeline.progress import Bars
+from kakehi.pipeline.report.tally import draw, funnel
+from kakehi.pipeline.store import Store
+
+
+class _Example(click.Command):
+    """A command whose help ends with its example, as it is typed."""
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the example."""
+        del ctx
+        with formatter.section("Example"):
+            formatter.write(f"  {self._example}\n")
+
+
+MANIFEST = click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
+WORK = click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("work"),
+    show_default=True,
+    help="Folder for everything that is made.",
+)
+LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Read this many records of each source.")
+UNTIL = click.option("--until", metavar="STEP", help="Stop after this step.")
+VERIFY = click.option("--verify", is_flag=True, help="Compare every byte with its receipt, not sizes alone.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="kakehi")
+def cli() -> None:
+    """Turn the Japanese web into pretraining data, every document accounted for."""
+
+
+def main() -> None:
+    """Run the command; an error of ours is one message and its own exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except CorpusError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped: what is done is kept; run again to go on", err=True)
+        sys.exit(130)
+    except OSError as error:
+        click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(DataError.exit_code)
+
+
+@cli.command(cls=_Example, example="kakehi check manifests/quickstart.yaml")
+@MANIFEST
+def check(manifest: Path) -> None:
+    """Check a manifest and its inputs; change nothing."""
+    read = load(manifest)
+    shards = runner.discover(read)
+    for source in read.sources:
+        mine = shards[source.name]
+        files = [file for shard in mine for file in shard.files]
+        size = sum(file.size for file in files)
+        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {len(mine)} shards")
+    click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
+
+
+@cli.command(cls=_Example, example="kakehi plan manifests/quickstart.yaml")
+@MANIFEST
+@WORK
+@LIMIT
+@UNTIL
+@VERIFY
+def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool) -> None:
+    """Print what `run` would do, and why."""
+    click.echo(draw_plan(_planned(load(manifest), work, limit=limit, until=until, verify=verify)))
+
+
+@cli.command(cls=_Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")
+@MANIFEST
+@WORK
+@LIMIT
+@UNTIL
+@VERIFY
+@click.option(
+    "--machine",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where it runs: manifests/machines/*.yaml.",
+)
+def run(
+    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+) -> None:
+    """Run a manifest; what is whole already is left alone."""
+    started = time.monotonic()
+    read, place = load(manifest), load_machine(machine)
+    steps = _planned(read, work, limit=limit, until=until, verify=verify)
+    if all(step.action == "skip" for step in steps):
+        click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
+    else:
+        click.echo(draw_plan([step for step in steps if step.action == "run"]), err=True)
+        with Inline() as engine:
+            runner.run(
+                read, steps, Store(work), engine, progress=Bars(), bytes_per_worker=place.bytes_per_worker
+            )
+        click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
+    click.echo(draw(funnel([runner.summary(step, Store(work)) for step in steps])))
+    for line in _places(steps, Store(work)):
+        click.echo(line)
+
+
+@cli.command(
+    cls=_Example, example="kakehi explain manifests/quickstart.yaml https://httpd.example/ja/howto/auth.html"
+)
+@MANIFEST
+@click.argument("document", metavar="URL|ID")
+@WORK
+@LIMIT
+def explain(manifest: Path, document: str, work: Path, limit: int | None) -> None:
+    """Tell one document's way: its record, charset, signals, objections, partner, tokens."""
+    steps = _planned(load(manifest), work, limit=limit)
+    for line in explain_one(steps, Store(work), document):
+        click.echo(line)
+
+
+@cli.command(
+    cls=_Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
+)
+@click.argument("prefix", type=click.Path(path_type=Path))
+@click.option("--token", type=click.IntRange(min=0), required=True, help="Position in the .bin, from 0.")
+def lookup(prefix: Path, token: int) -> None:
+    """Name the document that a token of a packed file came from."""
+    found = document_of_token(prefix, token)
+    found["id"] = found["id"].hex()
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+
+
+@cli.command(cls=_Example, example="kakehi report manifests/quickstart.yaml")
+@MANIFEST
+@WORK
+@LIMIT
+def report(manifest: Path, work: Path, limit: int | None) -> None:
+    """Print the funnel and where the report lies."""
+    steps = _planned(load(manifest), work, limit=limit)
+    store = Store(work)
+    rows = funnel([runner.summary(step, store) for step in steps])
+    click.echo(draw(rows))
+    made = [step for step in steps if step.name == "report" and step.action == "skip"]
+    if not made:
+        raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")
+    click.echo(store.folder("report", made[0].address) / "report.html")
+
+
+@cli.command(cls=_Example, example="kakehi export manifests/quickstart.yaml --to corpus/")
+@MANIFEST
+@WORK
+@LIMIT
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Empty folder to fill.",
+)
+def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
+    """Copy the exported text out of the work folder."""
+    steps = [s for s in _planned(load(manifest), work, limit=limit) if s.stage.name == "export"]
+    if not steps or any(step.action == "run" for step in steps):
+        raise DataError(
+            "export: not made yet, or out of date", hint=f"kakehi run {manifest}, with export: in it"
+        )
+    if target.exists() and any(target.iterdir()):
+        raise DataError(f"{os.fspath(target)!r}: is not empty", hint="name a folder that is")
+    store = Store(work)
+    for step in steps:
+        home = store.folder(step.name, step.address)
+        for output in (output for r in runner.receipts_of(step, store) for output in r.outputs):
+            place = target / output.name if len(steps) == 1 else target / step.name / output.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(home / output.name, place)
+            click.echo(place)
+
+
+@cli.command(cls=_Example, example="kakehi defaults manifests/quickstart.yaml")
+@MANIFEST
+def defaults(manifest: Path) -> None:
+    """Print the manifest with every default written in."""
+    text = io.StringIO()
+    YAML(typ="rt").dump(filled(load(manifest)), text)
+    click.echo(text.getvalue(), nl=False)
+
+
+@cli.command(cls=_Example, example="kakehi clean manifests/quickstart.yaml --yes")
+@click.argument(
+    "manifests",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="MANIFEST...",
+)
+@WORK
+@click.option("--yes", is_flag=True, help="Remove; without it, only say what would go.")
+def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
+    """Remove what none of these manifests reaches."""
+    steps = [step for path in manifests for step in _planned(load(path), work)]
+    store = Store(work)
+    reached = {store.folder(step.name, step.address) for step in steps}
+    gone = [path for path in store.addresses() if path not in reached]
+    kept_shards = {(step.name, step.address, s.source, s.name) for step in steps for s in step.shards}
+    gone += [path for path in _stale_shards(reached, kept_shards) if path.exists()]
+    gone += sorted((work / "tmp").glob("*"))
+    for path in gone:
+        click.echo(f"{'removed' if yes else 'would remove'} {path}")
+        if yes:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
+
+
+def draw_plan(steps: list[Step]) -> str:
+    """Write a plan as lines: step, source, address, what is to do, why."""
+    rows = [
+        (
+            step.name,
+            step.source or "",
+            step.address[:6],
+            step.action,
+            f"{len(step.todo)}/{len(step.shards)}" if step.stage.shape != "corpus" else "",
+            step.reason,
+        )
+        for step in steps
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]).rstrip()
+        for row in rows
+    )
+
+
+def _planned(manifest: Manifest, work: Path, **options: Any) -> list[Step]:
+    return runner.make_plan(manifest, Store(work), **options)
+
+
+def _places(steps: list[Step], store: Store) -> list[str]:
+    """Name what a user wants to find."""
+    wanted: dict[str, Callable[[str], bool]] = {
+        "tokenizer": lambda name: name.startswith("tokenizer."),
+        "binaries": lambda name: name.endswith((".bin", ".idx")),
+        "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
+        "report": lambda name: name.endswith(".html"),
+    }
+    kinds = {"train": "tokenizer", "pack": "binaries", "export": "export", "report": "report"}
+    lines = []
+    for step in steps:
+        kind = kinds.get(step.stage.name)
+        names = [o.name for r in runner.receipts_of(step, store) for o in r.outputs] if kind else []
+        chosen = [name for name in names if kind and wanted[kind](name)]
+        home = store.folder(step.name, step.address)
+        if kind == "export" and chosen:
+            lines.append(f"{kind:<10} {home} ({len(chosen)} files)")
+        else:
+            lines += [f"{kind:<10} {home / name}" for name in chosen]
+    return lines
+
+
+def _stale_shards(reached: set[Path], kept: set[tuple[str, str, str, str]]) -> list[Path]:
+    """Find the files of shards that no plan has any more."""
+    found = []
+    for home in sorted(reached):
+        for path in sorted(home.glob("*/*.json")):
+            step, address, source = home.parent.name, home.name, path.parent.name
+            if (step, address, source, path.stem) not in kept:
+                found += [path, *path.parent.glob(f"{path.stem}*.parquet")]
+    return found

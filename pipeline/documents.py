@@ -1,0 +1,183 @@
+"""Turn texts into rows of `documents`, and what could not become one into rows of `rejects`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from kakehi.filters.cleaning.normalise import Level, normalise
+from kakehi.pipeline.schemas import DOCUMENTS, ID, REJECTS
+from kakehi.pipeline.stage import Rows, Split
+
+#: A batch is closed at this much text (UTF-8 bytes) …
+BATCH_BYTES: Final = 64 << 20
+#: … or this many rows: pages of a few hundred characters would make row groups no reader wants.
+BATCH_ROWS: Final = 8192
+
+Place = tuple[int, int]
+
+
+class Collector:
+    """Collect documents and rejects of one split, and hand them out as batches.
+
+    Args:
+        split: whose source and file name go into every row.
+        level: of normalisation.
+        rejects: write a row for each, or only count them by reason.
+    """
+
+    def __init__(self, split: Split, *, level: Level, rejects: Literal["rows", "counts"]) -> None:
+        self._split = split
+        self._input = split.file.name if split.file else str(split.spec.get("dataset"))
+        self._level: Level = level
+        self._reject_rows = rejects == "rows"
+        self._counts: Counter[str] = Counter()
+        self._clear()
+
+    def add(
+        self,
+        place: Place,
+        *,
+        record_id: str | None,
+        text: str,
+        title: str | None,
+        url: str | None,
+        fetched: str | None,
+        codec: str | None = None,
+        codec_from: str | None = None,
+        replaced: int = 0,
+        gate: str | None = None,
+    ) -> None:
+        """Take a text as a document."""
+        self._counts["records"] += 1
+        self._bytes += len(text)  # code points: a lower bound of bytes, cheap
+        self._texts.append(text)
+        self._titles.append(title)
+        self._documents.append(
+            {
+                "id": self._id(record_id, place),
+                "source": self._split.source,
+                "url": url,
+                "host": _host(url),
+                "fetched": fetched,
+                "codec": codec,
+                "codec_from": codec_from,
+                "replaced": replaced,
+                "gate": gate,
+                "input": self._input,
+                "offset": place[0],
+                "length": place[1],
+            }
+        )
+
+    def reject(
+        self, place: Place, reason: str, *, record_id: str | None, url: str | None, note: str | None = None
+    ) -> None:
+        """Take a record that can't become a document."""
+        self._counts["records"] += 1
+        self._count_reject(reason)
+        if self._reject_rows:
+            self._rejects.append(
+                {
+                    "id": self._id(record_id, place),
+                    "url": url,
+                    "input": self._input,
+                    "offset": place[0],
+                    "length": place[1],
+                    "reason": reason,
+                    "note": note,
+                }
+            )
+
+    def full(self) -> bool:
+        """Say whether a batch is due."""
+        return (
+            self._bytes * 3 >= BATCH_BYTES
+            or len(self._documents) >= BATCH_ROWS
+            or len(self._rejects) >= 8 * BATCH_ROWS
+        )
+
+    def flush(self) -> Iterator[Rows]:
+        """Hand out what has been collected, if anything."""
+        if not (self._documents or self._rejects or self._counts):
+            return
+        documents = self._build()
+        rejects = pa.RecordBatch.from_pylist(self._rejects, schema=REJECTS)
+        counts = dict(self._counts)
+        self._clear()
+        yield Rows(documents, rejects, counts)
+
+    def _clear(self) -> None:
+        self._documents: list[dict[str, object]] = []
+        self._texts: list[str] = []
+        self._titles: list[str | None] = []
+        self._rejects: list[dict[str, object]] = []
+        self._bytes = 0
+        self._counts.clear()
+
+    def _build(self) -> pa.RecordBatch:
+        text = normalise(_strings(self._texts, pa.large_string()), self._level)
+        title = normalise(_strings(self._titles, pa.string()), self._level).cast(pa.string())
+        filled = pc.not_equal(pc.binary_length(text), 0)
+        for index, whole in enumerate(filled.to_pylist()):
+            if not whole:
+                self._reject_empty(self._documents[index])
+        rows = [row for row, whole in zip(self._documents, filled.to_pylist(), strict=True) if whole]
+        text, title = text.filter(filled), title.filter(filled)
+        characters = pc.utf8_length(text)
+        self._counts["documents"] += len(rows)
+        self._counts["characters"] += pc.sum(characters).as_py() or 0
+        self._counts["text_bytes"] += pc.sum(pc.binary_length(text)).as_py() or 0
+        made = {
+            "title": title,
+            "text": text,
+            "characters": characters.cast(pa.int64()),
+            "text_hash": pa.array([xxhash.xxh3_128_digest(value.as_buffer()) for value in text], ID),
+        }
+        self._counts["gated"] += sum(row["gate"] is not None for row in rows)
+        return pa.RecordBatch.from_arrays(
+            [
+                made[field.name]
+                if field.name in made
+                else pa.array([row[field.name] for row in rows], field.type)
+                for field in DOCUMENTS
+            ],
+            schema=DOCUMENTS,
+        )
+
+    def _reject_empty(self, row: dict[str, object]) -> None:
+        self._count_reject("no_text")
+        if self._reject_rows:
+            kept = {key: row[key] for key in ("id", "url", "input", "offset", "length")}
+            self._rejects.append({**kept, "reason": "no_text", "note": None})
+
+    def _count_reject(self, reason: str) -> None:
+        self._counts[f"reject/{reason}"] += 1
+
+    def _id(self, record_id: str | None, place: Place) -> bytes:
+        name = record_id if record_id is not None else f"{self._input}\0{place[0]}"
+        return xxhash.xxh3_128_digest(f"{self._split.source}\0{name}".encode())
+
+
+def _strings(values: list[str] | list[str | None], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # a lone surrogate, out of a \\ud800 in JSON or a reference in HTML
+        return pa.array(
+            [value if value is None else value.encode(errors="replace").decode() for value in values], kind
+        )
+
+
+def _host(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,41 @@
+"""The seam between what is done and where: one method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A task that raised, or killed its worker.
+
+    Args:
+        error: what was raised.
+        trace: the traceback as text, for the events file.
+    """
+
+    error: BaseException
+    trace: str
+
+
+class Engine(Protocol):
+    """Run a task on every item; yield (position, result or Failure) as they complete.
+
+    Tasks get paths and parameters and return counts: an engine never sees a document.
+    """
+
+    def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
+        """Run with a bounded number of tasks under way."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...

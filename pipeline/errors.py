@@ -1,0 +1,70 @@
+"""Every error a user can meet, and the exit code the command ends with.
+
+    CorpusError                 1
+    ├── ManifestError           2   the manifest says something that can't be
+    │   └── ParameterError      2   one parameter of one stage
+    ├── DataError               3   an input or output file is not what it should be
+    ├── ContractError           4   our bug: a stage broke its own promise
+    └── EngineError             5   a task failed or a worker died
+
+A message says where, what, what was got and what was wanted; a hint, on its own line, says the way out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CorpusError(Exception):
+    """Say what went wrong with a corpus, where, and the way out.
+
+    Args:
+        message: where, what, got, wanted; lower case, no full stop.
+        hint: the way out, or None.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive a pickle: keyword-only arguments are lost by the default."""
+        return _rebuild, (type(self), self.message, self.hint)
+
+
+class ManifestError(CorpusError):
+    """The manifest says something that can't be."""
+
+    exit_code = 2
+
+
+class ParameterError(ManifestError, ValueError):
+    """One parameter of one stage has a value it can't have."""
+
+
+class DataError(CorpusError):
+    """An input or output file is not what it should be."""
+
+    exit_code = 3
+
+
+class ContractError(CorpusError):
+    """A stage broke its own promise: a bug of ours."""
+
+    exit_code = 4
+
+
+class EngineError(CorpusError):
+    """A task failed, or a worker died."""
+
+    exit_code = 5
+
+
+def _rebuild(kind: type[CorpusError], message: str, hint: str | None) -> CorpusError:
+    return kind(message, hint=hint)

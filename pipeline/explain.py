@@ -1,0 +1,218 @@
+"""Tell one document's way: record, charset, signals, every objection with its value, partner, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.planner import Step
+from kakehi.pipeline.shards import Shard
+from kakehi.pipeline.store import Store
+from kakehi.tokenizer.packed.provenance import lookup, path_beside
+
+#: Code points of the text that are shown.
+SHOWN = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a document or reject lies: shard, row, and the row itself."""
+
+    shard: Shard
+    row: int
+    values: Mapping[str, Any]
+    rejected: bool
+
+
+def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
+    """Tell the way of every document or reject with this URL or id.
+
+    Args:
+        steps: of the plan; what has not run yet is left out.
+        store: the work folder.
+        wanted: a URL, or an id of 32 hexadecimal digits.
+
+    Returns:
+        lines to print.
+
+    Raises:
+        DataError: nothing of that name.
+    """
+    found = list(find(steps, store, wanted))
+    if not found:
+        raise DataError(
+            f"{wanted!r}: no document and no reject has this URL or id",
+            hint="ids have 32 hexadecimal digits; URLs are compared whole; `kakehi run` must have run",
+        )
+    lines: list[str] = []
+    for place in found:
+        lines += [*(["", "—" * 20, ""] if lines else []), *_told(steps, store, place)]
+    return lines
+
+
+def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[Place]:
+    """Find documents and rejects by URL or id."""
+    column, value = _key(wanted)
+    for step in steps:
+        if step.stage.shape != "source":
+            continue
+        for shard in step.shards:
+            table = store.table(step.name, step.address, shard.source, shard.name)
+            rejects = table.with_name(f"{table.stem}.rejects.parquet")
+            yield from _rows(table, shard, column, value, rejected=False)
+            yield from _rows(rejects, shard, column, value, rejected=True)
+
+
+def _key(wanted: str) -> tuple[str, pa.Scalar]:
+    try:
+        plain = bytes.fromhex(wanted)
+    except ValueError:
+        plain = b""
+    return ("id", pa.scalar(plain, pa.binary(16))) if len(plain) == 16 else ("url", pa.scalar(wanted))
+
+
+def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: bool) -> Iterator[Place]:
+    if not path.exists():
+        return
+    file = pq.ParquetFile(path)
+    start = 0
+    for group in range(file.num_row_groups):
+        keys = file.read_row_group(group, [column]).column(0)
+        hits = [i for i, hit in enumerate(pc.equal(keys, value).to_pylist()) if hit]
+        rows = file.read_row_group(group).take(hits).to_pylist() if hits else []
+        yield from (
+            Place(shard=shard, row=start + i, values=row, rejected=rejected)
+            for i, row in zip(hits, rows, strict=True)
+        )
+        start += len(keys)
+
+
+def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
+    row = place.values
+    lines = [
+        f"id          {row['id'].hex()}",
+        f"url         {row['url']}",
+        f"record      {row['input']}, offset {row['offset']:,}, length {row['length']:,}",
+    ]
+    if place.rejected:
+        note = f" ({row['note']})" if row["note"] else ""
+        return [*lines, f"rejected    {row['reason']}{note}: never became a document"]
+    text = row["text"]
+    lines += [
+        f"row         {place.shard.source}/{place.shard.name}, row {place.row}",
+        f"charset     {row['codec']}, decided by {row['codec_from']}; {row['replaced']} characters replaced",
+        f"title       {row['title']}",
+        f"text        {row['characters']:,} characters: {text[:SHOWN]!r}{'…' if len(text) > SHOWN else ''}",
+    ]
+    for step in steps:
+        if step.source in {None, place.shard.source}:
+            lines += _hop(step, store, place)
+    return lines
+
+
+def _hop(step: Step, store: Store, place: Place) -> list[str]:
+    if step.stage.writes == "packed":
+        return _packed(step, store, place)
+    row = _read(step, store, place)
+    if row is None:
+        return []
+    if step.stage.writes == "signals":
+        return [f"signal      {name} = {_value(value)}" for name, value in row.items()]
+    if step.stage.writes == "groups":
+        return [f"exact       {row['group_size']} documents have this text"]
+    if step.stage.name == "screen":
+        return _screened(step, store, place, row)
+    if step.stage.name == "keep":
+        return _kept(step, store, row)
+    if step.stage.writes == "tokens":
+        return [
+            f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{len(row['ids']):,} tokens")
+        ]
+    return []
+
+
+def _screened(step: Step, store: Store, place: Place, row: Mapping[str, Any]) -> list[str]:
+    [measured] = step.upstream["signals"]
+    signals = _read(measured, store, place) or {}
+    rules = {rule["signal"]: rule for rule in step.parameters["rules"]}
+    lines = [f"{step.name:<11} {'objects: ' + row['verdict'] if row['verdict'] else 'no objection'}"]
+    for name in row["objections"]:
+        signal, _, bound = name.partition(":")[2].rpartition(".")
+        rule = rules.get(signal)
+        wanted = "" if rule is None else rule.get({"in": "one_of"}.get(bound, bound))
+        said = (
+            f": {_value(signals.get(signal))}, {bound} is {wanted}" if rule else ": let through as a sample"
+        )
+        lines.append(f"objection   {name}{said}")
+    return lines
+
+
+def _kept(step: Step, store: Store, row: Mapping[str, Any]) -> list[str]:
+    if row["verdict"] is None:
+        stands = row["cluster_size"]
+        said = f"stands for {stands} documents" if stands else "no keeper: it has a verdict already"
+        return [f"{step.name:<11} no objection; {said}"]
+    partner = row["partner"].hex()
+    found = next(iter(find(list(step.upstream["documents"]), store, partner)), None)
+    named = f" {found.values['url']}" if found and found.values["url"] else ""
+    return [
+        f"{step.name:<11} objects: {row['verdict']}",
+        f"partner     {partner}{named}, similarity {row['similarity']:.4f}",
+    ]
+
+
+def _packed(step: Step, store: Store, place: Place) -> list[str]:
+    lines: list[str] = []
+    for path in sorted(store.folder(step.name, step.address).glob("*.provenance.parquet")):
+        found = pq.read_table(path, filters=[("id", "=", place.values["id"])]).to_pylist()
+        prefix = path.name.removesuffix(".provenance.parquet")
+        mine = [row for row in found if (row["shard"], row["row"]) == (place.shard.name, place.row)]
+        lines += [
+            f"{step.name:<11} {prefix}.bin, tokens {row['first_token']:,} to {row['first_token'] + row['tokens'] - 1:,}"
+            for row in mine
+        ]
+    return lines
+
+
+def _read(step: Step, store: Store, place: Place) -> dict[str, Any] | None:
+    """Read the row of a row-wise table, or None where the step has not run or writes none."""
+    path = store.table(step.name, step.address, place.shard.source, place.shard.name)
+    if step.stage.writes == "keys" or not path.exists():
+        return None
+    file, start = pq.ParquetFile(path), 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if place.row < start + rows:
+            return dict(file.read_row_group(group).slice(place.row - start, 1).to_pylist()[0])
+        start += rows
+    return None
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def document_of_token(prefix: Path, token: int) -> dict[str, Any]:
+    """Find the document that holds a token of a packed prefix.
+
+    Args:
+        prefix: path without `.bin`.
+        token: position from 0.
+
+    Raises:
+        DataError: no such prefix, or no such token.
+    """
+    path = path_beside(prefix)
+    try:
+        return dict(lookup(pq.ParquetFile(path), token))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: is not there", hint="PREFIX is the path of a .bin without .bin") from error
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error

@@ -1,0 +1,98 @@
+"""What a corpus stage is handed: the shards in order, with the paths of their tables, and artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kakehi.pipeline.schemas import Table
+from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.store import Receipt
+from kakehi.pipeline.tables import ids_digest, lockstep, read_column, row_count
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTables:
+    """The row-wise tables of one shard.
+
+    Args:
+        source: name in the manifest.
+        name: of the shard.
+        ordinal: its place among the step's shards; the upper bits of its row numbers.
+        paths: table to its files, several for `verdict`.
+    """
+
+    source: str
+    name: str
+    ordinal: int
+    paths: Mapping[Table, tuple[Path, ...]]
+
+    def batches(self, *tables: Table, columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Read tables in step; `columns` are those of `documents`."""
+        return lockstep({name: self.paths[name] for name in tables}, columns)
+
+    def column(self, table: Table, name: str) -> pa.ChunkedArray:
+        """Read one column of one table whole."""
+        [path] = self.paths[table]
+        return read_column(path, name)
+
+    @property
+    def rows(self) -> int:
+        """Count the documents of the shard."""
+        return row_count(self.paths["documents"][0])
+
+    @property
+    def ids(self) -> str:
+        """The digest of the shard's ids, for the tables made beside it."""
+        return ids_digest(self.paths["documents"][0])
+
+    def output(self, out: Path) -> Path:
+        """Where a corpus stage writes its row-wise table of this shard."""
+        return out / self.source / f"{self.name}.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSummary:
+    """A step that ran before, for a stage that sums up.
+
+    Args:
+        name: of the step.
+        source: for source and row-wise steps, else None.
+        stage: what ran.
+        parameters: filled in.
+        receipts: of its shards, or the one of a corpus step.
+    """
+
+    name: str
+    source: str | None
+    stage: Stage
+    parameters: Mapping[str, Any]
+    receipts: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a corpus stage reads.
+
+    Args:
+        corpus: the manifest's name for it.
+        shards: in the manifest's order of sources, then by trie prefix.
+        artifacts: table to the folder it lies in, for tables that are no rows of shards.
+        bytes_per_worker: memory a task may take.
+        steps: every step before this one, for stages that sum up; else empty.
+    """
+
+    corpus: str
+    shards: tuple[ShardTables, ...]
+    artifacts: Mapping[Table, Path] = field(default_factory=dict)
+    bytes_per_worker: int = 4 << 30
+    steps: tuple[StepSummary, ...] = ()
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources in order."""
+        return list(dict.fromkeys(shard.source for shard in self.shards))

@@ -1,0 +1,135 @@
+"""Mergeable counts: what a task counts in passing, and the funnel that adds them up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kakehi.pipeline.inputs import StepSummary
+from kakehi.pipeline.store import merge
+
+
+def count_batch(table: str, out: pa.RecordBatch, batch: pa.RecordBatch) -> dict[str, int]:
+    """Count what one batch of a row-wise table says.
+
+    Args:
+        table: that was written.
+        out: the batch written.
+        batch: the batch it was made from; verdicts are weighed with its `characters`.
+    """
+    counts: Counter[str] = Counter(rows=out.num_rows)
+    if table == "verdict":
+        counts.update(count_verdicts(out.column("verdict"), batch.column("characters")))
+        if "objections" in out.schema.names:
+            counts.update(_count_objections(out.column("objections")))
+    if table == "tokens":
+        lengths = pc.list_value_length(out.column("ids"))
+        counts["tokens"] = pc.sum(lengths).as_py() or 0
+        counts["encoded"] = len(out) - lengths.null_count
+    return dict(counts)
+
+
+def count_verdicts(verdict: pa.Array, characters: pa.Array) -> dict[str, int]:
+    """Count documents and characters by verdict; `kept` where it is null."""
+    table = pa.table({"verdict": verdict, "characters": characters})
+    groups = table.group_by("verdict").aggregate([("characters", "sum"), ("characters", "count")])
+    counts: dict[str, int] = {}
+    for row in groups.to_pylist():
+        name = "kept" if row["verdict"] is None else f"verdict/{row['verdict']}"
+        counts[f"{name}/documents"] = row["characters_count"]
+        counts[f"{name}/characters"] = row["characters_sum"] or 0
+    return counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunnelRow:
+    """One line of the funnel.
+
+    Args:
+        label: what it counts.
+        documents: documents (records for the first lines), or None.
+        characters: code points, or None where they are not known.
+        kind: `total`, `reject`, `drop` or `tokens`.
+    """
+
+    label: str
+    documents: int | None
+    characters: int | None
+    kind: str
+
+
+def funnel(steps: Sequence[StepSummary]) -> list[FunnelRow]:
+    """Add up the receipts of steps, in their order, to the way from records to tokens."""
+    tables = {step.name: step.stage.writes for step in steps}
+    totals = {
+        name: merge(receipt.counts for step in steps if step.name == name for receipt in step.receipts)
+        for name in tables
+    }
+    sources = merge(total for name, total in totals.items() if tables[name] == "documents")
+    rows = [_row("records in", sources.get("records", 0), None, "total")]
+    rows += [
+        _row(f"reject: {key.removeprefix('reject/')}", -value, None, "reject")
+        for key, value in _sorted(sources, "reject/")
+    ]
+    left, characters = sources.get("documents", 0), sources.get("characters", 0)
+    rows.append(_row("documents", left, characters, "total"))
+    for step, total in totals.items():
+        if tables[step] != "verdict":
+            continue
+        for name, documents in _verdicts(total):
+            lost = total[f"verdict/{name}/characters"]
+            rows.append(_row(f"drop: {name}", -documents, -lost, "drop"))
+            left, characters = left - documents, characters - lost
+    rows.append(_row("kept", left, characters, "total"))
+    for step, total in totals.items():
+        if tables[step] == "tokens":
+            rows.append(_row(f"tokens ({step}, end marks counted)", total.get("tokens", 0), None, "tokens"))
+    return rows
+
+
+def draw(rows: list[FunnelRow]) -> str:
+    """Write the funnel as a table for a terminal."""
+    width = max(len(row.label) for row in rows)
+    lines = [f"{'':{width}}  {'documents':>12}  {'characters':>14}"]
+    for row in rows:
+        indent = "  " if row.kind in {"reject", "drop"} else ""
+        lines.append(
+            f"{indent + row.label:{width + 2}}{_number(row.documents):>12}  {_number(row.characters):>14}"
+        )
+    return "\n".join(lines)
+
+
+def _verdicts(total: Mapping[str, int]) -> list[tuple[str, int]]:
+    found = _sorted(total, "verdict/")
+    ending = "/documents"
+    return [
+        (key.removeprefix("verdict/").removesuffix(ending), value)
+        for key, value in found
+        if key.endswith(ending)
+    ]
+
+
+def _count_objections(objections: pa.Array) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    every = pc.value_counts(objections.flatten())
+    counts.update({f"objection/{item['values']}": item["counts"] for item in every.to_pylist()})
+    alone = objections.filter(pc.equal(pc.list_value_length(objections), 1)).flatten()
+    counts.update({f"alone/{item['values']}": item["counts"] for item in pc.value_counts(alone).to_pylist()})
+    return counts
+
+
+def _row(label: str, documents: int | None, characters: int | None, kind: str) -> FunnelRow:
+    return FunnelRow(label=label, documents=documents, characters=characters, kind=kind)
+
+
+def _sorted(counts: Mapping[str, int], prefix: str) -> list[tuple[str, int]]:
+    found = [(key, value) for key, value in counts.items() if key.startswith(prefix)]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

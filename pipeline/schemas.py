@@ -1,0 +1,94 @@
+"""The tables that stages hand on: their names, columns and units.
+
+Row-wise tables of one shard share its name, row count and row order. Inside the pipeline a row is a uint64:
+the shard's ordinal in its upper 24 bits, the row in its lower 40.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Table = Literal[
+    "documents", "rejects", "signals", "verdict", "groups", "keys", "pairs", "tokenizer", "tokens", "packed"
+]
+
+ROW_BITS: Final = 40
+
+ID: Final = pa.binary(16)
+
+DOCUMENTS: Final = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),  # hash of source + record id, or of source + file + offset
+        pa.field("source", pa.string(), nullable=False),  # name in the manifest
+        pa.field("url", pa.string()),
+        pa.field("host", pa.string()),
+        pa.field("fetched", pa.string()),  # ISO 8601 as the record has it
+        pa.field("title", pa.string()),
+        pa.field("text", pa.large_string(), nullable=False),  # normalised, never empty
+        pa.field("text_hash", pa.binary(16), nullable=False),  # xxh3-128 of the UTF-8 text
+        pa.field("characters", pa.int64(), nullable=False),  # code points of text
+        pa.field("codec", pa.string()),  # Python's name of the charset the bytes were read with
+        pa.field("codec_from", pa.string()),  # what decided it
+        pa.field("replaced", pa.int64(), nullable=False),  # U+FFFD put in by decoding
+        pa.field("gate", pa.string()),  # objection of the gate that let this one through as a sample
+        pa.field("input", pa.string(), nullable=False),  # input file, relative to the manifest
+        pa.field("offset", pa.int64(), nullable=False),  # place of the record in it
+        pa.field("length", pa.int64(), nullable=False),
+    ]
+)
+
+REJECTS: Final = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("length", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("note", pa.string()),
+    ]
+)
+
+GROUPS: Final = pa.schema(
+    [
+        pa.field("group", pa.uint64(), nullable=False),  # row of the group's first member
+        pa.field("group_size", pa.uint32(), nullable=False),
+    ]
+)
+
+PAIRS: Final = pa.schema(
+    [
+        pa.field("a", pa.uint64(), nullable=False),  # row of one group's first member; a < b
+        pa.field("b", pa.uint64(), nullable=False),
+        pa.field("shared", pa.int64(), nullable=False),  # shingles both have
+        pa.field("union", pa.int64(), nullable=False),  # shingles either has; similarity = shared / union
+    ]
+)
+
+KEEP: Final = pa.schema(
+    [
+        pa.field("verdict", pa.string()),
+        pa.field("partner", ID),  # id of the kept document this one duplicates
+        pa.field("partner_row", pa.uint64()),
+        pa.field("similarity", pa.float64()),  # Jaccard of shingle sets, measured; 1 for equal texts
+        pa.field("cluster_size", pa.uint32(), nullable=False),  # documents that this kept one stands for
+    ]
+)
+
+
+def rows_of(ordinal: int, count: int) -> npt.NDArray[np.uint64]:
+    """Number the rows of one shard.
+
+    Returns:
+        uint64[count]: ordinal in the upper 24 bits, row in the lower 40.
+    """
+    return np.arange(count, dtype=np.uint64) + (np.uint64(ordinal) << np.uint64(ROW_BITS))
+
+
+def place_of(row: int) -> tuple[int, int]:
+    """Split a row number into the shard's ordinal and the row in it."""
+    return row >> ROW_BITS, row & ((1 << ROW_BITS) - 1)

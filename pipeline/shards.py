@@ -1,0 +1,133 @@
+"""Group input files into shards: stable, append-only, and a function of the files alone.
+
+A shard is a node of the binary trie over sha256 of the files' names, split while it is larger than its target and
+holds more than one file. So one more file lands in one shard (or splits it in two) and leaves all others as they
+are; grouping sorted names greedily would shift every later shard instead.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kakehi.pipeline.addresses import canonical, digest
+from kakehi.pipeline.errors import DataError
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class InputFile:
+    """One input file as it was found.
+
+    Args:
+        name: relative to the manifest's folder, with forward slashes; part of every address.
+        path: where it is on this machine; part of none.
+        size: bytes.
+        mtime_ns: nanoseconds since the epoch, or 0 where a digest is declared.
+    """
+
+    name: str
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A stable group of input files of one source, and its rows.
+
+    Args:
+        source: the source's name in the manifest.
+        name: trie prefix and identity, e.g. `01-5f3c09ab`; the file name of all its row-wise outputs.
+        files: sorted by name.
+        limit: records to read at most, from the first file on, or None for all.
+        spec: what is read where there are no files (a Hugging Face dataset), else None.
+    """
+
+    source: str
+    name: str
+    files: tuple[InputFile, ...]
+    limit: int | None = None
+    spec: tuple[tuple[str, object], ...] | None = None
+
+
+def find_files(patterns: Iterable[str], root: Path) -> list[InputFile]:
+    """Find the files that glob patterns name, each once, sorted by name.
+
+    Args:
+        patterns: relative to root, `**` for any depth.
+        root: the manifest's folder.
+
+    Raises:
+        DataError: a pattern that names no file.
+    """
+    found: dict[str, InputFile] = {}
+    for pattern in patterns:
+        names = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+        files = [name for name in names if (root / name).is_file()]
+        if not files:
+            raise DataError(
+                f"{pattern!r}: no file of that name below {os.fspath(root)!r}",
+                hint="patterns are relative to the manifest's folder; ** crosses folders",
+            )
+        found.update((name, _look(name, root)) for name in files)
+    return [found[name] for name in sorted(found)]
+
+
+def group(
+    source: str, files: Iterable[InputFile], *, target_bytes: int, limit: int | None = None
+) -> list[Shard]:
+    """Group files into shards of about `target_bytes` of input, sorted by trie prefix.
+
+    Args:
+        source: name in the manifest.
+        files: any order.
+        target_bytes: input bytes above which a shard of several files is split.
+        limit: read this many records of the source and no more; gives a single shard.
+    """
+    chosen = sorted(files)
+    if limit is not None:
+        return [_shard(source, "first", chosen, limit=limit)]
+    keyed = sorted((_bits(file.name), file) for file in chosen)
+    return [_shard(source, prefix, members) for prefix, members in _split(keyed, "", target_bytes)]
+
+
+def dataset_shard(source: str, spec: dict[str, object], *, limit: int | None = None) -> Shard:
+    """Make the single shard of a source that is a Hugging Face dataset."""
+    plain = tuple(sorted((key, value) for key, value in spec.items() if value is not None))
+    identity = digest(canonical([plain, limit]).encode())[:8]
+    return Shard(source=source, name=f"all-{identity}", files=(), limit=limit, spec=plain)
+
+
+def _look(name: str, root: Path) -> InputFile:
+    state = (root / name).stat()
+    return InputFile(name=name, path=root / name, size=state.st_size, mtime_ns=state.st_mtime_ns)
+
+
+def _bits(name: str) -> str:
+    return "".join(f"{byte:08b}" for byte in hashlib.sha256(name.encode()).digest())
+
+
+def _split(
+    keyed: list[tuple[str, InputFile]], prefix: str, target_bytes: int
+) -> Iterator[tuple[str, list[InputFile]]]:
+    if not keyed:
+        return
+    if len(keyed) == 1 or sum(file.size for _, file in keyed) <= target_bytes:
+        yield prefix or "all", sorted(file for _, file in keyed)
+        return
+    for bit in "01":
+        inside = [item for item in keyed if item[0][len(prefix)] == bit]
+        yield from _split(inside, prefix + bit, target_bytes)
+
+
+def _shard(source: str, prefix: str, files: list[InputFile], *, limit: int | None = None) -> Shard:
+    identity = canonical([[file.name, file.size, file.mtime_ns] for file in files] + [limit])
+    return Shard(
+        source=source, name=f"{prefix}-{digest(identity.encode())[:8]}", files=tuple(files), limit=limit
+    )

@@ -1,0 +1,116 @@
+"""What a stage is: a plain function and a record of what it reads and writes.
+
+Shapes:
+    source  (Split, **parameters) -> Iterator[Rows]
+    rows    (RecordBatch, *artifacts, **parameters) -> RecordBatch of as many rows
+    corpus  (Inputs, out: Path, Engine, **parameters) -> Counts
+
+Parameters are the function's keyword-only arguments, validated from their annotations.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, create_model
+
+from kakehi.pipeline.schemas import Table
+from kakehi.pipeline.shards import InputFile
+
+Counts = dict[str, int]
+
+#: A parameter of this type names a file; its content, not its path, decides the address.
+FilePath = Annotated[Path, "file"]
+
+
+class Rows(NamedTuple):
+    """What a source stage yields: rows of documents, rows of rejects, and rejects that are only counted."""
+
+    documents: pa.RecordBatch
+    rejects: pa.RecordBatch
+    counts: Counts
+
+
+class Split(NamedTuple):
+    """A readable piece of input.
+
+    Args:
+        source: name in the manifest.
+        file: the input file, or None for a dataset.
+        spec: what names the dataset, else empty.
+        limit: records to read at most, or None.
+    """
+
+    source: str
+    file: InputFile | None
+    spec: Mapping[str, Any]
+    limit: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage: its function, what it reads and writes, and what decides its bytes.
+
+    Args:
+        run: the function.
+        shape: how it is called.
+        reads: tables it reads, `verdict` standing for every verdict decided before it.
+        writes: the table it writes.
+        version: rises when the meaning of the output changes.
+        libraries: distributions whose behaviour decides the bytes, or a function of the parameters.
+        columns: columns of `documents` it reads, or a function of the parameters.
+        whole: the parameter that takes the manifest's value as a whole.
+        optional: tables it reads where a step writes them.
+        summary: whether it reads the receipts of every step before it.
+    """
+
+    run: Callable[..., Any]
+    shape: Literal["source", "rows", "corpus"]
+    writes: Table | None
+    version: int
+    reads: tuple[Table, ...] = ()
+    libraries: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
+    columns: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
+    whole: str | None = None
+    optional: tuple[Table, ...] = ()
+    summary: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's name, which is the manifest's key."""
+        return self.run.__name__
+
+    def libraries_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the libraries that decide the bytes under these parameters."""
+        return self.libraries(parameters) if callable(self.libraries) else self.libraries
+
+    def columns_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the columns of `documents` read under these parameters."""
+        return self.columns(parameters) if callable(self.columns) else self.columns
+
+    def model(self) -> type[BaseModel]:
+        """Build the pydantic model of the parameters: unknown keys are errors, defaults are filled in."""
+        return parameter_model(self.run)
+
+
+@cache
+def parameter_model(run: Callable[..., Any]) -> type[BaseModel]:
+    """Build a pydantic model from a function's keyword-only arguments."""
+    hints = typing.get_type_hints(run, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if argument.default is inspect.Parameter.empty else argument.default)
+        for name, argument in inspect.signature(run).parameters.items()
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=(), validate_default=True)
+    return create_model(run.__name__, __config__=config, **fields)
+
+
+SourceStage = Callable[..., Iterator[Rows]]

@@ -1,0 +1,37 @@
+"""The stages, one verb a file, in the order a document meets them; the manifest's keys are these names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.encode import STAGE as ENCODE
+from kakehi.pipeline.stages.exact import STAGE as EXACT
+from kakehi.pipeline.stages.export import STAGE as EXPORT
+from kakehi.pipeline.stages.extract import STAGE as EXTRACT
+from kakehi.pipeline.stages.ingest import STAGE as INGEST
+from kakehi.pipeline.stages.keep import STAGE as KEEP
+from kakehi.pipeline.stages.measure import STAGE as MEASURE
+from kakehi.pipeline.stages.pack import STAGE as PACK
+from kakehi.pipeline.stages.pair import STAGE as PAIR
+from kakehi.pipeline.stages.screen import STAGE as SCREEN
+from kakehi.pipeline.stages.sign import STAGE as SIGN
+from kakehi.pipeline.stages.train import STAGE as TRAIN
+
+STAGES: Final[tuple[Stage, ...]] = (
+    EXTRACT,
+    INGEST,
+    MEASURE,
+    SCREEN,
+    EXACT,
+    SIGN,
+    PAIR,
+    KEEP,
+    TRAIN,
+    ENCODE,
+    PACK,
+    EXPORT,
+)
+
+#: Manifest keys that stand for several stages; a parameter goes to every one that has it.
+TOGETHER: Final[dict[str, tuple[Stage, ...]]] = {"dedupe": (EXACT, SIGN, PAIR, KEEP)}

@@ -1,0 +1,68 @@
+"""encode: kept text to token ids, the end mark after each document."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.stage import Stage
+from kakehi.tokenizer.encoding import Encoder, open_encoder
+from kakehi.tokenizer.packed.indexed import insert_eod
+
+
+def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | None = None) -> pa.RecordBatch:
+    """Encode the kept documents of a batch.
+
+    Args:
+        batch: `text` and `kept`.
+        tokenizer: folder of a trained or adopted tokenizer.
+        eod: the piece that ends every document; no default, since users of one model differ (`</s>`, `<EOD>`).
+        bos: a piece that begins every document, or null.
+
+    Returns:
+        `ids`, a list per document; null where the document is not kept.
+    """
+    encoder = load_encoder(tokenizer)
+    end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
+    kept = batch.column("kept")
+    ids, lengths = encoder.encode(pc.if_else(kept, batch.column("text"), None).filter(kept))
+    ids, lengths = insert_eod(ids, lengths, end, begin)
+    every = np.zeros(batch.num_rows + 1, np.int64)
+    every[1:][kept.to_numpy(zero_copy_only=False)] = lengths
+    offsets = pa.array(np.cumsum(every))
+    lists = pa.LargeListArray.from_arrays(offsets, pa.array(ids), mask=pc.invert(kept))
+    return pa.RecordBatch.from_arrays([lists], names=["ids"])
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """Open the tokenizer in a folder, once a process."""
+    [path] = [path for path in (folder / "tokenizer.model", folder / "tokenizer.json") if path.exists()]
+    return _open_encoder(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _open_encoder(path: Path, _mtime_ns: int) -> Encoder:
+    return open_encoder(path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece")
+
+
+def _piece(encoder: Encoder, parameter: str, piece: str) -> int:
+    try:
+        return encoder.piece_id(piece)
+    except ValueError as error:
+        raise ParameterError(f"encode.{parameter}: {error}", hint="name a piece the tokenizer has") from error
+
+
+STAGE = Stage(
+    run=encode,
+    shape="rows",
+    reads=("documents", "verdict", "tokenizer"),
+    writes="tokens",
+    version=1,
+    libraries=("sentencepiece", "tokenizers"),
+    columns=("text",),
+)

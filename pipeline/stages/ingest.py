@@ -1,0 +1,78 @@
+"""ingest: JSONL, Parquet, plain text or a Hugging Face dataset to documents, through a field map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+from kakehi.filters.cleaning.charset import decode
+from kakehi.filters.cleaning.normalise import Level
+from kakehi.pipeline.documents import Collector
+from kakehi.pipeline.formats import open_records
+from kakehi.pipeline.formats.records import Record, Reject
+from kakehi.pipeline.stage import Rows, Split, Stage
+
+Column = Literal["text", "id", "url", "title", "fetched"]
+
+
+def ingest(
+    split: Split,
+    *,
+    format: Literal["auto", "jsonl", "parquet", "plain"] = "auto",  # noqa: A002 - the manifest's word
+    fields: dict[Column, str] = {"text": "text"},  # noqa: B006 - pydantic copies defaults
+    normalise: Level = "training",
+    rejects: Literal["rows", "counts"] = "rows",
+) -> Iterator[Rows]:
+    """Read records that are text already.
+
+    Args:
+        split: one file, or a dataset.
+        format: `auto` goes by the file's name: .jsonl .json .parquet .txt, each of the first with .gz or .zst.
+        fields: our column to the input's; `text` is required, `id` makes documents findable by their own id.
+        normalise: level of normalisation; `archive` for code, where spaces carry meaning.
+        rejects: a row for every rejected record, or `counts` only.
+    """
+    collector = Collector(split, level=normalise, rejects=rejects)
+    for item in islice(
+        open_records(split, format, {str(ours): theirs for ours, theirs in fields.items()}), split.limit
+    ):
+        if isinstance(item, Reject):
+            collector.reject(
+                (item.offset, item.length),
+                item.reason,
+                record_id=item.record_id,
+                url=item.url,
+                note=item.note,
+            )
+        else:
+            _take(collector, item)
+        if collector.full():
+            yield from collector.flush()
+    yield from collector.flush()
+
+
+def _take(collector: Collector, record: Record) -> None:
+    text, codec, codec_from, replaced = record.text, "utf-8", "format", 0
+    if text is None:
+        text, codec, codec_from, replaced = decode(record.body or b"", record.header_charset)
+    collector.add(
+        (record.offset, record.length),
+        record_id=record.record_id,
+        text=text,
+        title=record.title,
+        url=record.url,
+        fetched=record.fetched,
+        codec=codec,
+        codec_from=codec_from,
+        replaced=replaced,
+    )
+
+
+STAGE = Stage(
+    run=ingest,
+    shape="source",
+    writes="documents",
+    version=1,
+    libraries=("unicodedata", "xxhash"),
+)

@@ -1,0 +1,214 @@
+"""The work folder: where outputs lie, how they are published, and the receipts that say they are whole.
+
+    work/<step>/<address>/recipe.json                    what decided the address
+    work/<step>/<address>/<source>/<shard>.parquet       a row-wise table, with <shard>.json as its receipt
+    work/<step>/<address>/…, receipt.json                the output of a corpus step
+    work/runs/<time>.jsonl                               events
+    work/tmp/                                            attempts under way
+
+An attempt writes under a unique name in tmp, is fsynced and renamed; the receipt comes last. No receipt, no output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kakehi.pipeline.addresses import Recipe
+from kakehi.pipeline.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A published file: its name below the address folder, bytes and sha256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What one task made, from what, and what it counted.
+
+    Args:
+        step: name in the manifest.
+        source: for row-wise steps, else None.
+        shard: for row-wise steps, else None.
+        address: of the step.
+        inputs: input files read: name, size, mtime_ns, sha256.
+        outputs: files published.
+        counts: slash-named, mergeable by addition.
+        seconds: wall time of the task.
+        cpu_seconds: CPU time of the task.
+        peak_bytes: peak resident memory of the process that ran it.
+    """
+
+    step: str
+    source: str | None
+    shard: str | None
+    address: str
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    outputs: tuple[Output, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+class Store:
+    """The work folder.
+
+    Args:
+        root: the folder; made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, step: str, address: str) -> Path:
+        """Where a step's output lies."""
+        return self.root / step / address
+
+    def table(self, step: str, address: str, source: str, shard: str) -> Path:
+        """Where a row-wise table of one shard lies."""
+        return self.folder(step, address) / source / f"{shard}.parquet"
+
+    def attempt(self) -> Path:
+        """Make a folder of a unique name for one attempt.
+
+        Raises:
+            DataError: the work folder can't be written to.
+        """
+        path = self.root / "tmp" / uuid.uuid4().hex
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise DataError(
+                f"{os.fspath(self.root)!r}: can't be written to ({error.strerror})",
+                hint="name a folder that can be with --work DIR",
+            ) from error
+        return path
+
+    def publish(self, attempt: Path, receipt: Receipt) -> Receipt:
+        """Move what an attempt wrote to its place, the receipt last, and remove the attempt.
+
+        Returns:
+            the receipt with its outputs filled in.
+        """
+        home = self.folder(receipt.step, receipt.address)
+        names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
+        outputs = tuple(_measured(attempt / name, name) for name in names)
+        for name in names:
+            target = home / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (attempt / name).replace(target)
+        for parent in sorted({(home / name).parent for name in names} | {home}):
+            parent.mkdir(parents=True, exist_ok=True)
+            _sync(parent)
+        filled = Receipt(**{**_shallow(receipt), "outputs": outputs})
+        self.write_json(self._receipt_path(filled.step, filled.address, filled.source, filled.shard), filled)
+        shutil.rmtree(attempt)
+        return filled
+
+    def keep_recipe(self, step: str, address: str, recipe: Recipe) -> None:
+        """Write down what decided an address, once."""
+        path = self.folder(step, address) / "recipe.json"
+        if not path.exists():
+            self.write_json(path, recipe)
+
+    def receipt(self, step: str, address: str, source: str | None, shard: str | None) -> Receipt | None:
+        """Read a receipt, or None where there is none that can be read."""
+        path = self._receipt_path(step, address, source, shard)
+        try:
+            plain = json.loads(path.read_bytes())
+            outputs = tuple(Output(**item) for item in plain.pop("outputs"))
+            return Receipt(**{**plain, "outputs": outputs, "inputs": tuple(plain["inputs"])})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def fault(self, receipt: Receipt, *, verify: bool) -> str | None:
+        """Say how the outputs differ from their receipt, or None.
+
+        Args:
+            receipt: of the outputs.
+            verify: read every byte and compare digests, not sizes alone.
+        """
+        home = self.folder(receipt.step, receipt.address)
+        for output in receipt.outputs:
+            path = home / output.name
+            size = path.stat().st_size if path.is_file() else None
+            if size != output.size:
+                return f"{output.name} {'is gone' if size is None else f'has {size:,} bytes'}, receipt says {output.size:,}"
+            if verify and file_digest(path) != output.sha256:
+                return f"{output.name} has other bytes than its receipt says"
+        return None
+
+    def recipes(self, step: str) -> list[tuple[str, Recipe]]:
+        """List the addresses of a step and their recipes, the newest first."""
+        found = sorted(
+            (self.root / step).glob("*/recipe.json"), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True
+        )
+        return [(path.parent.name, json.loads(path.read_bytes())) for path in found]
+
+    def addresses(self) -> Iterator[Path]:
+        """Walk the address folders of every step."""
+        yield from sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
+
+    def write_json(self, path: Path, value: Receipt | Recipe) -> None:
+        """Write JSON under a temporary name beside its place and rename it there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plain = asdict(value) if isinstance(value, Receipt) else value
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        with aside.open("wb") as file:
+            file.write(json.dumps(plain, ensure_ascii=False, indent=1).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync(path.parent)
+
+    def _receipt_path(self, step: str, address: str, source: str | None, shard: str | None) -> Path:
+        home = self.folder(step, address)
+        return home / "receipt.json" if source is None else home / source / f"{shard}.json"
+
+
+def file_digest(path: Path) -> str:
+    """Give the sha256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def merge(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts key by key."""
+    total: dict[str, int] = {}
+    for part in counts:
+        for key, value in part.items():
+            total[key] = total.get(key, 0) + value
+    return total
+
+
+def _shallow(receipt: Receipt) -> dict[str, Any]:
+    return {name: getattr(receipt, name) for name in receipt.__dataclass_fields__}
+
+
+def _measured(path: Path, name: Path) -> Output:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return Output(name=name.as_posix(), size=path.stat().st_size, sha256=file_digest(path))
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,199 @@
+"""What an engine runs: one shard of one step, from paths to a published receipt."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kakehi.pipeline.errors import ContractError, CorpusError, DataError
+from kakehi.pipeline.report.tally import count_batch
+from kakehi.pipeline.schemas import DOCUMENTS, REJECTS, Table
+from kakehi.pipeline.shards import InputFile, Shard
+from kakehi.pipeline.stage import Split, Stage
+from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.store import Receipt, Store, file_digest, merge
+from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """One shard of one source or row-wise step.
+
+    Args:
+        root: the work folder.
+        step: name in the manifest.
+        stage: name in the catalogue.
+        address: of the step.
+        parameters: filled in.
+        shard: what is read, and the name of what is written.
+        tables: files of the shard's tables that a row-wise stage reads.
+        artifacts: folders of the tables that are no rows, in the order the stage reads them.
+    """
+
+    root: Path
+    step: str
+    stage: str
+    address: str
+    parameters: Mapping[str, Any]
+    shard: Shard
+    tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
+    artifacts: tuple[Path, ...] = ()
+
+
+def run_shard(task: ShardTask) -> Receipt:
+    """Run one shard and publish it."""
+    store = Store(task.root)
+    [stage] = [stage for stage in STAGES if stage.name == task.stage]
+    attempt = store.attempt()
+    try:
+        with measured() as cost:
+            target = attempt / task.shard.source / f"{task.shard.name}.parquet"
+            counts, inputs = (
+                _run_source(task, stage, target)
+                if stage.shape == "source"
+                else (_run_rows(task, stage, target), ())
+            )
+        return store.publish(
+            attempt,
+            Receipt(
+                step=task.step,
+                source=task.shard.source,
+                shard=task.shard.name,
+                address=task.address,
+                inputs=inputs,
+                counts=counts,
+                **cost,
+            ),
+        )
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
+
+
+@contextmanager
+def measured() -> Iterator[dict[str, Any]]:
+    """Measure what a block costs: seconds, cpu_seconds, peak_bytes (of the process so far)."""
+    cost: dict[str, Any] = {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield cost
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cost.update(
+        seconds=round(time.perf_counter() - wall, 4),
+        cpu_seconds=round(time.process_time() - cpu, 4),
+        peak_bytes=peak if sys.platform == "darwin" else peak * 1024,
+    )
+
+
+def _run_rows(task: ShardTask, stage: Stage, target: Path) -> dict[str, int]:
+    columns = stage.columns_for(task.parameters)
+    counts: Counter[str] = Counter()
+    writer: TableWriter | None = None
+    kwargs = stage.model()(**task.parameters)
+    arguments = {name: getattr(kwargs, name) for name in type(kwargs).model_fields}
+    for batch in lockstep(task.tables, columns, empty=True):
+        out: pa.RecordBatch = stage.run(batch, *task.artifacts, **arguments)
+        writer = writer or TableWriter(target, out.schema)
+        writer.write(out)
+        counts.update(count_batch(str(stage.writes), out, batch))
+    if writer is None:
+        raise ContractError(f"{task.step}: no batch at all, wanted an empty one at least")
+    [first, *_] = [path for paths in task.tables.values() for path in paths]
+    writer.close(ids_digest(first))
+    return dict(counts)
+
+
+def _run_source(
+    task: ShardTask, stage: Stage, target: Path
+) -> tuple[dict[str, int], tuple[Mapping[str, Any], ...]]:
+    """Run a shard file by file; each file of several is committed by itself, so that a kill costs one file."""
+    files: tuple[InputFile | None, ...] = task.shard.files or (None,)
+    if len(files) == 1:
+        counts, seen = _run_file(task, stage, files[0], target, task.shard.limit)
+        return counts, (seen,)
+    home = task.root / task.step / task.address / task.shard.source / f".{task.shard.name}.parts"
+    home.mkdir(parents=True, exist_ok=True)
+    found: list[tuple[dict[str, int], Mapping[str, Any]]] = []
+    parts: list[Path] = []
+    left = task.shard.limit
+    for index, file in enumerate(files):
+        if left is not None and left <= 0:
+            break
+        part = home / f"{index}.parquet"
+        found.append(_run_part(task, stage, file, part, target, left))
+        parts.append(part)
+        left = None if left is None else left - found[-1][0].get("records", 0)
+    _concatenate(parts, target, DOCUMENTS)
+    _concatenate([_beside(part) for part in parts], _beside(target), REJECTS)
+    shutil.rmtree(home)
+    return merge(counts for counts, _ in found), tuple(seen for _, seen in found)
+
+
+def _run_part(
+    task: ShardTask, stage: Stage, file: InputFile | None, part: Path, target: Path, limit: int | None
+) -> tuple[dict[str, int], Mapping[str, Any]]:
+    note = part.with_suffix(".json")
+    if note.exists():
+        done = json.loads(note.read_bytes())
+        return done["counts"], done["input"]
+    draft = target.with_name(part.name)
+    counts, seen = _run_file(task, stage, file, draft, limit)
+    draft.replace(part)
+    _beside(draft).replace(_beside(part))
+    Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
+    return counts, seen
+
+
+def _run_file(
+    task: ShardTask, stage: Stage, file: InputFile | None, target: Path, limit: int | None
+) -> tuple[dict[str, int], Mapping[str, Any]]:
+    split = Split(task.shard.source, file, dict(task.shard.spec or ()), limit)
+    counts: Counter[str] = Counter()
+    try:
+        with TableWriter(target, DOCUMENTS) as documents, TableWriter(_beside(target), REJECTS) as rejects:
+            for rows in stage.run(split, **task.parameters):
+                documents.note_ids(rows.documents.column("id"))
+                documents.write(rows.documents)
+                rejects.note_ids(rows.rejects.column("id"))
+                rejects.write(rows.rejects)
+                counts.update(rows.counts)
+            documents.close()
+            rejects.close()
+    except CorpusError:
+        raise
+    except (ValueError, OSError) as error:
+        place = file.name if file else f"dataset {split.spec.get('dataset')!r}"
+        raise DataError(f"{place}: {error}") from error
+    return dict(counts), _seen(file, limit) if file else dict(split.spec)
+
+
+def _seen(file: InputFile, limit: int | None) -> Mapping[str, Any]:
+    return {
+        "name": file.name,
+        "size": file.size,
+        "mtime_ns": file.mtime_ns,
+        "sha256": file_digest(file.path) if limit is None else None,
+    }
+
+
+def _concatenate(parts: list[Path], target: Path, schema: pa.Schema) -> None:
+    with TableWriter(target, schema) as writer:
+        for part in parts:
+            for batch in lockstep({"documents": (part,)}, schema.names):
+                writer.note_ids(batch.column("id"))
+                writer.write(batch.cast(schema))
+        writer.close()
+
+
+def _beside(target: Path) -> Path:
+    """Where the rejects of a documents table lie."""
+    return target.with_name(f"{target.stem}.rejects.parquet")

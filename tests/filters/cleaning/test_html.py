@@ -1,0 +1,102 @@
+"""Test the main text of good pages and the refusal of hostile ones."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kakehi.filters.cleaning.html import Page, PageError, main_text
+
+BODY = "<p>本文の一行目です。</p><p>二行目です。</p>"
+
+
+def test_title_and_text():
+    """One parse gives the title, its whitespace folded, and the text by paragraphs."""
+    html = f"<title> 題\n &amp; 名 </title><body>{BODY}"
+    assert main_text(html) == Page("題 & 名", "本文の一行目です。\n\n二行目です。")
+
+
+def test_what_is_no_prose_is_left_out():
+    """Scripts, alternative texts, form fields and readings of ruby are no text."""
+    html = (
+        "<script>var あ;</script><p>これは<ruby>漢字<rp>(</rp><rt>かんじ</rt></ruby>です。"
+        "<img alt='絵'><input value='値'></p>"
+    )
+    assert main_text(html).text == "これは漢字です。"
+
+
+def test_comments_on_demand():
+    """Readers' comments are kept only if asked for."""
+    html = f"<article>{BODY}</article><div id=comments class=comments><p>読者のコメントです。</p></div>"
+    assert "読者" not in main_text(html).text
+    assert "読者" in main_text(html, comments=True).text
+
+
+@pytest.mark.parametrize("html", ["", "\0", "<", "<p", "\ufeff", "&#0;", "<title>"])
+def test_nothing_much(html):
+    """Next to nothing is an empty page or its characters, never an error."""
+    assert main_text(html).title == ""
+
+
+def test_nul_and_lone_surrogates():
+    """NULs vanish as HTML says, surrogates are replaced, the rest stays."""
+    text = main_text("<p>あい\0うえ\ud800お</p>").text
+    assert text == "あいうえ�お"
+
+
+@pytest.mark.parametrize("tag", ["div", "b", "blockquote", "x"])
+def test_deep_nesting_is_refused(tag):
+    """100,000 nested elements are refused at once, in a process of its own lest it crash."""
+    code = (
+        "from kakehi.filters.cleaning.html import PageError, main_text\n"
+        f"try: main_text('<{tag}>' * 100_000 + 'あ')\n"
+        "except PageError as error: print(error.reason)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() in {"too_deep", "too_many_unclosed"}
+
+
+def test_depth_is_exact():
+    """Elements within the limit pass, one more is refused, and unclosed `<p>` don't nest."""
+    deep = "<html><head></head><body>" + "<div>" * 100 + "あ" + "</div>" * 100
+    many = "<p>あ" * 4000
+    assert main_text(deep + many, max_depth=102)
+    with pytest.raises(PageError, match="nested deeper than 101"):
+        main_text(deep + many, max_depth=101)
+    assert main_text(many + many, max_depth=3)
+
+
+def test_few_tags_are_harmless():
+    """A page of few tags is read, however deep."""
+    assert main_text("<div>" * 2000 + "これは本文です。").text == "これは本文です。"
+
+
+def test_unclosed_formatting_is_refused_before_parsing():
+    """Formatting elements left open would be opened again in every block."""
+    html = "".join(f"<p><font id={i}>あ</p>" for i in range(20_000))
+    with pytest.raises(PageError) as caught:
+        main_text(html)
+    assert caught.value.reason == "too_many_unclosed"
+
+
+def test_well_formed_formatting_is_never_refused():
+    """A long page whose formatting elements are closed passes, as do stray end tags."""
+    assert main_text("<p><b>太字</b></B></i>です。</p>" * 20_000).text.startswith("太字です。")
+
+
+@pytest.mark.parametrize("chars", [400_000, 5_000_000])
+def test_large_pages(chars):
+    """A whole book in one page comes out whole."""
+    paragraph = "<p>" + "これは本文です。" * 50 + "</p>"
+    html = "<body>" + paragraph * (chars // len(paragraph))
+    assert main_text(html).text.count("本文") == html.count("本文")
+
+
+def test_too_large():
+    """A page over the limit is refused with its reason."""
+    with pytest.raises(ValueError, match="page has 11 characters, wanted at most 10") as caught:
+        main_text("あ" * 11, max_chars=10)
+    assert isinstance(caught.value, PageError)
+    assert caught.value.reason == "too_large"

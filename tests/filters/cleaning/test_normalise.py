@@ -1,0 +1,217 @@
+"""Normalisation settles spellings, loses nothing of Japanese, and its kernel equals a readable twin."""
+
+import re
+import unicodedata
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kakehi.filters.cleaning.normalise import RULES, normalise
+
+TRAPS = (
+    "かがきはばぱウヴほゝっん神\ufa19﨑髙辻𠮷①㈱㍻℃㎏½Ⅲ™々ー―—…‥・゛゜！？（），．：；［］＝－～〜∥‖￠￡￢￤−¥￥"
+    "ｶﾊｳｱｰ｢｣｡､･ﾞﾟＡｚ０９％＋＼｜az09.,:~-<= \t\n\r\v\f\x00\x1b\x7f\x85\xa0\xad\u3000\u2003\u2028\u200b\u200c\u200d\u2060\ufeff"
+    "\ufffd\ufffe\ufdd0\u3099\u309a\u0301\u0323\u0338\u0345\u302a\u0327\ufe0f\U000e0100👩👧❤é\u212a\u212b\u2126\u037e\u1fef\u2adc"
+    "\u1100\u1161\u11a8가\u0958\u05d0\u05bc\U00011099\U000110ba\U0001d15e\U0002f800\U0002fffe\U0010ffff"
+)
+japanese = st.text(st.one_of(st.sampled_from(TRAPS), st.sampled_from(TRAPS), st.characters(codec="utf-8")))
+
+
+def one(text, level="training"):
+    """Normalise one text."""
+    return normalise(pa.array([text], pa.large_string()), level)[0].as_py()
+
+
+def nfc_safe_slowly(text):
+    """Apply NFC everywhere but to compatibility ideographs."""
+    pieces = re.split("([\uf900-\ufaff\U0002f800-\U0002fa1f])", text)
+    return "".join(p if i % 2 else unicodedata.normalize("NFC", p) for i, p in enumerate(pieces))
+
+
+def archive_slowly(text):
+    """Settle newlines, remove controls, compose."""
+    text = re.sub("\r\n|[\r\v\f\x85\u2028\u2029]", "\n", text)
+    kept = (c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or is_noncharacter(c)))
+    return nfc_safe_slowly("".join(kept))
+
+
+def is_noncharacter(c):
+    """Tell whether Unicode reserves this code point for nothing."""
+    return 0xFDD0 <= ord(c) <= 0xFDEF or ord(c) & 0xFFFE == 0xFFFE
+
+
+def training_slowly(text):
+    """Do what the kernel does, one regular expression after the other."""
+    text = singletons(archive_without_marks(text))
+    text = re.sub("[\xad\u200b\u200e\u200f\u2060\ufeff\ufffc\u202a-\u202e\u2066-\u2069]", "", text)
+    text = re.sub("[ \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", text)
+    text = half_width(text)
+    text = re.sub("[Ａ-Ｚａ-ｚ０-９＂＃＄％＆＇＊＋／＼＠＾＿｀｜]", lambda m: chr(ord(m[0]) - 0xFEE0), text)
+    text = text.translate(str.maketrans("～∥－￠￡￢￤", "〜‖−¢£¬¦"))
+    text = drop_joiners(text)
+    text = re.sub("(?<=[0-9])[．，：](?=[0-9])", lambda m: chr(ord(m[0]) - 0xFEE0), text)
+    return nfc_safe_slowly(tidy(text))
+
+
+def archive_without_marks(text):
+    """Settle newlines and remove controls."""
+    text = re.sub("\r\n|[\r\v\f\x85\u2028\u2029]", "\n", text)
+    return "".join(
+        c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or is_noncharacter(c))
+    )
+
+
+def singletons(text):
+    """Replace what has another code point as its only canonical spelling, but for ideographs."""
+    return "".join(c if re.match("[\uf900-\ufaff\U0002f800-\U0002fa1f]", c) else single(c) for c in text)
+
+
+def single(c):
+    """Replace one character."""
+    settled = unicodedata.normalize("NFC", c)
+    return settled if len(settled) == 1 and not unicodedata.combining(settled) else c
+
+
+def half_width(text):
+    """Widen half-width kana, composing every voiced mark with the kana before it."""
+    out = []
+    for c in text:
+        wide = unicodedata.normalize("NFKC", c) if "｡" <= c <= "ﾟ" else c
+        before = out[-1] if out and "\u3040" <= out[-1] <= "\u30ff" and len(out[-1]) == 1 else ""
+        both = unicodedata.normalize("NFC", before + wide)
+        if wide in "\u3099\u309a" and before and len(both) == 1:
+            out[-1] = both
+        else:
+            out.append({"ﾞ": "゛", "ﾟ": "゜"}.get(c, wide))
+    return "".join(out)
+
+
+def drop_joiners(text):
+    """Keep a joiner only between two characters that can join."""
+    out = []
+    for c in text:
+        if c in "\u200c\u200d":
+            if out and can_join(out[-1]):
+                out.append(c)
+            continue
+        if out and out[-1] in "\u200c\u200d" and not can_join(c):
+            out.pop()
+        out.append(c)
+    return "".join(out).rstrip("\u200c\u200d")
+
+
+def can_join(c):
+    """Tell whether a joiner beside this character can mean something."""
+    if unicodedata.combining(c):
+        return True
+    return ord(c) >= 0xA0 and not re.match(
+        "[\u2000-\u206f\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]", c
+    )
+
+
+def tidy(text):
+    """Settle the layout."""
+    text = re.sub("[ \t]+(?=\n|$)", "", text)
+    text = re.sub("\n{3,}", "\n\n", text).strip(" \t\n")
+    return re.sub("(?<=[^ \t\n])[ \t]{2,}", lambda m: "\t" if "\t" in m[0] else " ", text)
+
+
+@pytest.mark.parametrize(("rule", "level"), [(r, level) for r in RULES for level in r.levels], ids=str)
+def test_every_example_is_true(rule, level):
+    """A rule's example becomes what the rule says."""
+    assert one(rule.before, level) == rule.after
+
+
+def test_names_are_unique():
+    """A rule's name names one rule."""
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_no_rule_makes_a_text_longer():
+    """The kernel's buffer is as large as its input, so no character may grow."""
+    for rule in RULES:
+        for before, after in zip(rule.characters, rule.becomes, strict=False):
+            assert len(after.encode()) <= len(before.encode())
+
+
+@settings(max_examples=1500, deadline=None)
+@given(japanese)
+def test_archive_equals_its_twin(text):
+    """The kernel does what a few readable lines do."""
+    assert one(text, "archive") == archive_slowly(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(japanese)
+def test_training_equals_its_twin(text):
+    """The kernel does what a few readable lines do."""
+    assert one(text) == training_slowly(text)
+
+
+@settings(max_examples=150, deadline=None)
+@given(japanese, st.sampled_from(["archive", "training"]))
+def test_normalise_is_idempotent(text, level):
+    """A normalised text is left alone."""
+    once = one(text, level)
+    assert one(once, level) == once
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), japanese), max_size=5))
+def test_rows_do_not_touch_each_other(texts):
+    """A batch is its rows, in order, at any offset; a null row is empty."""
+    column = pa.array(["前", *texts], pa.string()).slice(1)
+    assert normalise(column).to_pylist() == [one(text or "") for text in texts]
+
+
+@pytest.mark.parametrize(
+    "text", "①㈱㍻㎏℃½²Ⅲ™№㍿㊙🈁㌔⑩㉑⑴⒈㋿㎡℡㏍ゟヿ⼀⽇⾧…‥゛゜´¨—―“”〜−￥￣" + "神塚羽欄侮﨑髙"
+)
+def test_what_nfkc_or_nfc_would_lose_stays(text):
+    """Circled numbers, era names, units, compatibility ideographs and quotes are characters of their own."""
+    for before in (text, f"第2{text}章", f"{text}3½ mc²"):
+        assert one(before) == one(before, "archive") == before
+
+
+@pytest.mark.parametrize(
+    "text", ["2010〜2020年", "10:00~12:00", "/~x", "10〜20", "ウェーーーイ", "――そう", "辻\U000e0100"]
+)
+def test_what_peers_destroy_stays(text):
+    """Neologdn drops these tildes and shortens these long marks; jaconv makes ー of a wave dash."""
+    assert one(text) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("－５度", "−5度"),
+        ("10～20", "10〜20"),
+        ("ｶﾞﾊﾟｰ｢｣｡､", "ガパー「」。、"),
+        ("ハハとパパとババ", "ハハとパパとババ"),
+        ("０３－１２３４－５６７８", "03−1234−5678"),
+        ("def f():\n    return 1\t\n", "def f():\n    return 1"),
+        ("\ufeff\n\u3000\n", ""),
+        ("か\u200bﾞ", "が"),
+        ("３\u200b．\u200b１", "3.1"),
+        ("👨\u200d👩\u200d👧\u200d", "👨\u200d👩\u200d👧"),
+    ],
+)
+def test_known_cases(before, after):
+    """These were decided one by one."""
+    assert one(before) == after
+
+
+def test_codecs_agree_afterwards():
+    """What cp932 and EUC-JP decode differently from the same JIS character is one text after normalising."""
+    cells = [0x8160, 0x8161, 0x817C, 0x8191, 0x8192, 0x81CA]
+    assert one("".join(c.to_bytes(2, "big").decode("cp932") for c in cells)) == one(
+        "".join(c.to_bytes(2, "big").decode("shift_jis") for c in cells)
+    )
+
+
+def test_an_unknown_level_is_refused():
+    """The error lists the levels."""
+    with pytest.raises(ValueError, match=r"level is 'nfkc', wanted 'archive' or 'training'"):
+        one("x", "nfkc")

@@ -1,0 +1,54 @@
+"""The language comes from the bundled model, without a network."""
+
+import socket
+
+import pyarrow as pa
+import pytest
+
+from kakehi.filters.signals.language import _windows, measure
+
+TEXTS = {
+    "ja": "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。",
+    "en": "Call me Ishmael. Some years ago, never mind how long precisely, I went to sea.",
+    "zh": "他说这些问题已经解决了，但是我们还需要更多的时间来讨论。",
+    "ko": "나는 고양이로소이다. 이름은 아직 없다.",
+}
+
+
+@pytest.mark.parametrize("code", TEXTS)
+def test_languages_are_told_apart(code):
+    """Each text is of its language, newlines or not."""
+    languages, scores = measure(pa.array([TEXTS[code], TEXTS[code].replace("。", "。\n") * 30]))
+    assert languages.to_pylist() == [code, code]
+    assert all(0 < s <= 1 and round(s, 4) == s for s in scores.to_pylist())
+
+
+def test_no_socket_is_opened(monkeypatch):
+    """Identifying works where sockets do not."""
+    monkeypatch.setattr(socket, "socket", None)
+    assert measure(pa.array([TEXTS["ja"]]))[0].to_pylist() == ["ja"]
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \u3000\t"])
+def test_a_blank_text_has_no_language(text):
+    """Nothing to read gives null and NaN."""
+    languages, scores = measure(pa.array([text]))
+    assert languages[0].as_py() is None
+    assert scores[0].as_py() != scores[0].as_py()
+
+
+def test_windows_reach_both_ends():
+    """Long texts are read in eight windows from the first to the last character, short ones whole."""
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
+    windows = _windows(text, 400).split()
+    assert [len(w) for w in windows] == [50] * 8
+    assert windows[0] == text[:50]
+    assert windows[-1] == text[-50:]
+    assert _windows("短い", 400) == "短い"
+    assert _windows(text, 60) == text[:60]
+
+
+def test_no_characters_is_refused():
+    """The error says what was wanted."""
+    with pytest.raises(ValueError, match="chars is 0, wanted 1 or more"):
+        measure(pa.array(["x"]), chars=0)

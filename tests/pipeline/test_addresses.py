@@ -1,0 +1,56 @@
+"""Addresses hold what decides bytes, and say in words what changed."""
+
+from kakehi.pipeline.addresses import address, canonical, differences, versions
+
+RECIPE = {
+    "step": "screen",
+    "version": 1,
+    "params": {"rules": [{"signal": "kana_share", "min": 0.05}]},
+    "libraries": {"numpy": "2.0"},
+    "upstream": {"measure": "aa"},
+}
+
+
+def test_address_ignores_key_order() -> None:
+    """Two spellings of one recipe have one address."""
+    assert address(RECIPE) == address(dict(reversed(RECIPE.items())))
+
+
+def test_address_is_pinned() -> None:
+    """The hash stays what it was, or every work folder of every user would be redone."""
+    assert address({"a": 1, "b": [True, None, "か"]}) == "0c75af8844a1e22a"
+    assert canonical({"b": "か", "a": 1}) == '{"a":1,"b":"か"}'
+
+
+def test_every_part_of_a_recipe_changes_its_address() -> None:
+    """No part of a recipe is forgotten in the hash."""
+    for key in RECIPE:
+        assert address({**RECIPE, key: "other"}) != address(RECIPE)
+
+
+def test_differences_name_the_changed_value() -> None:
+    """A changed threshold is told with its place, old and new value."""
+    new = {**RECIPE, "params": {"rules": [{"signal": "kana_share", "min": 0.1}]}}
+    assert differences(RECIPE, new) == ["parameter changed: rules[0].min 0.05 → 0.1"]
+
+
+def test_differences_of_version_library_upstream_and_shards() -> None:
+    """Each kind of change has its own words."""
+    new = {
+        **RECIPE,
+        "version": 2,
+        "libraries": {"numpy": "2.1"},
+        "upstream": {"measure": "bb"},
+        "shards": ["a"],
+    }
+    assert differences(RECIPE, new) == [
+        "stage version changed: 1 → 2",
+        "library changed: numpy 2.0 → 2.1",
+        "upstream changed: measure",
+        "shards changed: 1 new, 0 gone",
+    ]
+
+
+def test_versions_know_the_interpreters_unicode() -> None:
+    """The Unicode tables are Python's own, and count as a library."""
+    assert set(versions(["unicodedata", "numpy", "numpy"])) == {"unicodedata", "numpy"}

@@ -1,0 +1,171 @@
+"""A manifest is checked whole: all faults at once, each with its line and the nearest name."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.manifest import filled, load
+
+GOOD = """\
+corpus: small
+sources:
+  web: {extract: {files: "*.warc.gz", language: ja}}
+  code: {ingest: {files: "*.jsonl", fields: {text: content, id: path}}, normalise: archive}
+measure: [script, {mine: {lines: {}}}]
+screen:
+  all: [{characters: {min: 10}}]
+  web: [{kana_share: {min: 0.05, missing: keep}}]
+dedupe: {similarity: 0.9, ngram: 4}
+train: {vocab_size: 1000}
+encode: {eod: "</s>"}
+pack:
+"""
+
+
+def read(tmp_path: Path, text: str = GOOD):
+    path = tmp_path / "m.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        read(tmp_path, text)
+    return [line.removeprefix(f"{tmp_path}/") for line in caught.value.message.split("\n")]
+
+
+def test_a_good_manifest_becomes_steps_in_the_order_of_the_stages(tmp_path: Path) -> None:
+    """Steps come in document order, `dedupe` as its four."""
+    manifest = read(tmp_path)
+    assert [step.name for step in manifest.steps] == [
+        "measure",
+        "screen",
+        "exact",
+        "sign",
+        "pair",
+        "keep",
+        "train",
+        "encode",
+        "pack",
+    ]
+    assert [source.name for source in manifest.sources] == ["web", "code"]
+    assert manifest.sources[1].parameters["normalise"] == "archive"
+
+
+def test_a_parameter_of_dedupe_goes_to_every_stage_that_has_it(tmp_path: Path) -> None:
+    """`ngram` reaches sign and pair, `similarity` only keep."""
+    by_name = {step.name: step.parameters for step in read(tmp_path).steps}
+    assert by_name["sign"]["ngram"] == by_name["pair"]["ngram"] == 4
+    assert by_name["keep"]["similarity"] == 0.9
+    assert "similarity" not in by_name["sign"]
+
+
+def test_screen_puts_the_rules_for_all_before_a_sources_own(tmp_path: Path) -> None:
+    """Each source has its own rules, so its own address."""
+    [screen] = [step for step in read(tmp_path).steps if step.name == "screen"]
+    assert [rule["signal"] for rule in screen.parameters_for("web")["rules"]] == ["characters", "kana_share"]
+    assert [rule["signal"] for rule in screen.parameters_for("code")["rules"]] == ["characters"]
+
+
+def test_defaults_are_written_in_and_read_back(tmp_path: Path) -> None:
+    """What `kakehi defaults` prints is a manifest that means the same."""
+    manifest = read(tmp_path)
+    plain = filled(manifest)
+    assert plain["dedupe"]["bands"] == 14
+    assert plain["sources"]["web"]["extract"]["normalise"] == "training"
+    with (tmp_path / "m.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(plain, file)
+    again = load(tmp_path / "m.yaml")
+    assert again.sources == manifest.sources
+    assert [(s.name, s.parameters) for s in again.steps] == [(s.name, s.parameters) for s in manifest.steps]
+
+
+def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
+    """Unknown keys, wrong types and missing keys are told together, in the order of lines."""
+    text = GOOD.replace("language: ja", "langauge: ja").replace("vocab_size: 1000", "vocab_size: many")
+    text = text.replace('encode: {eod: "</s>"}', "encode: {}").replace("corpus: small", "corpus: 'a/b'")
+    text += "exprot: {}\n"
+    assert faults(tmp_path, text) == [
+        "m.yaml:1: corpus: got 'a/b', wanted a name of letters, digits, - and _",
+        "m.yaml:3: unknown key 'langauge'; did you mean 'language'?",
+        "m.yaml:10: train.vocab_size: input should be a valid integer, unable to parse string as an integer, got 'many'",
+        "m.yaml:11: encode.eod: field required",
+        "m.yaml:13: unknown key 'exprot'; did you mean 'export'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('{files: "*.jsonl", fields', "{fields", "wanted either files or dataset"),
+        ("normalise: archive", "normalise: nfkc", "input should be 'archive'"),
+        ("normalise: archive", "normalize: archive", "unknown key 'normalize'; did you mean 'normalise'?"),
+        ("[script, ", "[scirpt, ", "did you mean 'script'"),
+        ("{characters: {min: 10}}", "{characters: {mni: 10}}", "unknown key 'mni'; did you mean 'min'?"),
+        ("{characters: {min: 10}}", "{characters: {}}", "has no min, max or in"),
+        ("{characters: {min: 10}}", "{charakters: {min: 1}}", "did you mean 'characters'?"),
+        ("{characters: {min: 10}}", "no-such-rules", "unknown rule set 'no-such-rules'"),
+        ("  web: [{kana", "  wbe: [{kana", "unknown key 'wbe'; did you mean 'web'?"),
+        ("similarity: 0.9", "similarity: 1.9", "less than or equal to 1, got 1.9"),
+        ("pack:", "pack: {from: nothing}", "from names no step 'nothing'"),
+        ("pack:", "pack: {from: pack}", "comes later or is itself: a cycle"),
+        ("train: {", "train: {from: encode, ", "comes later or is itself: a cycle"),
+        ("pack:", "pack: {from: measure}", "reads nothing that 'measure' writes"),
+        ("train: {vocab_size: 1000}\n", "", "encode: reads tokenizer, which no step writes; add train"),
+        ("pack:", "train-2: {stage: train, vocab_size: 500}\npack:", "train, train-2 all write tokenizer"),
+        ("pack:", "more: {stage: trian}", "unknown stage 'trian'; did you mean 'train'?"),
+    ],
+)  # fmt: skip
+def test_each_fault_has_its_words(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    """A fault names the key, what was got and what was perhaps meant."""
+    assert old in GOOD
+    assert fault in "\n".join(faults(tmp_path, GOOD.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "got NoneType, wanted a mapping"),
+        ("- a\n", "wanted a mapping"),
+        ("corpus: [", "is no YAML"),
+        ("corpus: a\ncorpus: b\n", "is no YAML"),
+        ("corpus: a\n", "sources: wanted at least one"),
+        ("corpus: a\nsources: {all: {extract: {files: a}}}\n", "other than 'all'"),
+        ("corpus: a\nsources: {s: {}}\n", "wanted one of extract, ingest"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    """Anything may be in the file; the answer is one error."""
+    assert fault in "\n".join(faults(tmp_path, text))
+
+
+def test_a_manifest_that_is_not_there_or_not_utf8_is_refused(tmp_path: Path) -> None:
+    """The error names the file and why."""
+    with pytest.raises(ManifestError, match=r"no\.yaml: can't be read"):
+        load(tmp_path / "no.yaml")
+    (tmp_path / "m.yaml").write_bytes("corpus: 日本".encode("cp932"))
+    with pytest.raises(ManifestError, match="is not UTF-8"):
+        load(tmp_path / "m.yaml")
+
+
+def test_two_instances_are_told_apart_by_from(tmp_path: Path) -> None:
+    """A second tokenizer has its own encoding and its own pack."""
+    more = "train-500: {stage: train, vocab_size: 500}\nencode-500: {stage: encode, from: train-500, eod: </s>}\n"
+    text = GOOD.replace('encode: {eod: "</s>"}', 'encode: {eod: "</s>", from: train}')
+    text = text.replace("pack:", "pack: {from: [encode, train]}\n" + more)
+    manifest = read(tmp_path, text + "pack-500: {stage: pack, from: [encode-500, train-500]}\n")
+    steps = {step.name: step for step in manifest.steps}
+    upstream = manifest.upstream(steps["pack-500"])
+    assert {table: [s.name for s in found] for table, found in upstream.items()} == {
+        "tokenizer": ["train-500"],
+        "tokens": ["encode-500"],
+    }
+
+
+def test_an_own_rule_set_lies_beside_the_manifest(tmp_path: Path) -> None:
+    """A rule set of the user's is a YAML file with `rules`; its faults name its lines."""
+    (tmp_path / "own.yaml").write_text("rules:\n  - {characters: {min: 3}}\n  - {lines: {mun: 3}}\n")
+    found = faults(tmp_path, GOOD.replace("{characters: {min: 10}}", "own.yaml"))
+    assert "rule set 'own.yaml', line 3: unknown key 'mun'; did you mean 'min'?" in found[0]

@@ -1,0 +1,179 @@
+"""The pair of files is Megatron's to the byte, and what is broken is named."""
+
+import importlib.util
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from kakehi.tokenizer.packed.indexed import Reader, Writer, find_documents, insert_eod
+
+_SPEC = importlib.util.spec_from_file_location("oracles", Path(__file__).parents[2] / "oracles.py")
+assert _SPEC
+assert _SPEC.loader
+oracles = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(oracles)
+
+GOLDEN = bytes.fromhex(
+    "4d4d494449445800000100000000000000"  # MMIDIDX, two zeros, version 1
+    "0803000000000000000400000000000000"  # uint16, three sequences, four entries
+    "020000000100000003000000"  # lengths 2, 1, 3
+    "000000000000000004000000000000000600000000000000"  # offsets 0, 4, 6
+    "0000000000000000010000000000000002000000000000000300000000000000"  # documents 0, 1, 2, 3
+)
+
+
+def _write(prefix: Path, ids: list[int], lengths: list[int], vocab_size: int = 32_000) -> Path:
+    with Writer(prefix, vocab_size=vocab_size) as out:
+        out.add(np.array(ids, out.dtype), np.array(lengths, np.int64))
+    return prefix
+
+
+def test_three_sequences_are_golden(tmp_path: Path) -> None:
+    """Both files, byte by byte, and nothing beside them."""
+    _write(tmp_path / "a.b", [5, 2, 2, 7, 258, 2], [2, 1, 3])
+    assert (tmp_path / "a.b.idx").read_bytes() == GOLDEN
+    assert (tmp_path / "a.b.bin").read_bytes().hex() == "050002000200070002010200"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.bin", "a.b.idx"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    batches=st.lists(st.lists(st.integers(1, 9), max_size=5), min_size=1, max_size=4).filter(any),
+    vocab_size=st.sampled_from([300, 100_000]),
+)
+def test_oracle_and_reader_agree(tmp_path_factory: pytest.TempPathFactory, batches, vocab_size: int) -> None:
+    """A reader written from the byte table gives back every document, however they came in batches."""
+    prefix = tmp_path_factory.mktemp("pair") / "x_text_document"
+    rng = np.random.default_rng(0)
+    with Writer(prefix, vocab_size=vocab_size) as out:
+        rows = [rng.integers(0, vocab_size, n).astype(out.dtype) for lengths in batches for n in lengths]
+        taken = iter(rows)
+        for lengths in batches:
+            ids = np.concatenate([np.empty(0, out.dtype), *(next(taken) for _ in lengths)])
+            out.add(ids, np.array(lengths, np.int64))
+        assert (out.documents, out.tokens) == (len(rows), sum(map(len, rows)))
+    reader = Reader(prefix)
+    assert len(reader) == len(rows)
+    for ours, oracle, row in zip(
+        map(reader.document, range(len(rows))), oracles.read_megatron(prefix), rows, strict=True
+    ):
+        assert ours.dtype == oracle.dtype == row.dtype
+        assert ours.tolist() == oracle.tolist() == row.tolist()
+
+
+@pytest.mark.parametrize(
+    ("ids", "lengths", "fault"),
+    [
+        (np.array([1, 2], np.uint16), [2, 0], "lengths: got 0 to 2 tokens, wanted 1 to 1073741823"),
+        (np.array([1, 2], np.uint16), [1], "lengths: got a sum of 1, wanted 2"),
+        (np.array([1, 2], np.int32), [2], "ids: got int32, wanted uint16 for 300 pieces"),
+        (np.array([1, 300], np.uint16), [2], "ids: got 1 to 300, wanted 0 to 299"),
+        (np.array([1], np.uint16), [2**30], "lengths: got 1073741824 to 1073741824 tokens"),
+    ],
+)
+def test_what_readers_cannot_take_is_refused(
+    tmp_path: Path, ids: np.ndarray, lengths: list[int], fault: str
+) -> None:
+    """The message says what is wrong, and no file is left."""
+    with pytest.raises(ValueError, match=fault), Writer(tmp_path / "x", vocab_size=300) as out:
+        out.add(ids, np.array(lengths, np.int64))
+    assert not list(tmp_path.iterdir())
+
+
+def test_negative_ids_are_refused(tmp_path: Path) -> None:
+    """Int32 has room for what no vocabulary has."""
+    with (
+        pytest.raises(ValueError, match="ids: got -1 to 3, wanted 0 to 99999"),
+        Writer(tmp_path / "x", vocab_size=100_000) as out,
+    ):
+        out.add(np.array([3, -1], np.int32), np.array([2]))
+
+
+def test_nothing_is_left_of_a_broken_or_empty_run(tmp_path: Path) -> None:
+    """An exception in the block, or no document at all, leaves no file under the name."""
+    with pytest.raises(ValueError, match="sum of 2"), Writer(tmp_path / "x", vocab_size=300) as out:
+        list(map(out.add, [np.array([1], np.uint16)] * 2, [np.array([1]), np.array([2])]))
+    with pytest.raises(ValueError, match="got no document"), Writer(tmp_path / "x", vocab_size=300):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("at", "change", "fault"),
+    [
+        (0, b"N", "magic: got b'NMIDIDX"),
+        (9, b"\x02", "version: got 2, wanted 1"),
+        (17, b"\x05", r"dtype code: got 5, wanted 8 \(uint16\) or 4 \(int32\)"),
+        (18, b"\x04", "size in bytes: got 102, wanted 114"),
+        (34, b"\x03", "offset of sequence 1: got 4, wanted 6"),
+        (34, b"\x00", "length of sequence 0: got 0, wanted at least 1"),
+        (54, b"\x06", "offset of sequence 1: got 6, wanted 4"),
+        (70, b"\x01", "first entry of the document index: got 1, wanted 0"),
+        (78, b"\x03", "document index: got a falling entry"),
+        (94, b"\x02", "last entry of the document index: got 2, wanted 3"),
+    ],
+)
+def test_a_changed_byte_of_the_index_is_named(tmp_path: Path, at: int, change: bytes, fault: str) -> None:
+    """Each field of the format is checked before a token is read."""
+    prefix = _write(tmp_path / "x", [5, 2, 2, 7, 258, 2], [2, 1, 3])
+    broken = bytearray((tmp_path / "x.idx").read_bytes())
+    broken[at : at + 1] = change
+    (tmp_path / "x.idx").write_bytes(broken)
+    with pytest.raises(ValueError, match=fault):
+        Reader(prefix)
+
+
+def test_short_files_are_named(tmp_path: Path) -> None:
+    """A truncated `.bin`, and an `.idx` without a whole header."""
+    prefix = _write(tmp_path / "x", [5, 2], [2])
+    (tmp_path / "x.bin").write_bytes(b"\0\0")
+    with pytest.raises(ValueError, match=r"x\.bin: size in bytes: got 2, wanted 4"):
+        Reader(prefix)
+    (tmp_path / "x.idx").write_bytes(b"MMIDIDX")
+    with pytest.raises(ValueError, match=r"x\.idx: header: got 7 bytes, wanted 34"):
+        Reader(prefix)
+
+
+def test_documents_of_several_sequences_are_read(tmp_path: Path) -> None:
+    """Other writers put many sequences, or none, into a document."""
+    prefix = _write(tmp_path / "x", [5, 2, 2, 7, 258, 2], [2, 1, 3])
+    raw = (tmp_path / "x.idx").read_bytes()[:70] + struct.pack("<4q", 0, 2, 2, 3)
+    (tmp_path / "x.idx").write_bytes(raw)
+    reader = Reader(prefix)
+    assert [reader.document(i).tolist() for i in range(3)] == [[5, 2, 2], [], [7, 258, 2]]
+    assert [row.tolist() for row in oracles.read_megatron(prefix)] == [[5, 2, 2], [], [7, 258, 2]]
+    with pytest.raises(ValueError, match="document: got 3, wanted 0 to 2"):
+        reader.document(3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=npst.arrays(np.int64, st.integers(0, 8), elements=st.integers(0, 5)),
+    bos=st.sampled_from([None, 1]),
+)
+def test_eod_ends_every_document(lengths: np.ndarray, bos: int | None) -> None:
+    """As in a loop over rows; an empty row stays empty."""
+    ids = np.arange(10, 10 + lengths.sum()).astype(np.uint16)
+    rows = np.split(ids, np.cumsum(lengths))[: len(lengths)]
+    wanted = [([] if bos is None else [bos]) + row.tolist() + [2] if len(row) else [] for row in rows]
+    out, longer = insert_eod(ids, lengths, 2, bos)
+    assert out.dtype == ids.dtype
+    assert longer.tolist() == [len(row) for row in wanted]
+    assert out.tolist() == [token for row in wanted for token in row]
+
+
+def test_an_eod_inside_a_document_is_refused() -> None:
+    """The document is told by its place, empty ones counted."""
+    ids, lengths = np.array([5, 6, 2, 7], np.uint16), np.array([1, 0, 3])
+    assert find_documents(ids, lengths, 2).tolist() == [2]
+    with pytest.raises(
+        ValueError, match="ids: got eod 2 inside 1 documents, the first in place 2, wanted none"
+    ):
+        insert_eod(ids, lengths, 2)
+    with pytest.raises(ValueError, match="got bos 7"):
+        insert_eod(ids, lengths, 9, bos=7)

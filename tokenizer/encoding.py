@@ -1,0 +1,201 @@
+"""Turn text into token ids with a SentencePiece model or a `tokenizer.json`, exactly as its own library does."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from .packed.indexed import Dtype, Ids, Int64N, token_dtype
+
+Kind = Literal["sentencepiece", "tokenizer.json"]
+
+
+class Encoder(Protocol):
+    """What encodes; no text ever becomes one of its control pieces, however it is spelt."""
+
+    @property
+    def kind(self) -> Kind:
+        """Which library reads the model."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Highest id and one."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the model's bytes, in hex."""
+
+    @property
+    def dtype(self) -> Dtype:
+        """Of the ids: see `token_dtype`."""
+
+    @property
+    def unknown_id(self) -> int | None:
+        """What stands for text without a piece, None if that cannot be."""
+
+    def piece(self, token: int) -> str:
+        """Spell a piece as the model does; '' for an id without one."""
+
+    def piece_id(self, piece: str) -> int:
+        """Find the id of a piece; ValueError names pieces close to it."""
+
+    def is_byte(self, token: int) -> bool:
+        """Tell whether a piece stands for bytes that are no whole character, or for a byte `<0x41>`."""
+
+    def encode(self, column: pa.Array) -> tuple[Ids, Int64N]:
+        """Encode (large_)string[n] to the ids of all rows back to back and int64[n] lengths; null rows have 0."""
+
+    def decode(self, ids: Ids) -> str:
+        """Give back the text, control pieces included where the library spells them."""
+
+
+def open_encoder(model: bytes, kind: Kind) -> Encoder:
+    """Open a model from its bytes.
+
+    Raises:
+        ValueError: the bytes are no such model, or the vocabulary has a size that Megatron's readers disagree on.
+    """
+    if kind not in _OPENERS:
+        raise ValueError(f"kind: got {kind!r}, wanted one of {sorted(_OPENERS)}")
+    return _OPENERS[kind](model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SentencePiece:
+    kind: Kind
+    vocab_size: int
+    digest: str
+    dtype: Dtype
+    unknown_id: int | None
+    _pieces: Any
+
+    def piece(self, token: int) -> str:
+        return str(self._pieces.id_to_piece(token))
+
+    def piece_id(self, piece: str) -> int:
+        token = int(self._pieces.piece_to_id(piece))
+        if self.piece(token) != piece:
+            raise _no_piece(piece, map(self.piece, range(self.vocab_size)))
+        return token
+
+    def is_byte(self, token: int) -> bool:
+        return bool(self._pieces.is_byte(token))
+
+    def encode(self, column: pa.Array) -> tuple[Ids, Int64N]:
+        # One thread, template strings, 8k unigram: 38 MB/s, against 22 for lists of int and 30 for one call a row.
+        rows = self._pieces.encode(_texts(column), return_type="numpy", num_threads=1)
+        return _flat(rows, self.dtype)
+
+    def decode(self, ids: Ids) -> str:
+        return str(self._pieces.decode(ids.tolist()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TokenizerJson:
+    kind: Kind
+    vocab_size: int
+    digest: str
+    dtype: Dtype
+    unknown_id: int | None
+    _tokenizer: Any
+
+    def piece(self, token: int) -> str:
+        return self._tokenizer.id_to_token(token) or ""
+
+    def piece_id(self, piece: str) -> int:
+        token = self._tokenizer.token_to_id(piece)
+        if token is None:
+            raise _no_piece(piece, self._tokenizer.get_vocab())
+        return int(token)
+
+    def is_byte(self, token: int) -> bool:
+        piece = self.piece(token)
+        is_fallback = len(piece) == len("<0x41>") and piece.startswith("<0x") and piece.endswith(">")
+        text = self._tokenizer.decode([token], skip_special_tokens=False)
+        return is_fallback or (_REPLACEMENT in text and _REPLACEMENT not in piece)
+
+    def encode(self, column: pa.Array) -> tuple[Ids, Int64N]:
+        # Batches of one stay on this thread: the library's pool knows no limit but the environment, and one
+        # thread is as fast (5.1 MB/s against 5.5 on two; `encode` itself 3.4).
+        encode = self._tokenizer.encode_batch_fast
+        rows = [encode([text], add_special_tokens=False)[0].ids if text else [] for text in _texts(column)]
+        return _flat(rows, self.dtype)
+
+    def decode(self, ids: Ids) -> str:
+        return str(self._tokenizer.decode(ids.tolist(), skip_special_tokens=False))
+
+
+_REPLACEMENT: Final = "\ufffd"
+
+
+def _open_sentencepiece(model: bytes) -> Encoder:
+    import sentencepiece  # noqa: PLC0415 - heavy
+
+    pieces = sentencepiece.SentencePieceProcessor()
+    try:
+        pieces.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise ValueError(f"model: got {len(model)} bytes, wanted a sentencepiece model: {error}") from error
+    return _SentencePiece(
+        kind="sentencepiece",
+        vocab_size=pieces.vocab_size(),
+        digest=sha256(model).hexdigest(),
+        dtype=token_dtype(pieces.vocab_size()),
+        unknown_id=pieces.unk_id(),
+        _pieces=pieces,
+    )
+
+
+def _open_tokenizer_json(model: bytes) -> Encoder:
+    import tokenizers  # noqa: PLC0415 - heavy
+
+    try:
+        tokenizer = tokenizers.Tokenizer.from_str(model.decode())
+    except Exception as error:
+        raise ValueError(f"model: got {len(model)} bytes, wanted a tokenizer.json: {error}") from error
+    # A literal "</s>" in a text is text; what the file says of padding and truncation is not for corpora.
+    tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    unknown = json.loads(model)["model"].get("unk_token")
+    return _TokenizerJson(
+        kind="tokenizer.json",
+        vocab_size=vocab_size,
+        digest=sha256(model).hexdigest(),
+        dtype=token_dtype(vocab_size),
+        unknown_id=tokenizer.token_to_id(unknown) if unknown else json.loads(model)["model"].get("unk_id"),
+        _tokenizer=tokenizer,
+    )
+
+
+_OPENERS: Final[dict[Kind, Callable[[bytes], Encoder]]] = {
+    "sentencepiece": _open_sentencepiece,
+    "tokenizer.json": _open_tokenizer_json,
+}
+
+
+def _texts(column: pa.Array) -> list[str]:
+    texts: list[str] = column.fill_null("").to_pylist()
+    return texts
+
+
+def _flat(rows: list[Any], dtype: Dtype) -> tuple[Ids, Int64N]:
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    out = np.empty(int(lengths.sum()), dtype)
+    for row, stop, length in zip(rows, np.cumsum(lengths), lengths, strict=True):
+        out[stop - length : stop] = row
+    return out, lengths
+
+
+def _no_piece(piece: str, pieces: Iterable[str]) -> ValueError:
+    close = get_close_matches(piece, list(pieces), n=3, cutoff=0.5)
+    return ValueError(
+        f"piece: got {piece!r}, wanted one of the vocabulary"
+        + (f"\nhint: close to it are {close}" * bool(close))
+    )

@@ -1,0 +1,266 @@
+"""Megatron's indexed dataset, `PREFIX.bin` and `PREFIX.idx`, in constant memory and checked on both ways.
+
+Source: megatron-core 0.16.1, `megatron/core/datasets/indexed_dataset.py`; layout beside `_HEADER`.
+"""
+
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.uint16] | NDArray[np.int32]
+Int64N = NDArray[np.int64]
+Dtype = np.dtype[np.uint16] | np.dtype[np.int32]
+
+# magic, version, dtype code, sequences Q, entries of the document index D; then int32[Q] lengths in tokens,
+# int64[Q] offsets in bytes, int64[D] document index; all little endian and unaligned.
+_HEADER: Final = struct.Struct("<9sQBQQ")
+_MAGIC: Final = b"MMIDIDX\0\0"
+_VERSION: Final = 1
+_DTYPES: Final[dict[int, Dtype]] = {8: np.dtype("<u2"), 4: np.dtype("<i4")}
+_CODES: Final = {dtype: code for code, dtype in _DTYPES.items()}
+_BLOCK: Final = 1 << 20
+
+
+def token_dtype(vocab_size: int) -> Dtype:
+    """Name the dtype every Megatron reader expects for a vocabulary, and refuse the sizes they disagree on.
+
+    Raises:
+        ValueError: 65,500 to 65,536 pieces, which one reader stores as int32 and another reads as uint16.
+    """
+    if vocab_size < 1 or 65_500 <= vocab_size <= 65_536:
+        raise ValueError(
+            f"vocab_size: got {vocab_size!r}, wanted 1 to 65,499 (uint16) or at least 65,537 (int32)"
+            "\nhint: Megatron's readers disagree on the dtype of the sizes between"
+        )
+    return np.dtype("<u2") if vocab_size < 65_500 else np.dtype("<i4")
+
+
+def insert_eod(ids: Ids, lengths: Int64N, eod: int, bos: int | None = None) -> tuple[Ids, Int64N]:
+    """End every document with `eod`, and begin it with `bos` if one is given; empty documents stay empty.
+
+    Args:
+        ids: tokens of all documents, back to back.
+        lengths: int64[n], tokens of each.
+        eod: token id no document may hold.
+        bos: as `eod`.
+
+    Returns:
+        ids of the same dtype, lengths int64[n].
+
+    Raises:
+        ValueError: a document holds `eod` or `bos` already (see `find_documents`).
+    """
+    for name, token in (("eod", eod), ("bos", bos)):
+        if token is not None and len(found := find_documents(ids, lengths, token)):
+            raise ValueError(
+                f"ids: got {name} {token!r} inside {len(found)} documents, the first in place {found[0]}, wanted none"
+            )
+    filled = lengths > 0
+    longer = np.where(filled, lengths + (1 if bos is None else 2), 0)
+    stops = np.cumsum(longer)[filled]
+    out = np.full(int(longer.sum()), eod, ids.dtype)
+    is_text = np.ones(len(out), np.bool_)
+    is_text[stops - 1] = False
+    if bos is not None:
+        starts = stops - longer[filled]
+        out[starts] = bos
+        is_text[starts] = False
+    out[is_text] = ids
+    return out, longer
+
+
+def find_documents(ids: Ids, lengths: Int64N, token: int) -> Int64N:
+    """List the places of the documents that hold a token, int64[k], rising."""
+    places = np.searchsorted(np.cumsum(lengths), np.flatnonzero(ids == token), side="right")
+    return np.asarray(np.unique(places), np.int64)
+
+
+class Writer:
+    """Write documents one after the other; nothing is left behind when the block raises.
+
+    Args:
+        prefix: path without `.bin`; both files and a scratch file beside them are overwritten.
+        vocab_size: decides the dtype, and every id is held to it.
+
+    Example:
+        >>> with Writer(folder / "ja_text_document", vocab_size=32_000) as out:  # doctest: +SKIP
+        ...     out.add(ids, lengths)
+    """
+
+    def __init__(self, prefix: Path, *, vocab_size: int) -> None:
+        self.dtype = token_dtype(vocab_size)
+        self.documents = 0
+        self.tokens = 0
+        self._vocab_size = vocab_size
+        self._bin, self._idx, self._scratch = (
+            _path(prefix, ending) for ending in (".bin", ".idx", ".lengths")
+        )
+        self._ids_file: BinaryIO
+        self._lengths_file: BinaryIO
+
+    def __enter__(self) -> Self:
+        self._ids_file = self._bin.open("wb")
+        self._lengths_file = self._scratch.open("w+b")
+        return self
+
+    def add(self, ids: Ids, lengths: Int64N) -> None:
+        """Append documents, each one sequence and ended by its EOD.
+
+        Args:
+            ids: tokens of all documents, back to back, of this writer's dtype.
+            lengths: int64[n], at least 1 and less than 2**31 bytes each.
+        """
+        self._check(ids, lengths)
+        self._ids_file.write(np.ascontiguousarray(ids, self.dtype).data)
+        self._lengths_file.write(lengths.astype("<i4").data)
+        self.documents += len(lengths)
+        self.tokens += len(ids)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        finished = False
+        try:
+            if kind is None:
+                self._finish()
+                finished = True
+        finally:
+            self._ids_file.close()
+            self._lengths_file.close()
+            self._scratch.unlink()
+            if not finished:
+                self._bin.unlink()
+                self._idx.unlink(missing_ok=True)
+
+    def _check(self, ids: Ids, lengths: Int64N) -> None:
+        if ids.dtype != self.dtype:
+            raise ValueError(f"ids: got {ids.dtype}, wanted {self.dtype} for {self._vocab_size} pieces")
+        if len(lengths) and (lengths.min() < 1 or lengths.max() * self.dtype.itemsize >= 2**31):
+            raise ValueError(
+                f"lengths: got {lengths.min()} to {lengths.max()} tokens, "
+                f"wanted 1 to {(2**31 - 1) // self.dtype.itemsize}"
+            )
+        if lengths.sum() != len(ids):
+            raise ValueError(f"lengths: got a sum of {lengths.sum()}, wanted {len(ids)}, the number of ids")
+        if len(ids) and (ids.min() < 0 or ids.max() >= self._vocab_size):
+            raise ValueError(f"ids: got {ids.min()} to {ids.max()}, wanted 0 to {self._vocab_size - 1}")
+        if self.documents + len(lengths) >= 2**31:
+            raise ValueError(f"documents: got {self.documents + len(lengths)}, wanted less than 2**31")
+
+    def _finish(self) -> None:
+        if not self.documents:
+            raise ValueError(
+                f"{self._bin}: got no document, wanted one at least; no reader maps an empty file"
+            )
+        with self._idx.open("wb") as idx:
+            idx.write(_HEADER.pack(_MAGIC, _VERSION, _CODES[self.dtype], self.documents, self.documents + 1))
+            self._write_lengths(idx)
+            self._write_offsets(idx)
+            for start in range(0, self.documents + 1, _BLOCK):
+                idx.write(np.arange(start, min(start + _BLOCK, self.documents + 1), dtype="<i8").data)
+            _sync(idx)
+        _sync(self._ids_file)
+
+    def _write_lengths(self, idx: BinaryIO) -> None:
+        self._lengths_file.seek(0)
+        while block := self._lengths_file.read(4 * _BLOCK):
+            idx.write(block)
+
+    def _write_offsets(self, idx: BinaryIO) -> None:
+        self._lengths_file.seek(0)
+        offset = 0
+        while block := self._lengths_file.read(4 * _BLOCK):
+            stops = offset + np.cumsum(np.frombuffer(block, "<i4"), dtype="<i8") * self.dtype.itemsize
+            idx.write(np.concatenate(([offset], stops[:-1])).astype("<i8").data)
+            offset = int(stops[-1])
+
+
+class Reader:
+    """Map a pair of files and read documents by number.
+
+    Raises:
+        ValueError: the pair is not as its header says; the message names what is corrupt.
+    """
+
+    def __init__(self, prefix: Path) -> None:
+        bin_path, idx_path = _path(prefix, ".bin"), _path(prefix, ".idx")
+        with idx_path.open("rb") as idx:
+            self.dtype, sequences, entries = _read_header(idx_path, idx.read(_HEADER.size))
+        _expect(
+            idx_path, "size in bytes", idx_path.stat().st_size, _HEADER.size + 12 * sequences + 8 * entries
+        )
+        index = np.memmap(idx_path, np.uint8, "r", offset=_HEADER.size)
+        self.lengths = index[: 4 * sequences].view("<i4")
+        self.offsets = index[4 * sequences : 12 * sequences].view("<i8")
+        self.document_index = index[12 * sequences :].view("<i8")
+        self.tokens = self._check(idx_path)
+        _expect(bin_path, "size in bytes", bin_path.stat().st_size, self.tokens * self.dtype.itemsize)
+        self._ids = np.memmap(bin_path, self.dtype, "r")
+
+    def __len__(self) -> int:
+        return len(self.document_index) - 1
+
+    def document(self, number: int) -> Ids:
+        """Give the ids of a document, of all its sequences; a view of the mapped file."""
+        if not 0 <= number < len(self):
+            raise ValueError(f"document: got {number!r}, wanted 0 to {len(self) - 1}")
+        first, last = self.document_index[number : number + 2]
+        if first == last:
+            return self._ids[:0]
+        start = self.offsets[first] // self.dtype.itemsize
+        return self._ids[start : self.offsets[last - 1] // self.dtype.itemsize + self.lengths[last - 1]]
+
+    def _check(self, idx_path: Path) -> int:
+        offset = 0
+        for start in range(0, len(self.lengths), _BLOCK):
+            lengths = self.lengths[start : start + _BLOCK].astype(np.int64)
+            stops = offset + np.cumsum(lengths) * self.dtype.itemsize
+            wanted = np.concatenate(([offset], stops[:-1]))
+            wrong = np.flatnonzero((self.offsets[start : start + _BLOCK] != wanted) | (lengths < 1))
+            if len(wrong):
+                at = int(start + wrong[0])
+                if self.lengths[at] < 1:
+                    raise ValueError(
+                        f"{idx_path}: length of sequence {at}: got {self.lengths[at]}, wanted at least 1"
+                    )
+                _expect(idx_path, f"offset of sequence {at}", int(self.offsets[at]), int(wanted[wrong[0]]))
+            offset = int(stops[-1])
+        _expect(idx_path, "first entry of the document index", int(self.document_index[0]), 0)
+        _expect(idx_path, "last entry of the document index", int(self.document_index[-1]), len(self.lengths))
+        if (np.diff(self.document_index) < 0).any():
+            raise ValueError(f"{idx_path}: document index: got a falling entry, wanted none")
+        return offset // self.dtype.itemsize
+
+
+def _read_header(path: Path, header: bytes) -> tuple[Dtype, int, int]:
+    if len(header) < _HEADER.size:
+        raise ValueError(f"{path}: header: got {len(header)} bytes, wanted {_HEADER.size}")
+    magic, version, code, sequences, entries = _HEADER.unpack(header)
+    _expect(path, "magic", magic, _MAGIC)
+    _expect(path, "version", version, _VERSION)
+    if code not in _DTYPES:
+        raise ValueError(f"{path}: dtype code: got {code}, wanted 8 (uint16) or 4 (int32)")
+    if not sequences or not entries:
+        raise ValueError(
+            f"{path}: got {sequences} sequences and {entries} document entries, wanted some of both"
+        )
+    return _DTYPES[code], sequences, entries
+
+
+def _expect(path: Path, what: str, got: object, wanted: object) -> None:
+    if got != wanted:
+        raise ValueError(f"{path}: {what}: got {got!r}, wanted {wanted!r}")
+
+
+def _path(prefix: Path, ending: str) -> Path:
+    return prefix.with_name(prefix.name + ending)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
