@@ -16,7 +16,7 @@ import click
 from ruamel.yaml import YAML
 
 from kakehi.pipeline import runner
-from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import document_of_token
 from kakehi.pipeline.explain import explain as explain_one
@@ -115,8 +115,15 @@ def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verif
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where it runs: manifests/machines/*.yaml.",
 )
+@click.option("--scheduler", metavar="ADDRESS|FILE", help="Run on a Dask cluster that is there already.")
 def run(
-    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+    manifest: Path,
+    work: Path,
+    limit: int | None,
+    until: str | None,
+    verify: bool,
+    machine: Path | None,
+    scheduler: str | None,
 ) -> None:
     """Run a manifest; what is whole already is left alone."""
     started = time.monotonic()
@@ -126,7 +133,9 @@ def run(
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
         click.echo(draw_plan([step for step in steps if step.action == "run"]), err=True)
-        with Inline() as engine:
+        with open_engine(place, scheduler=scheduler) as engine:
+            if engine.dashboard:
+                click.echo(f"watch at {engine.dashboard}", err=True)
             runner.run(
                 read, steps, Store(work), engine, progress=Bars(), bytes_per_worker=place.bytes_per_worker
             )
@@ -154,7 +163,9 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
     cls=_Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
 )
 @click.argument("prefix", type=click.Path(path_type=Path))
-@click.option("--token", type=click.IntRange(min=0), required=True, help="Position in the .bin, from 0.")
+@click.option(
+    "--token", type=click.IntRange(min=0, max=2**63 - 1), required=True, help="Position in the .bin, from 0."
+)
 def lookup(prefix: Path, token: int) -> None:
     """Name the document that a token of a packed file came from."""
     found = document_of_token(prefix, token)
@@ -175,7 +186,7 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
         raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")
-    click.echo(store.folder("report", made[0].address) / "report.html")
+    click.echo(_shown(store.folder("report", made[0].address) / "report.html"))
 
 
 @cli.command(cls=_Example, example="kakehi export manifests/quickstart.yaml --to corpus/")
@@ -235,9 +246,9 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     gone = [path for path in store.addresses() if path not in reached]
     kept_shards = {(step.name, step.address, s.source, s.name) for step in steps for s in step.shards}
     gone += [path for path in _stale_shards(reached, kept_shards) if path.exists()]
-    gone += sorted((work / "tmp").glob("*"))
+    gone += sorted((store.root / "tmp").glob("*"))
     for path in gone:
-        click.echo(f"{'removed' if yes else 'would remove'} {path}")
+        click.echo(f"{'removed' if yes else 'would remove'} {_shown(path)}")
         if yes:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
@@ -283,10 +294,16 @@ def _places(steps: list[Step], store: Store) -> list[str]:
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
         if kind == "export" and chosen:
-            lines.append(f"{kind:<10} {home} ({len(chosen)} files)")
+            lines.append(f"{kind:<10} {_shown(home)} ({len(chosen)} files)")
         else:
-            lines += [f"{kind:<10} {home / name}" for name in chosen]
+            lines += [f"{kind:<10} {_shown(home / name)}" for name in chosen]
     return lines
+
+
+def _shown(path: Path) -> str:
+    """Name a path as the user would: from here, if it lies below."""
+    here = Path.cwd()
+    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _stale_shards(reached: set[Path], kept: set[tuple[str, str, str, str]]) -> list[Path]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from kakehi.filters.cleaning.normalise import Level, normalise
+from kakehi.pipeline.formats.records import host_of
 from kakehi.pipeline.schemas import DOCUMENTS, ID, REJECTS
 from kakehi.pipeline.stage import Rows, Split
 
@@ -64,7 +64,7 @@ class Collector:
                 "id": self._id(record_id, place),
                 "source": self._split.source,
                 "url": url,
-                "host": _host(url),
+                "host": host_of(url),
                 "fetched": fetched,
                 "codec": codec,
                 "codec_from": codec_from,
@@ -162,7 +162,12 @@ class Collector:
 
     def _id(self, record_id: str | None, place: Place) -> bytes:
         name = record_id if record_id is not None else f"{self._input}\0{place[0]}"
-        return xxhash.xxh3_128_digest(f"{self._split.source}\0{name}".encode())
+        return document_id(self._split.source, name)
+
+
+def document_id(source: str, name: str) -> bytes:
+    """Hash a source's name and a record's own id (or file and offset) to the 16 bytes that name a document."""
+    return xxhash.xxh3_128_digest(f"{source}\0{name}".encode())
 
 
 def _strings(values: list[str] | list[str | None], kind: pa.DataType) -> pa.Array:
@@ -172,12 +177,3 @@ def _strings(values: list[str] | list[str | None], kind: pa.DataType) -> pa.Arra
         return pa.array(
             [value if value is None else value.encode(errors="replace").decode() for value in values], kind
         )
-
-
-def _host(url: str | None) -> str | None:
-    if url is None:
-        return None
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None

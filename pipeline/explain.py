@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kakehi.pipeline.documents import document_id
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.shards import Shard
@@ -37,7 +38,7 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
     Args:
         steps: of the plan; what has not run yet is left out.
         store: the work folder.
-        wanted: a URL, or an id of 32 hexadecimal digits.
+        wanted: a URL, an id of 32 hexadecimal digits, or a record's own id in its input.
 
     Returns:
         lines to print.
@@ -58,11 +59,11 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
 
 
 def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[Place]:
-    """Find documents and rejects by URL or id."""
-    column, value = _key(wanted)
+    """Find documents and rejects by URL, id or the input's own id."""
     for step in steps:
         if step.stage.shape != "source":
             continue
+        column, value = _key(wanted, str(step.source))
         for shard in step.shards:
             table = store.table(step.name, step.address, shard.source, shard.name)
             rejects = table.with_name(f"{table.stem}.rejects.parquet")
@@ -70,12 +71,15 @@ def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[Place]:
             yield from _rows(rejects, shard, column, value, rejected=True)
 
 
-def _key(wanted: str) -> tuple[str, pa.Scalar]:
+def _key(wanted: str, source: str) -> tuple[str, pa.Scalar]:
+    """Take what looks like neither a URL nor an id of ours as the input's own id of a record."""
+    if "://" in wanted:
+        return "url", pa.scalar(wanted)
     try:
         plain = bytes.fromhex(wanted)
     except ValueError:
         plain = b""
-    return ("id", pa.scalar(plain, pa.binary(16))) if len(plain) == 16 else ("url", pa.scalar(wanted))
+    return "id", pa.scalar(plain if len(plain) == 16 else document_id(source, wanted), pa.binary(16))
 
 
 def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: bool) -> Iterator[Place]:

@@ -31,15 +31,15 @@ class Machine(BaseModel):
 
     Args:
         name: for messages.
-        engine: `inline` runs one task after another in this process.
-        workers: tasks at a time.
+        engine: `inline` runs one task after another in this process, `dask` on worker processes.
+        workers: processes, each for one task at a time, or `cores` for one a core; `inline` has none.
         bytes_per_worker: memory one task may take, bytes or `4GiB`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = "laptop"
-    engine: Literal["inline"] = "inline"
-    workers: Annotated[int, Field(ge=1, le=1)] = 1
+    engine: Literal["inline", "dask"] = "inline"
+    workers: Annotated[int, Field(ge=1)] | Literal["cores"] = 1
     bytes_per_worker: Annotated[int, BeforeValidator(_bytes), Field(ge=256 << 20)] = 4 << 30
 
 

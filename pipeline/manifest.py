@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypeVar, cast
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.schemas import Table
@@ -177,7 +177,7 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """Say which name was perhaps meant, or list the choices."""
     listed = sorted(choices)
     close = difflib.get_close_matches(name, listed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(listed)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(listed) or 'none'}"
 
 
 def filled(manifest: Manifest) -> dict[str, Any]:
@@ -217,9 +217,11 @@ def _parse(path: Path) -> Any:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ManifestError(f"{path}:{line}: is no YAML: {error.problem}") from error
+    except YAMLError as error:  # a character that YAML forbids
+        raise ManifestError(f"{path}: is no YAML: {error}") from error
     if not isinstance(tree, Mapping):
         raise ManifestError(
-            f"{path}:1: got {type(tree).__name__}, wanted a mapping with corpus, sources and stages"
+            f"{path}:1: got {'a list' if isinstance(tree, list) else type(tree).__name__}, wanted a mapping with corpus, sources and stages"
         )
     return tree
 
@@ -321,7 +323,13 @@ def _parameters(
     known = {name for member in together for name in member.model().model_fields}
     mine = {k: v for k, v in value.items() if k in stage.model().model_fields or k not in known}
     model = _validated(reading, at, stage.model(), mine, known, whole=stage.whole)
-    return None if model is None else _values(model, reading.path)
+    if model is None:
+        return None
+    values = _values(model, reading.path)
+    for name, file in values.items():
+        if isinstance(file, Path) and not file.is_file():
+            reading.fault((*at, name), f"{at[-1]}.{name}: no file {str(mine[name])!r} beside the manifest")
+    return values
 
 
 def _screen(
@@ -339,12 +347,8 @@ def _screen(
         return
     for source in value.keys() - set(names):
         reading.unknown((key, source), names)
-    parameters = {}
-    for source in (spec.name for spec in sources):
-        rules: list[Any] = []
-        for part in (EVERY, source):
-            rules += _rules(reading, (key, part), value.get(part))
-        parameters[source] = {"rules": rules}
+    rules = {part: _rules(reading, (key, part), value.get(part)) for part in names}
+    parameters = {spec.name: {"rules": [*rules[EVERY], *rules[spec.name]]} for spec in sources}
     yield StepSpec(name=name, key=key, stage=stage, parameters=parameters, by_source=True, origin=origin)
 
 
@@ -437,7 +441,14 @@ def _check_signals(reading: _Reading, steps: Sequence[StepSpec]) -> None:
     types: dict[str, pa.DataType] = {}
     for step in steps:
         if step.stage.name == "measure":
-            types |= signal_types([FamilySpec(**spec) for spec in step.parameters["families"]])
+            for spec in step.parameters["families"]:
+                found = signal_types([FamilySpec(**spec)])
+                twice = sorted(found.keys() & types.keys())
+                if twice:
+                    reading.fault(
+                        (step.key,), f"{step.key}: two families measure {twice[0]!r}; name one of them"
+                    )
+                types |= found
     for step in steps:
         if step.stage.name != "screen":
             continue

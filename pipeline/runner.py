@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ from typing import Any, Protocol
 from kakehi.pipeline.addresses import Recipe
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, EngineError, ManifestError
+from kakehi.pipeline.formats import hub
 from kakehi.pipeline.inputs import Inputs, ShardTables, StepSummary
 from kakehi.pipeline.manifest import Manifest, nearest
 from kakehi.pipeline.planner import NOT_YET, Step, known_steps, plan
@@ -80,8 +83,22 @@ def discover(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[
             )
         else:
             spec = chosen.model_dump(exclude={"files", "shard_mb"})
-            found[source.name] = [dataset_shard(source.name, spec, limit=limit)]
+            found[source.name] = [_dataset(source.name, spec, manifest.root, limit)]
     return found
+
+
+def _dataset(source: str, spec: dict[str, Any], root: Path, limit: int | None) -> Shard:
+    """Make the shard of a dataset; what is local has the state of its files in its identity."""
+    if hub.is_local(spec["dataset"], root):
+        inside = [f"{glob.escape(spec['dataset'])}/**"] if (root / spec["dataset"]).is_dir() else []
+        return dataset_shard(
+            source, spec, files=find_files(spec["data_files"] or inside, root), root=root, limit=limit
+        )
+    try:
+        hub.check_pinned(spec["dataset"], spec["revision"])
+    except ValueError as error:
+        raise ManifestError(f"source {source!r}: {error}") from error
+    return dataset_shard(source, spec, limit=limit)
 
 
 def make_plan(
@@ -230,19 +247,21 @@ def _artifacts(step: Step, store: Store) -> list[tuple[Table, Path]]:
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Receipt:
     attempt = store.attempt()
     model = step.stage.model()(**step.parameters)
-    with measured() as cost:
-        try:
+    try:
+        with measured() as cost:
             counts = step.stage.run(
                 inputs, attempt, engine, **{name: getattr(model, name) for name in type(model).model_fields}
             )
-        except CorpusError:
-            raise
-        except ValueError as error:
-            raise DataError(f"{step.name}: {error}") from error
-    return store.publish(
-        attempt,
-        Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),
-    )
+        return store.publish(
+            attempt,
+            Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),
+        )
+    except CorpusError:
+        raise
+    except ValueError as error:
+        raise DataError(f"{step.name}: {str(error).removeprefix(f'{step.stage.name}: ')}") from error
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)
 
 
 def _run_shards(step: Step, store: Store, engine: Engine, progress: Progress, events: Events) -> None:
@@ -273,8 +292,12 @@ def _run_shards(step: Step, store: Store, engine: Engine, progress: Progress, ev
 
 
 def _failed(step: Step, failures: Sequence[tuple[Shard, Failure]]) -> CorpusError:
+    alike: dict[str, list[Shard]] = {}
+    for shard, failure in failures:
+        alike.setdefault(_said(failure.error), []).append(shard)
     lines = [
-        f"{step.name}: {shard.source}/{shard.name}: {_said(failure.error)}" for shard, failure in failures
+        f"{step.name}: {shard.source}/{shard.name}{_and_more(others)}: {said}"
+        for said, [shard, *others] in alike.items()
     ]
     kind: Callable[..., CorpusError] = EngineError
     if all(isinstance(failure.error, CorpusError) for _, failure in failures):
@@ -284,13 +307,18 @@ def _failed(step: Step, failures: Sequence[tuple[Shard, Failure]]) -> CorpusErro
     return kind("\n".join(lines), hint=hint or "mend the input and run again: all other shards are kept")
 
 
+def _and_more(others: Sequence[Shard]) -> str:
+    return f" and {len(others):,} more" if others else ""
+
+
 def _said(error: BaseException) -> str:
     return error.message if isinstance(error, CorpusError) else f"{type(error).__name__}: {error}"
 
 
 def _refuse_nothing_kept(step: Step, store: Store) -> None:
     """Stop before a tokenizer is trained on nothing, and say which rules dropped everything."""
-    if "verdict" not in step.stage.reads or step.stage.writes == "verdict":
+    reads_kept = "verdict" in step.stage.reads and step.stage.writes != "verdict"
+    if step.stage.shape != "corpus" or not reads_kept or step.stage.summary:
         return
     sources = merge(r.counts for s in step.upstream["documents"] for r in receipts_of(s, store))
     origins = step.upstream["verdict"]

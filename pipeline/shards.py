@@ -97,11 +97,31 @@ def group(
     return [_shard(source, prefix, members) for prefix, members in _split(keyed, "", target_bytes)]
 
 
-def dataset_shard(source: str, spec: dict[str, object], *, limit: int | None = None) -> Shard:
-    """Make the single shard of a source that is a Hugging Face dataset."""
-    plain = tuple(sorted((key, value) for key, value in spec.items() if value is not None))
-    identity = digest(canonical([plain, limit]).encode())[:8]
-    return Shard(source=source, name=f"all-{identity}", files=(), limit=limit, spec=plain)
+def dataset_shard(
+    source: str,
+    spec: dict[str, object],
+    *,
+    files: Iterable[InputFile] = (),
+    root: Path | None = None,
+    limit: int | None = None,
+) -> Shard:
+    """Make the single shard of a source that is a Hugging Face dataset.
+
+    Args:
+        source: name in the manifest.
+        spec: what names the dataset.
+        files: of a dataset that is local; their state is part of the shard's identity.
+        root: the manifest's folder, from which local names start; no part of the identity.
+        limit: records to read at most, or None.
+    """
+    plain = sorted((key, value) for key, value in spec.items() if value is not None and value != [])
+    states = [[file.name, file.size, file.mtime_ns] for file in sorted(files)]
+    identity = digest(canonical([plain, limit, *states]).encode())[:8]
+    if states:
+        plain += [("data_files", tuple(name for name, *_ in states)), ("root", root)]
+    return Shard(
+        source=source, name=f"all-{identity}", files=(), limit=limit, spec=tuple(sorted(dict(plain).items()))
+    )
 
 
 def _look(name: str, root: Path) -> InputFile:

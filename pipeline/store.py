@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.pipeline.addresses import Recipe
+from kakehi.pipeline.addresses import address as address_of
 from kakehi.pipeline.errors import DataError
 
 CHUNK_BYTES = 1 << 20
@@ -73,7 +74,7 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # a worker may run in another folder
 
     def folder(self, step: str, address: str) -> Path:
         """Where a step's output lies."""
@@ -123,7 +124,7 @@ class Store:
     def keep_recipe(self, step: str, address: str, recipe: Recipe) -> None:
         """Write down what decided an address, once."""
         path = self.folder(step, address) / "recipe.json"
-        if not path.exists():
+        if _whole_recipe(path) is None:
             self.write_json(path, recipe)
 
     def receipt(self, step: str, address: str, source: str | None, shard: str | None) -> Receipt | None:
@@ -132,9 +133,12 @@ class Store:
         try:
             plain = json.loads(path.read_bytes())
             outputs = tuple(Output(**item) for item in plain.pop("outputs"))
-            return Receipt(**{**plain, "outputs": outputs, "inputs": tuple(plain["inputs"])})
+            found = Receipt(**{**plain, "outputs": outputs, "inputs": tuple(plain["inputs"])})
+            whole = all(isinstance(count, int) for count in found.counts.values())
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+        asked = (step, address, source, shard)
+        return found if whole and (found.step, found.address, found.source, found.shard) == asked else None
 
     def fault(self, receipt: Receipt, *, verify: bool) -> str | None:
         """Say how the outputs differ from their receipt, or None.
@@ -154,11 +158,12 @@ class Store:
         return None
 
     def recipes(self, step: str) -> list[tuple[str, Recipe]]:
-        """List the addresses of a step and their recipes, the newest first."""
+        """List the addresses of a step and their recipes, the newest first; broken ones are left out."""
         found = sorted(
             (self.root / step).glob("*/recipe.json"), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True
         )
-        return [(path.parent.name, json.loads(path.read_bytes())) for path in found]
+        read = [(path.parent.name, _whole_recipe(path)) for path in found]
+        return [(name, recipe) for name, recipe in read if recipe is not None]
 
     def addresses(self) -> Iterator[Path]:
         """Walk the address folders of every step."""
@@ -194,6 +199,15 @@ def merge(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for key, value in part.items():
             total[key] = total.get(key, 0) + value
     return total
+
+
+def _whole_recipe(path: Path) -> Recipe | None:
+    """Read a recipe, or None where it is gone or does not hash to its folder's name any more."""
+    try:
+        recipe: Recipe = json.loads(path.read_bytes())
+        return recipe if address_of(recipe) == path.parent.name else None
+    except (OSError, ValueError):
+        return None
 
 
 def _shallow(receipt: Receipt) -> dict[str, Any]:

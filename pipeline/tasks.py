@@ -172,8 +172,11 @@ def _run_file(
         raise
     except (ValueError, OSError) as error:
         place = file.name if file else f"dataset {split.spec.get('dataset')!r}"
-        raise DataError(f"{place}: {error}") from error
-    return dict(counts), _seen(file, limit) if file else dict(split.spec)
+        said = str(error).removeprefix(f"{file.path}: ") if file else error
+        raise DataError(f"{place}: {said}") from error
+    return dict(counts), _seen(file, limit) if file else {
+        key: value for key, value in split.spec.items() if key != "root"
+    }
 
 
 def _seen(file: InputFile, limit: int | None) -> Mapping[str, Any]:

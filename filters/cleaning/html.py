@@ -1,12 +1,15 @@
 """Take the title and the main text out of a page."""
 
 import re
-from collections import Counter
 from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from numba import njit
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
+
+from kakehi.filters.texts import Int64M, UInt8M
 
 Reason: TypeAlias = Literal["too_large", "too_deep", "too_many_unclosed"]
 
@@ -52,7 +55,7 @@ def main_text(
     tags = html.count("<")
     if tags > HARMLESS_TAGS:
         _refuse_unclosed(html, tags)
-    tree = HTMLTree.parse(_clean(html))
+    tree = _parse(html)
     if tags > HARMLESS_TAGS and _deeper_than(tree, max_depth):
         raise PageError("too_deep", f"elements are nested deeper than {max_depth}")
     text = extract_plain_text(
@@ -68,9 +71,11 @@ def main_text(
 
 # HTML's list of active formatting elements: what is left open here is opened again in every later block,
 # so n unclosed elements and m tags become up to n * m nodes. 2,000 unclosed <font> in 50 kB: 4 s, 2 M nodes.
-FORMATTING: Final = re.compile(
-    r"<(/?)(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])", re.IGNORECASE
+# fmt: off
+FORMATTING: Final = (
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 )
+# fmt: on
 RUBY_READINGS: Final = ["rt", "rp"]
 MAX_REOPENED: Final = 20_000_000
 HARMLESS_TAGS: Final = 4_000
@@ -87,27 +92,22 @@ def _refuse_unclosed(html: str, tags: int) -> None:
 
 def _most_unclosed(html: str) -> int:
     """Count the formatting elements open at the worst place; a stray end tag closes nothing."""
-    opened: Counter[str] = Counter()
-    now = most = 0
-    for slash, name in FORMATTING.findall(html):
-        tag = name.lower()
-        if not slash:
-            opened[tag] += 1
-            now += 1
-            most = max(most, now)
-        elif opened[tag]:
-            opened[tag] -= 1
-            now -= 1
-    return most
+    # Bytes in a kernel: a regular expression took a tenth of the time of all of `extract`.
+    bytes_ = np.frombuffer(html.encode(errors="replace"), np.uint8)
+    return int(_count_unclosed(bytes_, _packed_names()))
 
 
-def _clean(html: str) -> str:
-    """Replace lone surrogates, which the parser refuses."""
+@cache
+def _packed_names() -> Int64M:
+    return np.array([int.from_bytes(name.encode()) for name in FORMATTING], np.int64)
+
+
+def _parse(html: str) -> HTMLTree:
+    """Parse a page; lone surrogates, which the parser refuses, are replaced."""
     try:
-        html.encode()
+        return HTMLTree.parse(html)
     except UnicodeEncodeError:
-        return SURROGATES.sub("�", html)
-    return html
+        return HTMLTree.parse(SURROGATES.sub("�", html))
 
 
 def _deeper_than(tree: HTMLTree, depth: int) -> bool:
@@ -120,3 +120,37 @@ def _deeper_than(tree: HTMLTree, depth: int) -> bool:
 def _descent(depth: int) -> str:
     """Write the selector of an element with `depth` ancestors: the parser walks faster than Python could."""
     return " > ".join(["*"] * (depth + 1))
+
+
+@njit(cache=True, nogil=True)
+def _count_unclosed(bytes_: UInt8M, names: Int64M) -> int:
+    """Walk over the tags, and count elements of these names (bytes packed as one number, in lower case)."""
+    opened = np.zeros(len(names), np.int64)
+    now = most = 0
+    i, size = 0, len(bytes_)
+    while i < size:
+        if bytes_[i] != 0x3C:  # <
+            i += 1
+            continue
+        i += 1
+        closes = i < size and bytes_[i] == 0x2F  # /
+        i += closes
+        packed = 0
+        while i < size and 0x61 <= bytes_[i] | 0x20 <= 0x7A and packed < 1 << 48:
+            packed = packed << 8 | (bytes_[i] | 0x20)
+            i += 1
+        if packed == 0 or i == size:
+            continue
+        after = bytes_[i]
+        if not (after == 0x3E or after == 0x20 or after == 0x2F or 0x09 <= after <= 0x0D) or after == 0x0B:  # noqa: PLR1714 - as compiled
+            continue
+        for k in range(len(names)):
+            if names[k] == packed:
+                if not closes:
+                    opened[k] += 1
+                    now += 1
+                    most = max(most, now)
+                elif opened[k]:
+                    opened[k] -= 1
+                    now -= 1
+    return most

@@ -1,1 +1,32 @@
 """How tasks are mapped: one Protocol, several engines."""
+
+from __future__ import annotations
+
+import os
+
+from kakehi.filters.kernels import compile_kernels
+from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.machine import Machine
+
+
+def open_engine(machine: Machine, *, scheduler: str | None = None) -> Engine:
+    """Make the engine that a machine file asks for, or one on a running Dask cluster.
+
+    Args:
+        machine: where the run happens.
+        scheduler: address or scheduler file of a running cluster; wins over the machine's engine.
+    """
+    if machine.engine == "inline" and scheduler is None:
+        return Inline()
+    from kakehi.pipeline.engines.dask import Dask  # noqa: PLC0415 - half a second that inline runs need not spend
+
+    if scheduler is None:
+        compile_kernels()
+    workers = _cores() if machine.workers == "cores" else machine.workers
+    return Dask(workers=workers, bytes_per_worker=machine.bytes_per_worker, scheduler=scheduler)
+
+
+def _cores() -> int:
+    """Count the cores this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -34,6 +34,11 @@ class Engine(Protocol):
         """Run with a bounded number of tasks under way."""
         ...
 
+    @property
+    def dashboard(self) -> str | None:
+        """Where it can be watched, or None."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

@@ -24,6 +24,11 @@ class Inline:
             except Exception as error:  # noqa: BLE001 - the seam: a failing task must not stop its neighbours
                 yield position, Failure(error=error, trace=traceback.format_exc())
 
+    @property
+    def dashboard(self) -> None:
+        """There is nothing to watch."""
+        return
+
     def __enter__(self) -> Self:
         return self
 

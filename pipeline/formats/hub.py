@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def read(
     split: str = "train",
     revision: str | None = None,
     config: str | None = None,
-    data_files: str | list[str] | None = None,
+    data_files: str | Sequence[str] | None = None,
+    root: Path | None = None,
 ) -> Iterator[Record | Reject]:
     """Yield the rows of one split in order; offsets are row numbers, lengths are 1.
 
@@ -32,12 +34,14 @@ def read(
         revision: commit of a hub dataset, 40 hexadecimal digits; what is not on the hub has none.
         config: configuration of a hub dataset.
         data_files: local files for a builder.
+        root: folder that local names start from, or None for the working folder.
 
     Raises:
         ValueError: the dataset is not pinned, or lacks the split or a column.
     """
     fields = checked_fields(fields, where=dataset)
-    rows = _opened(dataset, split, revision, config, data_files)
+    files = [data_files] if isinstance(data_files, str) else list(data_files or ())
+    rows = _opened(dataset, split, revision, config, files, root or Path())
     columns = rows.column_names
     missing = [column for column in fields.values() if columns is not None and column not in columns]
     if missing:
@@ -46,6 +50,11 @@ def read(
         )
     for number, row in enumerate(rows):
         yield from_row(row, fields, offset=number, length=1)
+
+
+def is_local(dataset: str, root: Path) -> bool:
+    """Say whether a dataset is a folder or read by a builder from files, and so has no revision."""
+    return dataset in BUILDERS or (root / dataset).is_dir()
 
 
 def check_pinned(dataset: str, revision: str | None) -> None:
@@ -62,12 +71,12 @@ def check_pinned(dataset: str, revision: str | None) -> None:
 
 
 def _opened(
-    dataset: str, split: str, revision: str | None, config: str | None, files: str | list[str] | None
+    dataset: str, split: str, revision: str | None, config: str | None, files: list[str], root: Path
 ) -> Any:
-    if Path(dataset).is_dir():
-        return _saved(Path(dataset), split)
     if dataset in BUILDERS:
-        return _built(dataset, split, files)
+        return _built(dataset, split, [os.fspath(root / name) for name in files])
+    if (root / dataset).is_dir():
+        return _saved(root / dataset, split)
     check_pinned(dataset, revision)
     import datasets  # noqa: PLC0415 - takes a second to import
 
@@ -92,7 +101,7 @@ def _saved(folder: Path, split: str) -> Any:
     return saved[split]
 
 
-def _built(builder: str, split: str, files: str | list[str] | None) -> Any:
+def _built(builder: str, split: str, files: list[str]) -> Any:
     import datasets  # noqa: PLC0415 - takes a second to import
 
     if not files:

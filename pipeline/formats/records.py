@@ -26,7 +26,7 @@ Reason = Literal[
 ]
 
 _HOST = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^/?#:]*)"
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^\[\]/?#:]*)"
 )  # a seventh of urlsplit's time
 
 Field = Literal["text", "id", "url", "title", "fetched"]

@@ -14,6 +14,7 @@ from kakehi.pipeline.stages.keep import STAGE as KEEP
 from kakehi.pipeline.stages.measure import STAGE as MEASURE
 from kakehi.pipeline.stages.pack import STAGE as PACK
 from kakehi.pipeline.stages.pair import STAGE as PAIR
+from kakehi.pipeline.stages.report import STAGE as REPORT
 from kakehi.pipeline.stages.screen import STAGE as SCREEN
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.stages.train import STAGE as TRAIN
@@ -31,6 +32,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     ENCODE,
     PACK,
     EXPORT,
+    REPORT,
 )
 
 #: Manifest keys that stand for several stages; a parameter goes to every one that has it.

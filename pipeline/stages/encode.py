@@ -30,7 +30,7 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     encoder = load_encoder(tokenizer)
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
     kept = batch.column("kept")
-    ids, lengths = encoder.encode(pc.if_else(kept, batch.column("text"), None).filter(kept))
+    ids, lengths = encoder.encode(batch.column("text").filter(kept))
     ids, lengths = insert_eod(ids, lengths, end, begin)
     every = np.zeros(batch.num_rows + 1, np.int64)
     every[1:][kept.to_numpy(zero_copy_only=False)] = lengths
@@ -54,7 +54,9 @@ def _piece(encoder: Encoder, parameter: str, piece: str) -> int:
     try:
         return encoder.piece_id(piece)
     except ValueError as error:
-        raise ParameterError(f"encode.{parameter}: {error}", hint="name a piece the tokenizer has") from error
+        said, _, close = str(error).partition("\nhint: ")
+        hint = close or "name a piece the tokenizer has"
+        raise ParameterError(f"encode.{parameter}: {said}", hint=hint) from error
 
 
 STAGE = Stage(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from kakehi.filters.signals import find_family
 from kakehi.filters.signals.family import Family
 from kakehi.pipeline.addresses import digest
-from kakehi.pipeline.errors import ContractError
+from kakehi.pipeline.errors import ContractError, EngineError
 from kakehi.pipeline.stage import Stage, parameter_model
 
 
@@ -67,18 +67,36 @@ def measure(
     columns: dict[str, pa.Array] = {}
     for spec in families:
         family = find_family(spec.family)
-        arrays = family.measure(*(batch.column(name) for name in family.reads), **spec.parameters)
+        arrays = _measured(spec, family, batch)
         for signal, array in zip(family.signals, arrays, strict=True):
             name = spec.column(signal.name)
             if array.type != signal.dtype or len(array) != batch.num_rows:
                 raise ContractError(
                     f"family {spec.family!r}: signal {signal.name!r} is {array.type}[{len(array)}],"
-                    f" wanted {signal.dtype}[{batch.num_rows}]"
+                    f" wanted {signal.dtype}[{batch.num_rows}]",
+                    hint=_MEND,
                 )
             if name in columns:
                 raise ContractError(f"family {spec.family!r}: a second signal is named {name!r}")
             columns[name] = array
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _measured(spec: FamilySpec, family: Family, batch: pa.RecordBatch) -> tuple[pa.Array, ...]:
+    try:
+        arrays = family.measure(*(batch.column(name) for name in family.reads), **spec.parameters)
+    except Exception as error:  # the seam to a user's own code: whatever it raises, its name must be told
+        raise EngineError(f"family {spec.family!r}: {type(error).__name__}: {error}", hint=_MEND) from error
+    if not isinstance(arrays, tuple) or len(arrays) != len(family.signals):
+        raise ContractError(
+            f"family {spec.family!r}: got {f'{len(arrays)} arrays' if isinstance(arrays, tuple) else repr(arrays)},"
+            f" wanted a tuple of one array for each of {', '.join(signal.name for signal in family.signals)}",
+            hint=_MEND,
+        )
+    return arrays
+
+
+_MEND = "mend the family and run again: its source is part of the address"
 
 
 def signal_types(families: list[FamilySpec]) -> dict[str, pa.DataType]:
@@ -90,17 +108,33 @@ def signal_types(families: list[FamilySpec]) -> dict[str, pa.DataType]:
     }
 
 
+def _family(name: str) -> Family:
+    """Find a family; whatever a user's own module raises on import becomes a fault of the manifest."""
+    try:
+        return find_family(name)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"family {name!r} can't be imported: {type(error).__name__}: {error}") from error
+
+
 def _known(name: object) -> bool:
     try:
-        find_family(str(name))
+        _family(str(name))
     except ValueError:
         return False
     return True
 
 
-def _filled(name: str, family: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    found = find_family(family)
-    filled = parameter_model(found.measure)(**parameters).model_dump()
+def _filled(name: str, family: str, parameters: object) -> dict[str, Any]:
+    found = _family(family)
+    model = parameter_model(found.measure)
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"family {family!r}: got {parameters!r}, wanted a mapping of its parameters")  # noqa: TRY004 - pydantic takes ValueError
+    if unknown := sorted(parameters.keys() - model.model_fields.keys()):
+        known = ", ".join(model.model_fields) or "none"
+        raise ValueError(f"family {family!r}: unknown parameter {unknown[0]!r}; known: {known}")
+    filled = model(**parameters).model_dump()
     return {
         "name": name,
         "family": family,

@@ -65,7 +65,7 @@ def train(
     """
     sample = _sample(inputs, seed, sample_characters)
     if existing is not None:
-        (out / f"tokenizer{_ending(existing)}").write_bytes(existing.read_bytes())
+        _adopt(existing, out)
     elif not sum(int(chosen.sum()) for chosen in sample):
         raise DataError("train: no document was kept, so there is nothing to learn from")
     else:
@@ -85,6 +85,14 @@ def train(
         (out / "tokenizer.model").write_bytes(trained.model)
         (out / "tokenizer.vocab").write_text(trained.vocab, encoding="utf-8")
     return _evaluate(inputs, out, sample, seed)
+
+
+def _adopt(existing: Path, out: Path) -> None:
+    (out / f"tokenizer{_ending(existing)}").write_bytes(existing.read_bytes())
+    try:
+        load_encoder(out)
+    except ValueError as error:
+        raise DataError(f"train.existing: {existing.name!r}: {error}") from error
 
 
 def _sample(inputs: Inputs, seed: int, budget: int) -> list[npt.NDArray[np.bool_]]:

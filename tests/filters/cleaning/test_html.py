@@ -1,11 +1,14 @@
 """Test the main text of good pages and the refusal of hostile ones."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from kakehi.filters.cleaning.html import Page, PageError, main_text
+from kakehi.filters.cleaning.html import FORMATTING, Page, PageError, _most_unclosed, main_text
 
 BODY = "<p>本文の一行目です。</p><p>二行目です。</p>"
 
@@ -79,6 +82,37 @@ def test_unclosed_formatting_is_refused_before_parsing():
     with pytest.raises(PageError) as caught:
         main_text(html)
     assert caught.value.reason == "too_many_unclosed"
+
+
+def most_unclosed_slowly(html):
+    """Find the tags by a regular expression and keep a list of what is open."""
+    opened, most = [], 0
+    tag = rf"<(/?)({'|'.join(FORMATTING)})(?=[\t\n\f\r />])"
+    for slash, name in re.findall(tag, html, re.IGNORECASE | re.ASCII):
+        if not slash:
+            opened.append(name.lower())
+            most = max(most, len(opened))
+        elif name.lower() in opened:
+            opened.remove(name.lower())
+    return most
+
+
+# fmt: off
+TAGS = ["<a ", "<B>", "</b>", "</a>", "<font", "</FONT\n", "<strong>", "<strikes>", "</strong/", "</i\v>", "<i\0>"]
+# fmt: on
+
+
+@given(
+    st.lists(
+        st.sampled_from([*"<>/ \t\v\f\r\0xaBあ𠮷\ud800", "<h1>", *TAGS]),
+        max_size=30,
+    ).map("".join)
+)
+@example("<b><b></b><i")
+@settings(max_examples=300, deadline=None)
+def test_unclosed_formatting_is_counted_as_slowly(html):
+    """The kernel finds the tags that a regular expression finds."""
+    assert _most_unclosed(html) == most_unclosed_slowly(html)
 
 
 def test_well_formed_formatting_is_never_refused():

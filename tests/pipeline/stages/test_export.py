@@ -1,0 +1,53 @@
+"""export: kept documents as JSON lines and Parquet that say the same."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.stages.export import export
+
+
+def exported(make, root, shards, **parameters):
+    """Export shards of (texts, verdicts); give rows by format and counts."""
+    made = []
+    for i, (texts, verdicts) in enumerate(shards):
+        verdict = pa.record_batch({"verdict": pa.array(verdicts, pa.string())})
+        made.append(make.shard(root, i, documents=make.documents(texts, source=f"s{i}"), verdict=verdict))
+    counts = export(make.inputs(*made), root / "out", Inline(), **parameters)
+    parquet = [row for path in sorted(root.glob("out/parquet/*")) for row in pq.read_table(path).to_pylist()]
+    packed = [
+        zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+        for path in sorted(root.glob("out/jsonl/*"))
+    ]
+    return parquet, [json.loads(line) for text in packed for line in text.splitlines()], counts
+
+
+def test_both_formats_hold_the_kept_rows(make, tmp_path):
+    """Ids are 32 hexadecimal digits; a shard with nothing kept leaves no file."""
+    shards = [(["あ𠮷\nい", "う"], [None, "x:y"]), (["え"], ["x:y"]), (["お\u2028か"], [None])]
+    parquet, lines, counts = exported(make, tmp_path, shards)
+    assert parquet == lines
+    assert [row["text"] for row in lines] == [
+        "あ𠮷\nい",
+        make.documents(["お\u2028か"]).column("text")[0].as_py(),
+    ]
+    assert all(len(bytes.fromhex(row["id"])) == 16 for row in lines)
+    assert counts["documents"] == 2
+    assert counts["files"] == 4 == len(list((tmp_path / "out").rglob("*.*")))
+    assert counts["characters"] == sum(len(row["text"]) for row in lines)
+
+
+@pytest.mark.parametrize("shards", [[], [([], [])], [(["あ"], ["x:y"])]])
+def test_nothing_kept(make, tmp_path, shards):
+    """No rows, no files."""
+    assert exported(make, tmp_path, shards) == ([], [], {"documents": 0, "characters": 0, "files": 0})
+
+
+def test_one_format(make, tmp_path):
+    """Only what is asked for is written."""
+    parquet, lines, counts = exported(make, tmp_path, [(["あ"], [None])], formats=["parquet"])
+    assert (len(parquet), lines, counts["files"]) == (1, [], 1)
