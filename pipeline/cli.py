@@ -15,13 +15,14 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import runner
+from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import document_of_token
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.machine import load_machine
-from kakehi.pipeline.manifest import Manifest, filled, load
+from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.report.tally import draw, funnel
@@ -84,7 +85,7 @@ def main() -> None:
 def check(manifest: Path) -> None:
     """Check a manifest and its inputs; change nothing."""
     read = load(manifest)
-    shards = runner.discover(read)
+    shards = discovery.discover(read)
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]
@@ -140,7 +141,7 @@ def run(
                 read, steps, Store(work), engine, progress=Bars(), bytes_per_worker=place.bytes_per_worker
             )
         click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
-    click.echo(draw(funnel([runner.summary(step, Store(work)) for step in steps])))
+    click.echo(draw(funnel([wiring.summary(step, Store(work)) for step in steps])))
     for line in _places(steps, Store(work)):
         click.echo(line)
 
@@ -181,7 +182,7 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     """Print the funnel and where the report lies."""
     steps = _planned(load(manifest), work, limit=limit)
     store = Store(work)
-    rows = funnel([runner.summary(step, store) for step in steps])
+    rows = funnel([wiring.summary(step, store) for step in steps])
     click.echo(draw(rows))
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
@@ -212,7 +213,7 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
     store = Store(work)
     for step in steps:
         home = store.folder(step.name, step.address)
-        for output in (output for r in runner.receipts_of(step, store) for output in r.outputs):
+        for output in (output for r in wiring.receipts_of(step, store) for output in r.outputs):
             place = target / output.name if len(steps) == 1 else target / step.name / output.name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(home / output.name, place)
@@ -275,7 +276,7 @@ def draw_plan(steps: list[Step]) -> str:
 
 
 def _planned(manifest: Manifest, work: Path, **options: Any) -> list[Step]:
-    return runner.make_plan(manifest, Store(work), **options)
+    return discovery.make_plan(manifest, Store(work), **options)
 
 
 def _places(steps: list[Step], store: Store) -> list[str]:
@@ -290,7 +291,7 @@ def _places(steps: list[Step], store: Store) -> list[str]:
     lines = []
     for step in steps:
         kind = kinds.get(step.stage.name)
-        names = [o.name for r in runner.receipts_of(step, store) for o in r.outputs] if kind else []
+        names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
         if kind == "export" and chosen:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline import runner
-from kakehi.pipeline.manifest import load
+from kakehi.pipeline import discovery
+from kakehi.pipeline.compiling import load
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.store import Store
 
@@ -40,7 +40,7 @@ class Journey:
         return done
 
     def plan(self) -> list[Step]:
-        return runner.make_plan(load(self.manifest), self.store)
+        return discovery.make_plan(load(self.manifest), self.store)
 
     def todo(self) -> dict[str, str]:
         """Name the steps that would run, with their reasons."""

@@ -73,8 +73,8 @@ def test_every_document_meets_the_fate_that_gold_says(finished: Journey) -> None
     found = fates(finished)
     twins = {key for row in gold() if row["expect"] == "dup-of" for key in (row["key"], row["detail"])}
     wanted = {
-        "keep": lambda fate, row: fate == "keep" or fate.startswith("screen:"),
-        "drop-language": lambda fate, row: fate in {"language", "extract:language", "screen:language.in"},
+        "keep": lambda fate, _: fate == "keep" or fate.startswith("screen:"),
+        "drop-language": lambda fate, _: fate in {"language", "extract:language", "screen:language.in"},
         "reject": lambda fate, row: fate == row["detail"].partition(":")[0],
     }
     told = [row for row in gold() if row["key"] in found and row["key"] not in twins]
@@ -156,8 +156,9 @@ def digests(journey: Journey) -> dict[str, str]:
         parts = []
         for shard in step.shards:
             # The shard's trie prefix: the rest of its name holds times of change.
-            for path in sorted(home.glob(f"{shard.source}/{shard.name}*.parquet")):
-                parts.append(f"{shard.source}/{shard.name.split('-')[0]} {content(pq.read_table(path))}")
+            files = sorted(home.glob(f"{shard.source}/{shard.name}*.parquet"))
+            place = f"{shard.source}/{shard.name.split('-')[0]}"
+            parts += [f"{place} {content(pq.read_table(path))}" for path in files]
         parts += [
             hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(home.glob("*"))

@@ -1,8 +1,11 @@
-"""The import rule: leaves know no trunk, and each heavy part has one door."""
+"""The import rule: leaves know no trunk, each heavy part has one door, and ARCHITECTURE.md draws the real arrows."""
 
 import ast
+import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 
@@ -58,3 +61,70 @@ def test_pure_modules_open_nothing(name: str) -> None:
     }
     assert not called & {"open", "print", "exec", "eval"}
     assert not {"os", "io", "shutil", "subprocess"} & set(imported(ROOT / "pipeline" / f"{name}.py"))
+
+
+#: The one knot: the report names what families measured, and so knows a stage, while stages count with its tally.
+UPWARD = ("report", "stages")
+
+
+def test_architecture_draws_the_real_arrows() -> None:
+    """Every arrow between modules and packages is in ARCHITECTURE.md, in an order in which arrows point down."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```imports\n(.*?)\n```", page, re.DOTALL)
+    assert block.splitlines() == drawn()
+
+
+def drawn() -> list[str]:
+    """Write a line for each part, what it imports behind an arrow; `↑` marks what points up."""
+    found = arrows()
+    down = {part: names - {UPWARD[1]} if part == UPWARD[0] else names for part, names in found.items()}
+    sorter = TopologicalSorter({part: sorted(down[part]) for part in sorted(down)})
+    order = list(sorter.static_order())[::-1]
+    width = max(map(len, order))
+    lines: list[str] = []
+    for part in order:
+        names = [
+            f"{name}↑" if (part, name) == UPWARD else name for name in sorted(found[part], key=order.index)
+        ]
+        first = f"{part:<{width}} → "
+        lines += wrap(" ".join(names), 110, initial_indent=first, subsequent_indent=" " * len(first)) or [
+            part
+        ]
+    return lines
+
+
+def arrows() -> dict[str, set[str]]:
+    """Find which parts each part imports: modules of pipeline, its packages, and packages of the leaves."""
+    parts = {module_of(path): part_of(path) for path in FILES}
+    found: dict[str, set[str]] = {part: set() for part in parts.values() if part}
+    for path in FILES:
+        mine = parts[module_of(path)]
+        for module in imported_names(path):
+            other = parts.get(module, "")
+            if mine and other and other != mine:
+                found[mine].add(other)
+    return found
+
+
+def part_of(path: Path) -> str:
+    """Name the part a file belongs to: `planner`, `stages`, `filters.signals`; '' for an empty root."""
+    top, inner, *_ = (*path.relative_to(ROOT).with_suffix("").parts, "")
+    if inner == "__init__":
+        return ""
+    return inner if top == "pipeline" else f"{top}.{inner}"
+
+
+def module_of(path: Path) -> str:
+    return ".".join(["kakehi", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the modules a file imports, and what it takes from them: that may be a module too."""
+    yield from imported(path)
+    package = ["kakehi", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield from (
+                ".".join([*base, *([node.module] if node.module else []), alias.name]) for alias in node.names
+            )

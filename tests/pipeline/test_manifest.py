@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from kakehi.pipeline.compiling import load
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.manifest import filled, load
+from kakehi.pipeline.manifest import filled
 
 GOOD = """\
 corpus: small

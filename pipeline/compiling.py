@@ -1,0 +1,216 @@
+"""Turn a manifest's tree into sources and steps with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator
+
+from kakehi.pipeline.crosschecks import check_origins, check_reads, check_signals
+from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
+from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
+from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages import STAGES, TOGETHER
+from kakehi.pipeline.stages.screen import Threshold, from_short
+
+RULES_FOLDER: Final = Path(__file__).resolve().parent.parent / "manifests" / "rules"
+
+#: In `screen`, the name for what holds for every source.
+EVERY: Final = "all"
+
+
+def load(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Raises:
+        ManifestError: every fault found, each with its line and the nearest name.
+    """
+    reading = Reading(path=path, tree=parse(path))
+    manifest = compile_tree(reading)
+    if reading.faults:
+        lines = [f"{path}:{line}: {message}" for line, message in sorted(set(reading.faults))]
+        raise ManifestError(
+            "\n".join(lines), hint="kakehi defaults MANIFEST prints every key with its default"
+        )
+    return manifest
+
+
+def compile_tree(reading: Reading) -> Manifest:
+    """Turn a tree into a manifest; faults are left with the reading."""
+    tree = reading.tree
+    corpus = tree.get("corpus")
+    if not isinstance(corpus, str) or not corpus.replace("-", "").replace("_", "").isalnum():
+        reading.fault(("corpus",), f"corpus: got {corpus!r}, wanted a name of letters, digits, - and _")
+    sources = tuple(_sources(reading, tree.get("sources")))
+    instances = {key: value for key, value in tree.items() if key not in {"corpus", "sources"}}
+    steps = [step for key, value in instances.items() for step in _steps(reading, str(key), value, sources)]
+    order = {stage.name: index for index, stage in enumerate(STAGES)}
+    steps.sort(key=lambda step: order[step.stage.name])
+    if not reading.faults:  # else a step that could not be read would be missed by every reader of its table
+        check_signals(reading, steps)
+        check_origins(reading, steps)
+        check_reads(reading, steps)
+    return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
+
+
+def _sources(reading: Reading, sources: object) -> Iterator[SourceSpec]:
+    if not isinstance(sources, Mapping) or not sources:
+        reading.fault(
+            ("sources",), "sources: wanted at least one, as name: {extract: …} or name: {ingest: …}"
+        )
+        return
+    for name, body in sources.items():
+        at: Location = ("sources", name)
+        kinds = {stage.name: stage for stage in STAGES if stage.shape == "source"}
+        if not isinstance(body, Mapping) or len(kinds.keys() & body.keys()) != 1:
+            reading.fault(at, f"source {name!r}: wanted one of {', '.join(kinds)}")
+            continue
+        if not is_name(name) or name == EVERY:
+            reading.fault(
+                at, f"source {name!r}: wanted a name of letters, digits, - and _, other than {EVERY!r}"
+            )
+        for key in body.keys() - kinds.keys() - {"normalise"}:
+            reading.unknown((*at, key), [*kinds, "normalise"])
+        [kind] = kinds.keys() & body.keys()
+        spec = _source(reading, (*at, kind), kinds[kind], body)
+        if spec:
+            yield spec
+
+
+def _source(reading: Reading, at: Location, stage: Stage, body: Mapping[str, Any]) -> SourceSpec | None:
+    values = body[stage.name]
+    if not isinstance(values, Mapping):
+        reading.fault(at, f"{stage.name}: got {values!r}, wanted a mapping with files")
+        return None
+    chosen = {key: value for key, value in values.items() if key in Selection.model_fields}
+    rest = {key: value for key, value in values.items() if key not in chosen}
+    if "normalise" in body:
+        rest["normalise"] = body["normalise"]
+    known = [*Selection.model_fields, *stage.model().model_fields]
+    selection = validated(reading, at, Selection, chosen, known)
+    parameters = validated(reading, at, stage.model(), rest, known)
+    if selection is None or parameters is None:
+        return None
+    return SourceSpec(
+        name=str(at[1]), stage=stage, selection=selection, parameters=_values(parameters, reading.path)
+    )
+
+
+def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]) -> Iterator[StepSpec]:
+    stages = {stage.name: (stage,) for stage in STAGES if stage.shape != "source"} | TOGETHER
+    at: Location = (key,)
+    kind = value.get("stage", key) if isinstance(value, Mapping) else key
+    if kind not in stages or not is_name(key):
+        reading.unknown(at if kind == key else (key, "stage"), stages) if kind == key else reading.fault(
+            (key, "stage"), f"unknown stage {kind!r}{nearest(str(kind), stages)}"
+        )
+        return
+    origin: tuple[str, ...] = ()
+    if isinstance(value, Mapping):
+        origin = tuple(listed_names(value.get("from")))
+        value = {k: v for k, v in value.items() if k not in {"stage", "from"}}
+    chosen = stages[kind]
+    for stage in chosen:
+        name = stage.name if key == kind else key if len(chosen) == 1 else f"{key}-{stage.name}"
+        if stage.name == "screen":
+            yield from _screen(reading, key, name, stage, value, sources, origin)
+            continue
+        parameters = _parameters(reading, at, stage, value, chosen)
+        if parameters is not None:
+            yield StepSpec(name=name, key=key, stage=stage, parameters=parameters, origin=origin)
+
+
+def _parameters(
+    reading: Reading, at: Location, stage: Stage, value: Any, together: Sequence[Stage]
+) -> dict[str, Any] | None:
+    if stage.whole:
+        value = {stage.whole: value}
+    elif value is None:
+        value = {}
+    if not isinstance(value, Mapping):
+        reading.fault(at, f"{at[-1]}: got {value!r}, wanted a mapping")
+        return None
+    known = {name for member in together for name in member.model().model_fields}
+    mine = {k: v for k, v in value.items() if k in stage.model().model_fields or k not in known}
+    model = validated(reading, at, stage.model(), mine, known, whole=stage.whole)
+    if model is None:
+        return None
+    values = _values(model, reading.path)
+    for name, file in values.items():
+        if isinstance(file, Path) and not file.is_file():
+            reading.fault((*at, name), f"{at[-1]}.{name}: no file {str(mine[name])!r} beside the manifest")
+    return values
+
+
+def _screen(
+    reading: Reading,
+    key: str,
+    name: str,
+    stage: Stage,
+    value: Any,
+    sources: Sequence[SourceSpec],
+    origin: tuple[str, ...],
+) -> Iterator[StepSpec]:
+    names = [EVERY, *map(str, reading.tree.get("sources") or ())]
+    if not isinstance(value, Mapping):
+        reading.fault((key,), f"{key}: wanted rules by source, as {key}: {{{EVERY}: [swallow-v1]}}")
+        return
+    for source in value.keys() - set(names):
+        reading.unknown((key, source), names)
+    rules = {part: _rules(reading, (key, part), value.get(part)) for part in names}
+    parameters = {spec.name: {"rules": [*rules[EVERY], *rules[spec.name]]} for spec in sources}
+    yield StepSpec(name=name, key=key, stage=stage, parameters=parameters, by_source=True, origin=origin)
+
+
+def _rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any]]:
+    """Read rule sets by name and thresholds in place."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        reading.fault(at, f"{at[-1]}: got {value!r}, wanted a list of rule sets and thresholds")
+        return []
+    found: list[dict[str, Any]] = []
+    for index, item in enumerate(value):
+        if isinstance(item, str):
+            found += _rule_set(reading, (*at, index), item)
+        else:
+            model = validated(reading, (*at, index), _OneThreshold, {"rule": item}, _BOUNDS, whole="rule")
+            found += [] if model is None else [model.model_dump()["rule"]]
+    return found
+
+
+_BOUNDS: Final = tuple(
+    field.alias or name for name, field in Threshold.model_fields.items() if name != "signal"
+)
+
+
+class _OneThreshold(BaseModel):
+    rule: Annotated[Threshold, BeforeValidator(from_short)]
+
+
+def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]:
+    shipped = {path.stem: path for path in sorted(RULES_FOLDER.glob("*.yaml"))}
+    own = reading.path.resolve().parent / name
+    path = own if name.endswith((".yaml", ".yml")) and own.is_file() else shipped.get(name)
+    if path is None:
+        reading.fault(
+            at, f"unknown rule set {name!r}{nearest(name, shipped)}; or a .yaml file beside the manifest"
+        )
+        return []
+    inner = Reading(path=path, tree=parse(path))
+    rules = _rules(inner, ("rules",), inner.tree.get("rules"))
+    for line, message in inner.faults:
+        reading.fault(at, f"rule set {name!r}, line {line}: {message}")
+    return rules
+
+
+def _values(model: BaseModel, path: Path) -> dict[str, Any]:
+    """Give parameters as plain values, files by their absolute path."""
+    return {name: _rooted(value, path.resolve().parent) for name, value in model.model_dump().items()}
+
+
+def _rooted(value: Any, root: Path) -> Any:
+    return root / value if isinstance(value, Path) else value

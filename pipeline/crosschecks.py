@@ -1,0 +1,73 @@
+"""What one step asks of others: signals that somebody measures, tables that exactly one step writes, no cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from kakehi.pipeline.manifest import StepSpec, writers_of
+from kakehi.pipeline.reading import Location, Reading, nearest
+from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.stages.measure import FamilySpec, signal_types
+
+
+def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse thresholds on signals that nobody measures, and bounds that do not fit the signal's type."""
+    types: dict[str, pa.DataType] = {}
+    for step in steps:
+        if step.stage.name == "measure":
+            for spec in step.parameters["families"]:
+                found = signal_types([FamilySpec(**spec)])
+                twice = sorted(found.keys() & types.keys())
+                if twice:
+                    reading.fault(
+                        (step.key,), f"{step.key}: two families measure {twice[0]!r}; name one of them"
+                    )
+                types |= found
+    for step in steps:
+        if step.stage.name != "screen":
+            continue
+        rules = {rule["signal"]: rule for mine in step.parameters.values() for rule in mine["rules"]}
+        for signal, rule in rules.items():
+            if signal not in types:
+                reading.fault(
+                    (step.key,), f"{step.key}: no family measures {signal!r}{nearest(signal, types)}"
+                )
+            elif _is_text(types[signal]) != (rule["one_of"] is not None):
+                wanted = "in: [...]" if _is_text(types[signal]) else "min or max"
+                reading.fault((step.key,), f"{step.key}: {signal!r} is {types[signal]}, wanted {wanted}")
+
+
+def check_origins(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse `from:` that names nothing, itself, a later step, or what the stage doesn't read."""
+    order = {step.name: index for index, step in enumerate(steps)}
+    for step in steps:
+        for name in step.origin:
+            at: Location = (step.key, "from")
+            sources = [other for other in steps if name in {other.name, other.key}]
+            if not sources:
+                reading.fault(at, f"{step.key}: from names no step {name!r}{nearest(name, order)}")
+            elif any(order[other.name] >= order[step.name] for other in sources):
+                reading.fault(at, f"{step.key}: from names {name!r}, which comes later or is itself: a cycle")
+            elif not any(other.stage.writes in step.stage.reads for other in sources):
+                reading.fault(at, f"{step.key}: reads nothing that {name!r} writes")
+
+
+def check_reads(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse a step whose table nobody writes, or several do."""
+    for index, step in enumerate(steps):
+        for table in step.stage.reads:
+            writers = (
+                [] if table in {"documents", "verdict"} else writers_of(table, steps[:index], step.origin)
+            )
+            if len(writers) > 1:
+                names = ", ".join(writer.name for writer in writers)
+                reading.fault((step.key,), f"{step.key}: {names} all write {table}; name one with from:")
+            elif not writers and table not in {"documents", "verdict"}:
+                makers = ", ".join(stage.name for stage in STAGES if stage.writes == table)
+                reading.fault((step.key,), f"{step.key}: reads {table}, which no step writes; add {makers}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

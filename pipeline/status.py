@@ -1,0 +1,124 @@
+"""Say, from the events of the newest run, how far it is: for another terminal, on any machine that sees the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kakehi.pipeline.claim import read_claim
+from kakehi.pipeline.errors import DataError
+
+
+@dataclass(kw_only=True)
+class StepProgress:
+    """How far one step is.
+
+    Args:
+        label: step and source.
+        shards: to run.
+        done: finished.
+        failed: given up.
+        rows: of finished shards.
+        began: seconds since the epoch.
+        last: time of its last event.
+        ended: whether all of it is done.
+    """
+
+    label: str
+    shards: int
+    began: float
+    done: int = 0
+    failed: int = 0
+    rows: int = 0
+    last: float = 0.0
+    ended: bool = False
+
+    def line(self) -> str:
+        """Write it as one line: shards, rows, rate, time left."""
+        spent = max(self.last - self.began, 1e-3)
+        rate = f"{self.rows / spent:,.0f} rows/s" if self.rows else ""
+        left = (
+            ""
+            if self.ended or not self.done
+            else f"about {spent / self.done * (self.shards - self.done):,.0f} s left"
+        )
+        state = "done" if self.ended else "runs" if not self.failed else "failed"
+        failed = f"{self.failed} failed" if self.failed else ""
+        words = [f"{self.done}/{self.shards} shards", f"{self.rows:,} rows", rate, left, failed]
+        return f"{self.label:<20} {state:<7} {', '.join(word for word in words if word)}"
+
+
+@dataclass(kw_only=True)
+class RunProgress:
+    """How far a run is: its first event, its steps in order, its end."""
+
+    start: Mapping[str, Any] = field(default_factory=dict)
+    steps: list[StepProgress] = field(default_factory=list)
+    end: Mapping[str, Any] | None = None
+
+
+def progress_of(events: Iterable[Mapping[str, Any]]) -> RunProgress:
+    """Add events up, in their order."""
+    run = RunProgress()
+    for event in events:
+        kind = event["event"]
+        if kind == "start":
+            run.start = event
+        elif kind == "begin":
+            label = f"{event['step']} {event.get('source') or ''}".strip()
+            run.steps.append(
+                StepProgress(label=label, shards=event["shards"], began=event["time"], last=event["time"])
+            )
+        elif kind in {"done", "failed"} and run.steps:
+            step = run.steps[-1]
+            step.last = event["time"]
+            step.done += kind == "done"
+            step.failed += kind == "failed"
+            counts = event.get("counts", {})
+            step.rows += counts.get("records", counts.get("rows", 0))
+            step.ended = step.done == step.shards
+        elif kind in {"end", "error", "stopped"}:
+            run.end = event
+    return run
+
+
+def status(root: Path) -> list[str]:
+    """Tell how the newest run in a work folder goes.
+
+    Raises:
+        DataError: there was none.
+    """
+    newest = max((root / "runs").glob("*.jsonl"), key=lambda path: path.name, default=None)
+    if newest is None:
+        raise DataError(f"{root}: nothing has run here", hint="name the work folder with --work DIR")
+    run = progress_of(_events(newest))
+    held = read_claim(root / "run.lock")
+    began = f"{datetime.fromtimestamp(run.start.get('time', 0)).astimezone():%Y-%m-%d %H:%M:%S %z}"
+    lines = [
+        f"{run.start.get('manifest')}, since {began}, on {run.start.get('host')}, pid {run.start.get('pid')}"
+    ]
+    lines += [step.line() for step in run.steps]
+    if run.end is not None:
+        lines.append(
+            {"end": "finished", "stopped": "stopped at its walltime"}.get(
+                run.end["event"], f"ended: {run.end.get('message')}"
+            )
+        )
+    else:
+        lines.append("under way" if held else "broke off: run again to go on")
+    return lines
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    """Read whole lines; the last may be half written."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
