@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ LOST_WORKERS = 3
 
 #: A worker that says nothing for so long is taken for dead (it was stopped, or its machine is gone).
 SILENCE = "60s"
+
+#: Seconds between two looks at the cluster while nothing is done.
+WATCH_S = 5.0
+
+#: A cluster without any worker for so long is given up.
+DESERTED_S = 300.0
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -55,6 +62,7 @@ class Dask:
         self._silence = silence
         self._cluster: Any = None
         self._client: Any = None
+        self._settings: Any = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -62,7 +70,7 @@ class Dask:
         for name in ("distributed.nanny", "distributed.scheduler", "distributed.core", "distributed.worker"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._client = distributed.Client(self._address(), timeout="30s", set_as_default=False)
+            self._client = distributed.Client(self._address(), timeout="30s")
         except (OSError, ValueError) as error:
             self.__exit__(None, None, None)
             raise EngineError(
@@ -78,6 +86,8 @@ class Dask:
         for part in (self._client, self._cluster):
             if part is not None:
                 part.close()
+        if self._settings is not None:
+            self._settings.__exit__(None, None, None)
         if self._scratch is not None:
             self._scratch.cleanup()
 
@@ -93,31 +103,36 @@ class Dask:
         that the first one killed. A task takes seconds, the round trip it costs milliseconds.
         """
         waiting = enumerate(items)
-        room = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
-        under_way = distributed.as_completed(loop=self._client.loop)
-        positions: dict[Any, int] = {}
+        under_way: dict[Any, int] = {}
+        more = True
+        while more or under_way:
+            while more and len(under_way) < self._room():
+                position, item = next(waiting, (-1, None))
+                more = position >= 0
+                if more:
+                    name = f"{getattr(task, '__name__', 'task')}-{os.urandom(8).hex()}"
+                    under_way[self._client.submit(run_one, task, item, pure=False, key=name)] = position
+            for future in self._some_done(list(under_way)):
+                yield under_way.pop(future), _result(future)
 
-        def submit() -> bool:
-            position, item = next(waiting, (None, None))
-            if position is None:
-                return False
-            future = self._client.submit(
-                run_one,
-                task,
-                item,
-                pure=False,
-                key=f"{getattr(task, '__name__', 'task')}-{os.urandom(8).hex()}",
-            )
-            positions[future] = position
-            under_way.add(future)
-            return True
+    def _room(self) -> int:
+        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
 
-        for _ in range(room):
-            if not submit():
-                break
-        for future in under_way:
-            yield positions.pop(future), _result(future)
-            submit()
+    def _some_done(self, futures: list[Any]) -> list[Any]:
+        """Wait until a task is done; give up where no worker has been left for too long."""
+        deserted_since = None
+        while futures:
+            try:
+                return list(distributed.wait(futures, timeout=WATCH_S, return_when="FIRST_COMPLETED").done)
+            except distributed.TimeoutError:
+                workers = self._client.scheduler_info(n_workers=-1)["workers"]
+                deserted_since = None if workers else deserted_since or time.monotonic()
+                if deserted_since and time.monotonic() - deserted_since > DESERTED_S:
+                    raise EngineError(
+                        f"no worker has been there for {DESERTED_S:.0f} s",
+                        hint="look at the workers' logs; what is done is kept, run again to go on",
+                    ) from None
+        return []
 
     def _address(self) -> Any:
         if self._scheduler is not None:
@@ -129,18 +144,25 @@ class Dask:
             "distributed.worker.use-file-locking": False,
             "distributed.comm.timeouts.connect": "30s",
             "distributed.nanny.pre-spawn-environ": dict.fromkeys(_THREADS, "1"),
+            # The profiler's thread holds frames, and so drops what they held: resiliparse's trees may not be dropped
+            # on another thread than their own.
+            "distributed.worker.profile.enabled": False,
+            # Results are counts, so there is nothing to spill; and a paused worker would wait for ever.
+            "distributed.worker.memory.target": False,
+            "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.pause": False,
         }
-        with dask.config.set(settings):
-            self._cluster = distributed.LocalCluster(
-                n_workers=self._workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=self._bytes,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                local_directory=self._scratch.name,
-                silence_logs=logging.CRITICAL,
-            )
+        self._settings = dask.config.set(settings)  # until the end: workers are replaced with the settings of the day
+        self._cluster = distributed.LocalCluster(
+            n_workers=self._workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=self._bytes,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            local_directory=self._scratch.name,
+            silence_logs=logging.CRITICAL,
+        )
         return self._cluster
 
 
