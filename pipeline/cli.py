@@ -1,4 +1,4 @@
-"""The command: `kakehi check | plan | run | explain | lookup | report | export | defaults | clean`."""
+"""The command: `kakehi check | plan | run | status | explain | lookup | report | export | defaults | clean`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import click
 from ruamel.yaml import YAML
 
 from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
@@ -26,7 +27,10 @@ from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.report.tally import draw, funnel
+from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.store import Store
+from kakehi.pipeline.sweep import unreached
+from kakehi.pipeline.walltime import Walltime, seconds_of
 
 
 class _Example(click.Command):
@@ -54,6 +58,17 @@ WORK = click.option(
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Read this many records of each source.")
 UNTIL = click.option("--until", metavar="STEP", help="Stop after this step.")
 VERIFY = click.option("--verify", is_flag=True, help="Compare every byte with its receipt, not sizes alone.")
+
+
+#: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
+STOPPED = 75
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else seconds_of(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -117,6 +132,9 @@ def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verif
     help="Where it runs: manifests/machines/*.yaml.",
 )
 @click.option("--scheduler", metavar="ADDRESS|FILE", help="Run on a Dask cluster that is there already.")
+@click.option(
+    "--walltime", metavar="5h30m", callback=_seconds, help="Stop cleanly before so much time is over."
+)
 def run(
     manifest: Path,
     work: Path,
@@ -125,24 +143,47 @@ def run(
     verify: bool,
     machine: Path | None,
     scheduler: str | None,
+    walltime: float | None,
 ) -> None:
     """Run a manifest; what is whole already is left alone."""
     started = time.monotonic()
-    read, place = load(manifest), load_machine(machine)
+    time_left = Walltime(limit_s=walltime)
+    read, place, store = load(manifest), load_machine(machine), Store(work)
     steps = _planned(read, work, limit=limit, until=until, verify=verify)
     if all(step.action == "skip" for step in steps):
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
-        click.echo(draw_plan([step for step in steps if step.action == "run"]), err=True)
-        with open_engine(place, scheduler=scheduler) as engine:
-            if engine.dashboard:
-                click.echo(f"watch at {engine.dashboard}", err=True)
-            runner.run(
-                read, steps, Store(work), engine, progress=Bars(), bytes_per_worker=place.bytes_per_worker
-            )
-        click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
-    click.echo(draw(funnel([wiring.summary(step, Store(work)) for step in steps])))
-    for line in _places(steps, Store(work)):
+        with Claim(store.root):
+            steps = _planned(read, work, limit=limit, until=until, verify=verify)
+            click.echo(draw_plan([step for step in steps if step.action == "run"]), err=True)
+            with open_engine(place, scheduler=scheduler) as engine:
+                if engine.dashboard:
+                    click.echo(f"watch at {engine.dashboard}", err=True)
+                runner.run(
+                    read,
+                    steps,
+                    store,
+                    engine,
+                    progress=Bars(),
+                    bytes_per_worker=place.bytes_per_worker,
+                    walltime=time_left,
+                )
+        click.echo(
+            f"{'stopped' if time_left.cut else 'done'} in {time.monotonic() - started:.1f} s", err=True
+        )
+    if time_left.cut:
+        click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
+        sys.exit(STOPPED)
+    click.echo(draw(funnel([wiring.summary(step, store) for step in steps])))
+    for line in _places(steps, store):
+        click.echo(line)
+
+
+@cli.command(cls=_Example, example="kakehi status --work work")
+@WORK
+def status(work: Path) -> None:
+    """Tell how the newest run goes, or how it ended: from any terminal that sees the folder."""
+    for line in status_of(Store(work).root):
         click.echo(line)
 
 
@@ -241,13 +282,7 @@ def defaults(manifest: Path) -> None:
 @click.option("--yes", is_flag=True, help="Remove; without it, only say what would go.")
 def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
-    steps = [step for path in manifests for step in _planned(load(path), work)]
-    store = Store(work)
-    reached = {store.folder(step.name, step.address) for step in steps}
-    gone = [path for path in store.addresses() if path not in reached]
-    kept_shards = {(step.name, step.address, s.source, s.name) for step in steps for s in step.shards}
-    gone += [path for path in _stale_shards(reached, kept_shards) if path.exists()]
-    gone += sorted((store.root / "tmp").glob("*"))
+    gone = unreached([step for path in manifests for step in _planned(load(path), work)], Store(work))
     for path in gone:
         click.echo(f"{'removed' if yes else 'would remove'} {_shown(path)}")
         if yes:
@@ -305,14 +340,3 @@ def _shown(path: Path) -> str:
     """Name a path as the user would: from here, if it lies below."""
     here = Path.cwd()
     return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _stale_shards(reached: set[Path], kept: set[tuple[str, str, str, str]]) -> list[Path]:
-    """Find the files of shards that no plan has any more."""
-    found = []
-    for home in sorted(reached):
-        for path in sorted(home.glob("*/*.json")):
-            step, address, source = home.parent.name, home.name, path.parent.name
-            if (step, address, source, path.stem) not in kept:
-                found += [path, *path.parent.glob(f"{path.stem}*.parquet")]
-    return found

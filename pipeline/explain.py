@@ -130,7 +130,7 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
     if step.stage.writes == "signals":
         return [f"signal      {name} = {_value(value)}" for name, value in row.items()]
     if step.stage.writes == "groups":
-        return [f"exact       {row['group_size']} documents have this text"]
+        return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
         return _screened(step, store, place, row)
     if step.stage.name == "keep":
@@ -145,23 +145,29 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
 def _screened(step: Step, store: Store, place: Place, row: Mapping[str, Any]) -> list[str]:
     [measured] = step.upstream["signals"]
     signals = _read(measured, store, place) or {}
-    rules = {rule["signal"]: rule for rule in step.parameters["rules"]}
     lines = [f"{step.name:<11} {'objects: ' + row['verdict'] if row['verdict'] else 'no objection'}"]
     for name in row["objections"]:
         signal, _, bound = name.partition(":")[2].rpartition(".")
-        rule = rules.get(signal)
-        wanted = "" if rule is None else rule.get({"in": "one_of"}.get(bound, bound))
+        wanted = _bounds(step, signal, {"in": "one_of"}.get(bound, bound))
         said = (
-            f": {_value(signals.get(signal))}, {bound} is {wanted}" if rule else ": let through as a sample"
+            f": {_value(signals.get(signal))}, {bound} is {wanted}" if wanted else ": let through as a sample"
         )
         lines.append(f"objection   {name}{said}")
     return lines
 
 
+def _bounds(step: Step, signal: str, bound: str) -> str:
+    """List what the rules ask of a signal; two rules may bound one."""
+    rules = [rule for rule in step.parameters["rules"] if rule["signal"] == signal]
+    return " and ".join(str(rule[bound]) for rule in rules if rule.get(bound) is not None)
+
+
 def _kept(step: Step, store: Store, row: Mapping[str, Any]) -> list[str]:
     if row["verdict"] is None:
         stands = row["cluster_size"]
-        said = f"stands for {stands} documents" if stands else "no keeper: it has a verdict already"
+        said = (
+            f"stands for {_counted(stands, 'document')}" if stands else "no keeper: it has a verdict already"
+        )
         return [f"{step.name:<11} no objection; {said}"]
     partner = row["partner"].hex()
     found = next(iter(find(list(step.upstream["documents"]), store, partner)), None)
@@ -197,6 +203,10 @@ def _read(step: Step, store: Store, place: Place) -> dict[str, Any] | None:
             return dict(file.read_row_group(group).slice(place.row - start, 1).to_pylist()[0])
         start += rows
     return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _value(value: object) -> str:

@@ -17,6 +17,7 @@ from kakehi.pipeline.planner import Step
 from kakehi.pipeline.shards import Shard
 from kakehi.pipeline.store import Receipt, Store, merge
 from kakehi.pipeline.tasks import ShardTask, measured, run_shard
+from kakehi.pipeline.walltime import Walltime
 from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
 
 
@@ -44,33 +45,52 @@ def run(
     *,
     progress: Progress,
     bytes_per_worker: int,
+    walltime: Walltime | None = None,
 ) -> None:
-    """Run what the plan says has to run.
+    """Run what the plan says has to run, or as much as the walltime allows (`walltime.cut` says which).
 
     Raises:
         DataError: an input is not what it should be, or no document was kept.
         EngineError: tasks failed for other reasons.
     """
-    events = Events(store)
+    events, time_left = Events(store), walltime or Walltime()
     events.write("start", manifest=os.fspath(manifest.path), host=socket.gethostname(), pid=os.getpid())
-    for step in steps:
-        if step.action == "skip":
-            continue
-        _refuse_nothing_kept(step, store)
-        store.keep_recipe(step.name, step.address, step.recipe)
-        progress.begin(step, len(step.todo) if step.stage.shape != "corpus" else 1)
-        events.write("begin", step=step.name, source=step.source, address=step.address, reason=step.reason)
-        if step.stage.shape == "corpus":
-            before = steps[: steps.index(step)] if step.stage.summary else ()
-            receipt = _run_corpus(
-                inputs_of(manifest, step, store, bytes_per_worker, before), step, store, engine
-            )
-            progress.advance(receipt)
-            events.write("done", step=step.name, **brief(receipt))
-        else:
-            _run_shards(step, store, engine, progress, events)
-        progress.end(step)
-    events.write("end")
+    try:
+        for step in steps:
+            if step.action == "run" and time_left.allows():
+                before = steps[: steps.index(step)] if step.stage.summary else ()
+                wired = inputs_of(manifest, step, store, bytes_per_worker, before)
+                _run_step(step, wired, store, engine, progress, events, time_left)
+    except BaseException as error:
+        events.write("error", message=f"{type(error).__name__}: {error}")
+        raise
+    events.write("stopped" if time_left.cut else "end")
+
+
+def _run_step(
+    step: Step,
+    inputs: Inputs,
+    store: Store,
+    engine: Engine,
+    progress: Progress,
+    events: Events,
+    time_left: Walltime,
+) -> None:
+    _refuse_nothing_kept(step, store)
+    store.keep_recipe(step.name, step.address, step.recipe)
+    shards = len(step.todo) if step.stage.shape != "corpus" else 1
+    progress.begin(step, shards)
+    events.write(
+        "begin", step=step.name, source=step.source, address=step.address, reason=step.reason, shards=shards
+    )
+    if step.stage.shape == "corpus":
+        receipt = _run_corpus(inputs, step, store, engine)
+        progress.advance(receipt)
+        time_left.took(receipt.seconds)
+        events.write("done", step=step.name, **brief(receipt))
+    else:
+        _run_shards(step, store, engine, progress, events, time_left)
+    progress.end(step)
 
 
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Receipt:
@@ -93,7 +113,9 @@ def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Rec
         shutil.rmtree(attempt, ignore_errors=True)
 
 
-def _run_shards(step: Step, store: Store, engine: Engine, progress: Progress, events: Events) -> None:
+def _run_shards(
+    step: Step, store: Store, engine: Engine, progress: Progress, events: Events, time_left: Walltime
+) -> None:
     tasks = [
         ShardTask(
             root=store.root,
@@ -108,13 +130,14 @@ def _run_shards(step: Step, store: Store, engine: Engine, progress: Progress, ev
         for shard in step.todo
     ]
     failures: list[tuple[Shard, Failure]] = []
-    for position, result in engine.map(run_shard, tasks):
+    for position, result in engine.map(run_shard, time_left.taking(tasks)):
         shard = step.todo[position]
         if isinstance(result, Failure):
             failures.append((shard, result))
             events.write("failed", step=step.name, source=shard.source, shard=shard.name, trace=result.trace)
         else:
             progress.advance(result)
+            time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
         raise _failed(step, failures)

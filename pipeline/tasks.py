@@ -64,7 +64,7 @@ def run_shard(task: ShardTask) -> Receipt:
                 if stage.shape == "source"
                 else (_run_rows(task, stage, target), ())
             )
-        return store.publish(
+        receipt = store.publish(
             attempt,
             Receipt(
                 step=task.step,
@@ -76,8 +76,17 @@ def run_shard(task: ShardTask) -> Receipt:
                 **cost,
             ),
         )
+        shutil.rmtree(
+            _parts_of(task), ignore_errors=True
+        )  # not before: a kill in between would lose them all
+        return receipt
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _parts_of(task: ShardTask) -> Path:
+    """Where the files of a shard of several are committed one by one."""
+    return task.root / task.step / task.address / task.shard.source / f".{task.shard.name}.parts"
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def _run_source(
     if len(files) == 1:
         counts, seen = _run_file(task, stage, files[0], target, task.shard.limit)
         return counts, (seen,)
-    home = task.root / task.step / task.address / task.shard.source / f".{task.shard.name}.parts"
+    home = _parts_of(task)
     home.mkdir(parents=True, exist_ok=True)
     found: list[tuple[dict[str, int], Mapping[str, Any]]] = []
     parts: list[Path] = []
@@ -134,7 +143,6 @@ def _run_source(
         left = None if left is None else left - found[-1][0].get("records", 0)
     _concatenate(parts, target, DOCUMENTS)
     _concatenate([_beside(part) for part in parts], _beside(target), REJECTS)
-    shutil.rmtree(home)
     return merge(counts for counts, _ in found), tuple(seen for _, seen in found)
 
 

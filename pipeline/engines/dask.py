@@ -152,7 +152,9 @@ class Dask:
             "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False,
         }
-        self._settings = dask.config.set(settings)  # until the end: workers are replaced with the settings of the day
+        self._settings = dask.config.set(
+            settings
+        )  # until the end: workers are replaced with the settings of the day
         self._cluster = distributed.LocalCluster(
             n_workers=self._workers,
             threads_per_worker=1,

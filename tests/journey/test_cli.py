@@ -164,7 +164,7 @@ def test_explain_tells_every_verdict(whole, kakehi):
     assert "objects: dedupe:near" in told["near"]
     assert "https://wiki.example/0, similarity 0.9" in told["near"]
     assert "stands for 3 documents" in told["0"]
-    assert "stands for 1 documents" in told["own"]
+    assert "stands for 1 document" in told["own"]
     for name in ("0", "own"):
         assert "small_text_document.bin, tokens" in told[name]
 
