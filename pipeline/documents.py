@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from kakehi.filters.cleaning.normalise import Level, normalise
-from kakehi.pipeline.formats.records import host_of
+from kakehi.pipeline.formats.records import Record, Reject, host_of
 from kakehi.pipeline.schemas import DOCUMENTS, ID, REJECTS
 from kakehi.pipeline.stage import Rows, Split
 
@@ -39,6 +39,18 @@ class Collector:
         self._reject_rows = rejects == "rows"
         self._counts: Counter[str] = Counter()
         self._clear()
+
+    def batches(self, items: Iterable[Record | Reject], take: Callable[[Record], None]) -> Iterator[Rows]:
+        """Hand out batches as items fill them: a reject is one of ours, a record is for `take` to add or reject."""
+        for item in items:
+            if isinstance(item, Reject):
+                place = (item.offset, item.length)
+                self.reject(place, item.reason, record_id=item.record_id, url=item.url, note=item.note)
+            else:
+                take(item)
+            if self.full():
+                yield from self.flush()
+        yield from self.flush()
 
     def add(
         self,

@@ -16,7 +16,7 @@ from kakehi.filters.cleaning.normalise import Level
 from kakehi.pipeline.documents import Collector
 from kakehi.pipeline.errors import ContractError
 from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record, Reject
+from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
 
 GATE = "extract:language"
@@ -43,20 +43,10 @@ def extract(
     if split.file is None:
         raise ContractError("extract: got a dataset, wanted a WARC file")
     collector = Collector(split, level=normalise, rejects=rejects)
-    for item in islice(warc.read(split.file.path), split.limit):
-        if isinstance(item, Reject):
-            collector.reject(
-                (item.offset, item.length),
-                item.reason,
-                record_id=item.record_id,
-                url=item.url,
-                note=item.note,
-            )
-        else:
-            _take(collector, item, language, sample_rejects)
-        if collector.full():
-            yield from collector.flush()
-    yield from collector.flush()
+    yield from collector.batches(
+        islice(warc.read(split.file.path), split.limit),
+        lambda record: _take(collector, record, language, sample_rejects),
+    )
 
 
 def _take(collector: Collector, record: Record, language: str | None, sample_rejects: int) -> None:

@@ -10,7 +10,7 @@ from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.normalise import Level
 from kakehi.pipeline.documents import Collector
 from kakehi.pipeline.formats import open_records
-from kakehi.pipeline.formats.records import Record, Reject
+from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
 
 Column = Literal["text", "id", "url", "title", "fetched"]
@@ -34,22 +34,9 @@ def ingest(
         rejects: a row for every rejected record, or `counts` only.
     """
     collector = Collector(split, level=normalise, rejects=rejects)
-    for item in islice(
-        open_records(split, format, {str(ours): theirs for ours, theirs in fields.items()}), split.limit
-    ):
-        if isinstance(item, Reject):
-            collector.reject(
-                (item.offset, item.length),
-                item.reason,
-                record_id=item.record_id,
-                url=item.url,
-                note=item.note,
-            )
-        else:
-            _take(collector, item)
-        if collector.full():
-            yield from collector.flush()
-    yield from collector.flush()
+    named = {str(ours): theirs for ours, theirs in fields.items()}
+    records = islice(open_records(split, format, named), split.limit)
+    yield from collector.batches(records, lambda record: _take(collector, record))
 
 
 def _take(collector: Collector, record: Record) -> None:
