@@ -79,7 +79,18 @@ def _changes(old: object, new: object, at: str = "") -> list[str]:
             for index, pair in enumerate(zip(old, new, strict=True))
             for line in _changes(*pair, f"{at}[{index}]")
         ]
+    if isinstance(old, list) and isinstance(new, list):
+        more = [_named(item) for item in new if item not in old]
+        less = [_named(item) for item in old if item not in new]
+        return [f"{at} " + ", ".join([*(f"+{name}" for name in more), *(f"−{name}" for name in less)])]
     return [] if old == new else [f"{at} {_shown(old)} → {_shown(new)}"]
+
+
+def _named(item: object) -> str:
+    """Name a list's item in a few words: a family or a rule by its name, all else as it is."""
+    if isinstance(item, Mapping):
+        return str(next((item[key] for key in ("name", "signal") if key in item), canonical(item)))
+    return str(item)
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator
 
-from kakehi.pipeline.crosschecks import check_origins, check_reads, check_signals
+from kakehi.pipeline.crosschecks import check_origins, check_pieces, check_reads, check_signals
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
@@ -53,6 +53,7 @@ def compile_tree(reading: Reading) -> Manifest:
         check_signals(reading, steps)
         check_origins(reading, steps)
         check_reads(reading, steps)
+        check_pieces(reading, steps)
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
 

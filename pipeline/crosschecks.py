@@ -69,5 +69,24 @@ def check_reads(reading: Reading, steps: Sequence[StepSpec]) -> None:
                 reading.fault((step.key,), f"{step.key}: reads {table}, which no step writes; add {makers}")
 
 
+#: Pieces that every SentencePiece model has, besides those that `train` is asked for.
+SPECIAL = ("<unk>", "<s>", "</s>")
+
+
+def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse end marks that the tokenizer to be trained won't have; else it would show only after the training."""
+    for index, step in enumerate(steps):
+        if step.stage.name != "encode":
+            continue
+        trained = [other.parameters for other in writers_of("tokenizer", steps[:index], step.origin)]
+        for parameters in (values for values in trained if values["existing"] is None):
+            pieces = [*SPECIAL, *parameters["control_symbols"], *parameters["user_symbols"]]
+            for name in ("eod", "bos"):
+                piece = step.parameters[name]
+                if piece is not None and piece not in pieces:
+                    said = f"{step.key}.{name}: the tokenizer won't have {piece!r}{nearest(piece, pieces)}"
+                    reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

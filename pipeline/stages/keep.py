@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from kakehi.filters.duplicates.keepers import choose_keepers
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.report.tally import count_verdicts
-from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS, place_of, rows_of
+from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS, rows_of
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.store import merge
 from kakehi.pipeline.tables import TableWriter
@@ -127,13 +127,20 @@ def _write(
     start = np.cumsum([0, *(shard.rows for shard in inputs.shards)])
     row = np.concatenate([np.zeros(0, np.uint64), *(rows_of(i, s.rows) for i, s in enumerate(inputs.shards))])
     stands_for = np.bincount(partner[partner >= 0], minlength=len(row)) + (kind == 0)
-    ids = _ids_of(inputs, np.unique(row[partner[partner >= 0]]))
+    keepers = _ids_of(inputs, np.unique(row[partner[partner >= 0]]))
     counts: Counter[str] = Counter()
     for shard in inputs.shards:
         mine = slice(start[shard.ordinal], start[shard.ordinal + 1])
-        table = _table(row, partner[mine], similarity[mine], kind[mine], stands_for[mine], ids)
+        table = _table(row, partner[mine], similarity[mine], kind[mine], stands_for[mine], keepers)
         counts = Counter(merge([counts, _write_shard(shard, out, table)]))
     return {"rows": len(row), **counts}
+
+
+class _Ids(NamedTuple):
+    """Rows, uint64[n] in order, and the id of each."""
+
+    rows: npt.NDArray[np.uint64]
+    ids: pa.Array
 
 
 def _table(
@@ -142,16 +149,17 @@ def _table(
     similarity: npt.NDArray[np.float64],
     kind: npt.NDArray[np.int8],
     stands_for: Int64N,
-    ids: dict[int, bytes],
+    keepers: _Ids,
 ) -> pa.Table:
     none = partner < 0
-    partner_row = pa.array(row[np.maximum(partner, 0)] if len(row) else row, pa.uint64(), mask=none)
+    named = row[np.maximum(partner, 0)] if len(row) else row
+    place = pa.array(np.searchsorted(keepers.rows, named), pa.int64(), mask=none)
     names = pa.array([None, EXACT, NEAR, None], pa.string())
     return pa.table(
         [
             names.take(pa.array(kind)),
-            pa.array([None if value is None else ids[value] for value in partner_row.to_pylist()], ID),
-            partner_row,
+            keepers.ids.take(place),
+            pa.array(named, pa.uint64(), mask=none),
             pa.array(similarity, pa.float64(), mask=none),
             pa.array(stands_for.astype(np.uint32)),
         ],
@@ -172,15 +180,17 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table) -> Counts:
     return dict(counts)
 
 
-def _ids_of(inputs: Inputs, rows: npt.NDArray[np.uint64]) -> dict[int, bytes]:
-    """Read the ids of a few rows."""
-    found: dict[int, bytes] = {}
-    for ordinal in np.unique(rows >> np.uint64(ROW_BITS)):
-        mine = [int(row) for row in rows if row >> np.uint64(ROW_BITS) == ordinal]
-        column = inputs.shards[int(ordinal)].column("documents", "id")
-        picked = pc.take(column, pa.array([place_of(row)[1] for row in mine]))
-        found.update(zip(mine, picked.to_pylist(), strict=True))
-    return found
+def _ids_of(inputs: Inputs, rows: npt.NDArray[np.uint64]) -> _Ids:
+    """Read the ids of some rows, in order."""
+    ordinals = (rows >> np.uint64(ROW_BITS)).astype(np.int64)
+    borders = np.searchsorted(ordinals, np.arange(len(inputs.shards) + 1))
+    found: list[pa.Array] = [pa.array([], ID)]
+    for shard in inputs.shards:
+        mine = rows[borders[shard.ordinal] : borders[shard.ordinal + 1]]
+        if len(mine):
+            places = pa.array(mine & np.uint64((1 << ROW_BITS) - 1))
+            found += pc.take(shard.column("documents", "id"), places).chunks
+    return _Ids(rows, pa.concat_arrays(found))
 
 
 STAGE = Stage(

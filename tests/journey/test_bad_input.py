@@ -447,16 +447,27 @@ def test_a_dataset_of_the_hub_must_be_pinned(make, kakehi, tmp_path, revision):
 MINI = "corpus: c\nsources: {t: {ingest: {files: a.jsonl}}}\n"
 
 
-def test_an_end_mark_that_is_no_piece_names_close_ones(make, kakehi, tmp_path):
+def test_an_end_mark_that_no_training_gives_is_a_fault_of_the_manifest(make, kakehi, tmp_path):
+    """It shows before anything has run, not after hours of training."""
+    make.texts(tmp_path / "a.jsonl", 20)
+    make.file(tmp_path / "m.yaml", MINI + "train: {vocab_size: 400, num_threads: 1}\nencode: {eod: <s>>}\n")
+    said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
+    assert said.code == 2
+    assert "encode.eod: the tokenizer won't have '<s>>'; did you mean '<s>'?" in said.err
+    assert not (tmp_path / "w").exists()
+
+
+def test_an_end_mark_that_an_existing_tokenizer_lacks_names_close_ones(make, kakehi, tmp_path):
     """The error ends with pieces that were perhaps meant; a shard more is not a line more."""
     for name in "ab":
         make.texts(tmp_path / f"{name}.jsonl", 20, seed=name)
-    make.file(
-        tmp_path / "m.yaml",
-        MINI.replace("a.jsonl", "'*.jsonl', shard_mb: 0.001")
-        + "train: {vocab_size: 400, num_threads: 1}\nencode: {eod: <s>>}\n",
-    )
-    said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
+    mini = MINI.replace("a.jsonl", "'*.jsonl', shard_mb: 0.001")
+    make.file(tmp_path / "m.yaml", mini + "train: {vocab_size: 400, num_threads: 1}\n")
+    assert kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w").code == 0
+    [model] = (tmp_path / "w" / "train").rglob("tokenizer.model")
+    model.rename(tmp_path / "own.model")
+    make.file(tmp_path / "n.yaml", mini + "train: {existing: own.model}\nencode: {eod: <s>>}\n")
+    said = kakehi("run", tmp_path / "n.yaml", "--work", tmp_path / "v")
     assert said.code == 2
     assert "and 1 more: encode.eod" in said.err
     assert said.err.count("got '<s>>'") == 1

@@ -34,6 +34,16 @@ def test_differences_name_the_changed_value() -> None:
     assert differences(RECIPE, new) == ["parameter changed: rules[0].min 0.05 → 0.1"]
 
 
+def test_a_longer_list_names_what_came_and_went() -> None:
+    """Families and rules are told by name, not by all their parameters."""
+    old = {**RECIPE, "params": {"families": [{"name": "script", "version": 1}, {"name": "lines"}]}}
+    new = {
+        **RECIPE,
+        "params": {"families": [{"name": "script", "version": 1}, {"name": "own"}, {"name": "b"}]},
+    }
+    assert differences(old, new) == ["parameter changed: families +own, +b, −lines"]
+
+
 def test_differences_of_version_library_upstream_and_shards() -> None:
     """Each kind of change has its own words."""
     new = {
