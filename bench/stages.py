@@ -85,6 +85,9 @@ class Meter:
         """Add up what a shard counted."""
         self.costs[receipt.step].counts.update(receipt.counts)
 
+    def fail(self) -> None:
+        """Count nothing: a run with failures raises."""
+
     def end(self, step: Step) -> None:
         """Stop the clocks."""
         cost = self.costs[step.name]

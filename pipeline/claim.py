@@ -54,15 +54,12 @@ class Claim:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             while not self._create():
                 self._take_over()
-        except PermissionError as error:
+        except OSError as error:
+            no_folder = isinstance(error, (FileExistsError, NotADirectoryError))
             raise DataError(
-                f"{os.fspath(self._path.parent)!r}: can't be written to ({error.strerror})",
-                hint="name a folder that can be with --work DIR",
-            ) from error
-        except (FileExistsError, NotADirectoryError) as error:
-            raise DataError(
-                f"{os.fspath(self._path.parent)!r}: can't be written to (it is no folder)",
-                hint="name a folder that can be with --work DIR",
+                f"{os.fspath(self._path.parent)!r}: can't be written to"
+                f" ({'it is no folder' if no_folder else error.strerror})",
+                hint="free space there or make it writable, or name another folder with --work DIR",
             ) from error
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
         return self
@@ -81,8 +78,12 @@ class Claim:
             if self._path.parent.is_dir():
                 return False
             raise
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(self._mine, file)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(self._mine, file)
+        except OSError:  # a full disk: an empty claim would keep the next run out
+            self._path.unlink(missing_ok=True)
+            raise
         return True
 
     def _take_over(self) -> None:
@@ -90,7 +91,7 @@ class Claim:
         held = read_claim(self._path)
         if held is None and not self._path.exists():
             return
-        if not self._dead(held):
+        if is_alive(self._path, held, self._dead_after_s):
             who = held or {"host": "?", "pid": "?", "since": "?"}
             raise EngineError(
                 f"{os.fspath(self._path.parent)!r}: a run is under way on {who['host']}, pid {who['pid']},"
@@ -105,12 +106,6 @@ class Claim:
         if read_claim(aside) != held:  # it was: what we moved is its claim, so give it back
             os.link(aside, self._path)
         aside.unlink()
-
-    def _dead(self, held: dict[str, Any] | None) -> bool:
-        age = time.time() - _touched(self._path)
-        if held is None or held.get("host") != self._mine["host"]:
-            return age > self._dead_after_s
-        return started_at(int(held["pid"])) != held.get("started")
 
     def _beat(self) -> None:
         while not self._stop.wait(self._heartbeat_s):
@@ -127,6 +122,20 @@ def read_claim(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return held if isinstance(held, dict) and {"host", "pid", "since", "token"} <= held.keys() else None
+
+
+def is_alive(path: Path, held: dict[str, Any] | None, dead_after_s: float = DEAD_AFTER_S) -> bool:
+    """Say whether the run that holds a work folder lives: by its process here, by its heartbeat elsewhere."""
+    if held is None or held["host"] != socket.gethostname():
+        return time.time() - _touched(path) <= dead_after_s
+    return started_at(int(held["pid"])) == held.get("started")
+
+
+def living_claim(root: Path) -> dict[str, Any] | None:
+    """Read the claim of the run that is under way in a work folder, or None."""
+    path = root / "run.lock"
+    held = read_claim(path)
+    return held if held is not None and is_alive(path, held) else None
 
 
 def started_at(pid: int) -> str | None:

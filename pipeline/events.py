@@ -20,12 +20,12 @@ class Events:
         folder = store.root / "runs"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (FileExistsError, NotADirectoryError) as error:
             raise DataError(
-                f"{os.fspath(store.root)!r}: can't be written to ({error.strerror})",
+                f"{os.fspath(store.root)!r}: can't be written to (it is no folder)",
                 hint="name a folder that can be with --work DIR",
             ) from error
-        self._path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.jsonl"
+        self._path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
 
     def write(self, event: str, **details: object) -> None:
         """Append an event."""

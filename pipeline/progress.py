@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from tqdm import tqdm
 
@@ -11,31 +12,33 @@ from kakehi.pipeline.store import Receipt
 
 
 class Bars:
-    """One bar a step; rows and bytes of text as they come."""
+    """One bar a step: shards done, time left, and rows and bytes of text a second over all workers."""
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
         self._terminal = sys.stderr.isatty()
-        self._rows = 0
-        self._seconds = 0.0
+        self._began = 0.0
+        self._rows = self._bytes = self._failed = 0
 
     def begin(self, step: Step, shards: int) -> None:
         """Start the bar of a step."""
-        self._rows, self._seconds = 0, 0.0
+        self._began = time.monotonic()
+        self._rows = self._bytes = self._failed = 0
         if self._terminal:
-            label = f"{step.name} {step.source or ''}".strip()
             self._bar = tqdm(
-                total=shards, desc=f"{label:<18}", unit="shard", file=sys.stderr, dynamic_ncols=True
+                total=shards, desc=f"{_label(step):<18}", unit="shard", file=sys.stderr, dynamic_ncols=True
             )
 
     def advance(self, receipt: Receipt) -> None:
         """Move it by one shard."""
         self._rows += receipt.counts.get("records", receipt.counts.get("rows", 0))
-        self._seconds += receipt.seconds
-        if self._bar is not None:
-            rate = self._rows / self._seconds if self._seconds else 0
-            self._bar.set_postfix_str(f"{self._rows:,} rows, {rate:,.0f} rows/s", refresh=False)
-            self._bar.update()
+        self._bytes += receipt.counts.get("text_bytes", 0)
+        self._move()
+
+    def fail(self) -> None:
+        """Move it by a shard that failed."""
+        self._failed += 1
+        self._move()
 
     def end(self, step: Step) -> None:
         """Close it; elsewhere than on a terminal, print one line."""
@@ -43,7 +46,22 @@ class Bars:
             self._bar.close()
             self._bar = None
         else:
-            label = f"{step.name} {step.source or ''}".strip()
-            rate = self._rows / self._seconds if self._seconds else 0
-            said = f"{self._rows:>9,} rows  {rate:>11,.0f} rows/s" if self._rows else " " * 32
-            print(f"{label:<18} {self._seconds:8.2f} s  {said}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+            seconds = time.monotonic() - self._began
+            said = f"{self._rows:>9,} rows  {self._rates():>24}" if self._rows else ""
+            line = f"{_label(step):<18} {seconds:8.2f} s  {said}"
+            print(line.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+
+    def _move(self) -> None:
+        if self._bar is not None:
+            failed = f", {self._failed} failed" if self._failed else ""
+            self._bar.set_postfix_str(f"{self._rows:,} rows, {self._rates()}{failed}", refresh=False)
+            self._bar.update()
+
+    def _rates(self) -> str:
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        mb = f"  {self._bytes / seconds / 1e6:.1f} MB/s" if self._bytes else ""
+        return f"{self._rows / seconds:,.0f} rows/s{mb}"
+
+
+def _label(step: Step) -> str:
+    return f"{step.name} {step.source or ''}".strip()

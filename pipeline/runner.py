@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from kakehi.pipeline.engines.engine import Engine, Failure
@@ -15,7 +16,7 @@ from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.shards import Shard
-from kakehi.pipeline.store import Receipt, Store, merge
+from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import ShardTask, measured, run_shard
 from kakehi.pipeline.walltime import Walltime
 from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
@@ -30,6 +31,10 @@ class Progress(Protocol):
 
     def advance(self, receipt: Receipt) -> None:
         """Hear that a shard is done."""
+        ...
+
+    def fail(self) -> None:
+        """Hear that a shard failed."""
         ...
 
     def end(self, step: Step) -> None:
@@ -53,18 +58,23 @@ def run(
         DataError: an input is not what it should be, or no document was kept.
         EngineError: tasks failed for other reasons.
     """
-    events, time_left = Events(store), walltime or Walltime()
-    events.write("start", manifest=os.fspath(manifest.path), host=socket.gethostname(), pid=os.getpid())
+    with writing(store.root):
+        events, time_left = Events(store), walltime or Walltime()
     try:
-        for step in steps:
-            if step.action == "run" and time_left.allows():
-                before = steps[: steps.index(step)] if step.stage.summary else ()
-                wired = inputs_of(manifest, step, store, bytes_per_worker, before)
-                _run_step(step, wired, store, engine, progress, events, time_left)
+        with writing(store.root):
+            events.write(
+                "start", manifest=os.fspath(manifest.path), host=socket.gethostname(), pid=os.getpid()
+            )
+            for step in steps:
+                if step.action == "run" and time_left.allows():
+                    before = steps[: steps.index(step)] if step.stage.summary else ()
+                    wired = inputs_of(manifest, step, store, bytes_per_worker, before)
+                    _run_step(step, wired, store, engine, progress, events, time_left)
+            events.write("stopped" if time_left.cut else "end")
     except BaseException as error:
-        events.write("error", message=f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # a full disk takes no event either; what is raised says why
+            events.write("error", message=f"{type(error).__name__}: {error}")
         raise
-    events.write("stopped" if time_left.cut else "end")
 
 
 def _run_step(
@@ -134,8 +144,12 @@ def _run_shards(
         shard = step.todo[position]
         if isinstance(result, Failure):
             failures.append((shard, result))
+            progress.fail()
             events.write("failed", step=step.name, source=shard.source, shard=shard.name, trace=result.trace)
         else:
+            # Not by the task: another attempt at it, on a worker presumed dead, may still read them.
+            parts = store.parts(step.name, step.address, shard.source, shard.name)
+            shutil.rmtree(parts, ignore_errors=True)
             progress.advance(result)
             time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))

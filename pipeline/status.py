@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.claim import read_claim
+from kakehi.pipeline.claim import living_claim
 from kakehi.pipeline.errors import DataError
 
 
@@ -96,7 +96,7 @@ def status(root: Path) -> list[str]:
     if newest is None:
         raise DataError(f"{root}: nothing has run here", hint="name the work folder with --work DIR")
     run = progress_of(_events(newest))
-    held = read_claim(root / "run.lock")
+    held = living_claim(root) or {}
     began = f"{datetime.fromtimestamp(run.start.get('time', 0)).astimezone():%Y-%m-%d %H:%M:%S %z}"
     lines = [
         f"{run.start.get('manifest')}, since {began}, on {run.start.get('host')}, pid {run.start.get('pid')}"
@@ -109,7 +109,8 @@ def status(root: Path) -> list[str]:
             )
         )
     else:
-        lines.append("under way" if held else "broke off: run again to go on")
+        mine = all(held.get(key) == run.start.get(key) for key in ("host", "pid"))
+        lines.append("under way" if held and mine else "broke off: run again to go on")
     return lines
 
 

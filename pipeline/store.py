@@ -11,12 +11,14 @@ An attempt writes under a unique name in tmp, is fsynced and renamed; the receip
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,17 @@ from kakehi.pipeline.addresses import address as address_of
 from kakehi.pipeline.errors import DataError
 
 CHUNK_BYTES = 1 << 20
+
+#: The way out where a folder takes no more, by what the system says; and that of every other case.
+_WAY_OUT = {
+    errno.ENOSPC: "free space there, then run again: what is done is kept",
+    errno.EDQUOT: "free space there or raise the quota, then run again: what is done is kept",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f) or free space, then run again: what is done is kept",
+}
+_OTHER_FOLDER = "make it writable, or name a folder that is with --work DIR"
+
+#: What is said of a folder that is written to, and never of a file that is read.
+FULL = frozenset({*_WAY_OUT, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +97,10 @@ class Store:
         """Where a row-wise table of one shard lies."""
         return self.folder(step, address) / source / f"{shard}.parquet"
 
+    def parts(self, step: str, address: str, source: str, shard: str) -> Path:
+        """Where the files of a shard of several are committed one by one, until the shard is published."""
+        return self.folder(step, address) / source / f".{shard}.parts"
+
     def attempt(self) -> Path:
         """Make a folder of a unique name for one attempt.
 
@@ -94,10 +111,7 @@ class Store:
         try:
             path.mkdir(parents=True)
         except OSError as error:
-            raise DataError(
-                f"{os.fspath(self.root)!r}: can't be written to ({error.strerror})",
-                hint="name a folder that can be with --work DIR",
-            ) from error
+            raise unwritable(self.root, error) from error
         return path
 
     def publish(self, attempt: Path, receipt: Receipt) -> Receipt:
@@ -184,6 +198,31 @@ class Store:
     def _receipt_path(self, step: str, address: str, source: str | None, shard: str | None) -> Path:
         home = self.folder(step, address)
         return home / "receipt.json" if source is None else home / source / f"{shard}.json"
+
+
+def unwritable(root: Path, error: OSError) -> DataError:
+    """Say of a work folder that it takes no more, and the way out."""
+    said = "it is no folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else ""
+    reason = said or (os.strerror(error.errno) if error.errno else str(error))
+    return DataError(
+        f"{os.fspath(root)!r}: can't be written to ({reason})",
+        hint=_WAY_OUT.get(error.errno or 0, _OTHER_FOLDER),
+    )
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Turn a full disk, a quota, a read-only or a forbidden folder into one clear error.
+
+    Raises:
+        DataError: it was one of these.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL | {errno.EACCES, errno.EPERM}:
+            raise unwritable(root, error) from error
+        raise
 
 
 def file_digest(path: Path) -> str:

@@ -22,7 +22,7 @@ from kakehi.pipeline.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.shards import InputFile, Shard
 from kakehi.pipeline.stage import Split, Stage
 from kakehi.pipeline.stages import STAGES
-from kakehi.pipeline.store import Receipt, Store, file_digest, merge
+from kakehi.pipeline.store import FULL, Receipt, Store, file_digest, merge, writing
 from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
 
 
@@ -52,8 +52,12 @@ class ShardTask:
 
 
 def run_shard(task: ShardTask) -> Receipt:
-    """Run one shard and publish it."""
-    store = Store(task.root)
+    """Run one shard and publish it; running it twice at once gives the same files and the same counts."""
+    with writing(task.root):
+        return _run_attempt(task, Store(task.root))
+
+
+def _run_attempt(task: ShardTask, store: Store) -> Receipt:
     [stage] = [stage for stage in STAGES if stage.name == task.stage]
     attempt = store.attempt()
     try:
@@ -64,7 +68,7 @@ def run_shard(task: ShardTask) -> Receipt:
                 if stage.shape == "source"
                 else (_run_rows(task, stage, target), ())
             )
-        receipt = store.publish(
+        return store.publish(
             attempt,
             Receipt(
                 step=task.step,
@@ -76,17 +80,8 @@ def run_shard(task: ShardTask) -> Receipt:
                 **cost,
             ),
         )
-        shutil.rmtree(
-            _parts_of(task), ignore_errors=True
-        )  # not before: a kill in between would lose them all
-        return receipt
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
-
-
-def _parts_of(task: ShardTask) -> Path:
-    """Where the files of a shard of several are committed one by one."""
-    return task.root / task.step / task.address / task.shard.source / f".{task.shard.name}.parts"
 
 
 @contextmanager
@@ -129,7 +124,7 @@ def _run_source(
     if len(files) == 1:
         counts, seen = _run_file(task, stage, files[0], target, task.shard.limit)
         return counts, (seen,)
-    home = _parts_of(task)
+    home = Store(task.root).parts(task.step, task.address, task.shard.source, task.shard.name)
     home.mkdir(parents=True, exist_ok=True)
     found: list[tuple[dict[str, int], Mapping[str, Any]]] = []
     parts: list[Path] = []
@@ -179,6 +174,8 @@ def _run_file(
     except CorpusError:
         raise
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise  # it is where we write that is full: not the file we read is to blame
         place = file.name if file else f"dataset {split.spec.get('dataset')!r}"
         said = str(error).removeprefix(f"{file.path}: ") if file else error
         raise DataError(f"{place}: {said}") from error

@@ -77,7 +77,7 @@ class Dask:
                 f"scheduler {self._scheduler!r}: can't be reached ({error})",
                 hint="name the address or the scheduler file of a running Dask cluster",
             ) from error
-        self._client.run(one_thread, wait=True)
+        self._client.register_plugin(_Unwatched())
         return self
 
     def __exit__(
@@ -166,6 +166,21 @@ class Dask:
             silence_logs=logging.CRITICAL,
         )
         return self._cluster
+
+
+class _Unwatched(distributed.WorkerPlugin):
+    """Set a worker up, whoever started it and whenever it came: one thread, and no profiler."""
+
+    name = "kakehi"
+
+    def setup(self, worker: Any) -> None:
+        """Take the profiler from a worker, begun or not."""
+        one_thread()
+        for name in ("profile", "profile-cycle"):
+            if callback := worker.periodic_callbacks.pop(
+                name, None
+            ):  # gone, so that a new worker won't start it
+                callback.stop()
 
 
 def run_one(task: Callable[[T], R], item: T) -> R | Failure:
