@@ -10,7 +10,7 @@ from kakehi.pipeline.store import Store
 
 
 def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
-    """List folders of other addresses, files of shards that are gone, and attempts that broke off."""
+    """List folders of other addresses, files of shards that are gone, what published steps left, and attempts that broke off."""
     every = list(steps)
     reached = {store.folder(step.name, step.address) for step in every}
     found = [path for path in store.addresses() if path not in reached]
@@ -21,7 +21,8 @@ def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
             kept.setdefault(folder, set()).update(shard.name for shard in step.shards)
     for folder in sorted(kept):
         found += [path for path in sorted(folder.glob("*")) if _shard_of(path) not in kept[folder]]
-    return found + sorted((store.root / "tmp").glob("*"))
+    done = [store.scratch(step.name, step.address) for step in every if step.action == "skip"]
+    return found + [path for path in done if path.exists()] + sorted((store.root / "tmp").glob("*"))
 
 
 def _shard_of(path: Path) -> str:
