@@ -28,6 +28,9 @@ PIECE_BYTES: Final = 1 << 20
 #: Of a worker's memory, one in so many parts is for records: a Python with Arrow and numba takes 200 MB by itself.
 _SHARE: Final = 2
 
+#: However much memory there is, a task works at no more: there must be tasks enough for all workers.
+TASK_BYTES: Final = 512 << 20
+
 
 class Part(NamedTuple):
     """One partition of what was scattered."""
@@ -63,7 +66,7 @@ def partitions_for(working_bytes: int, bytes_per_worker: int) -> int:
         working_bytes: what working at all records at once would take, not only their size.
         bytes_per_worker: memory of one task.
     """
-    return max(1, -(-working_bytes * _SHARE // bytes_per_worker))
+    return max(1, -(-working_bytes // max(1, min(bytes_per_worker // _SHARE, TASK_BYTES))))
 
 
 def numbered(count: int) -> list[str]:

@@ -403,6 +403,38 @@ def test_clean_removes_what_no_manifest_reaches(make, kakehi, fresh):
     assert {action for action, _ in actions(kakehi, manifest, work).values()} == {"skip"}
 
 
+def broken(*_: object, **__: object) -> None:
+    raise KeyError("broken")
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "last"), [("exact", "_hashes", "_write"), ("pair", "_keys", "_verify")]
+)
+def test_what_was_shuffled_is_not_shuffled_again(kakehi, fresh, monkeypatch, step, first, last):
+    """A run that fails late leaves its files to the next, which needs no more of what made them, and removes them."""
+    manifest, work = fresh
+    manifest.write_text(manifest.read_text().replace("exact: {stage: exact}", "dedupe: {}"))
+    assert kakehi("run", manifest, "--work", work).code == 0
+    wanted = content(work)
+    for receipt in (work / step).glob("*/receipt.json"):
+        receipt.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(f"kakehi.pipeline.stages.{step}.{last}", broken)
+        said = kakehi("run", manifest, "--work", work)
+    assert said.code == 5
+    assert f"{step}: " in said.err
+    [left] = (work / step).glob("*/.shuffle")
+    assert list(left.rglob("*.records"))
+    assert kakehi("clean", manifest, "--work", work).out == ""
+    monkeypatch.setattr(f"kakehi.pipeline.stages.{step}.{first}", broken)
+    assert kakehi("run", manifest, "--work", work).code == 0
+    assert content(work) == wanted
+    assert not left.exists()
+    left.mkdir()
+    assert kakehi("clean", manifest, "--work", work, "--yes").out.count("removed") == 1
+    assert not left.exists()
+
+
 def test_clean_removes_the_shards_of_inputs_that_are_gone(make, kakehi, tmp_path):
     """A file that changed has left a shard nobody reads."""
     make.texts(tmp_path / "a.jsonl", 2)

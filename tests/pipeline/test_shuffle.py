@@ -153,11 +153,11 @@ def test_gather_names_the_partition(engine, tmp_path):
 
 
 def test_partitions_follow_memory():
-    """None is too large for half a worker's memory; there is one at least."""
+    """None is too large for half a worker's memory, or for a task of its share; there is one at least."""
     assert partitions_for(0, 1 << 30) == 1
     assert partitions_for(1 << 29, 1 << 30) == 1
     assert partitions_for((1 << 29) + 1, 1 << 30) == 2
-    assert partitions_for(10 << 30, 1 << 30) == 20
+    assert partitions_for(10 << 30, 1 << 30) == partitions_for(10 << 30, 64 << 30) == 20
 
 
 def test_groups_of_shards_fill_pieces_within_memory():
