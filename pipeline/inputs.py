@@ -81,6 +81,7 @@ class Inputs:
     Args:
         corpus: the manifest's name for it.
         shards: in the manifest's order of sources, then by trie prefix.
+        scratch: folder for what a killed run shall find again; removed when the step is published.
         artifacts: table to the folder it lies in, for tables that are no rows of shards.
         bytes_per_worker: memory a task may take.
         steps: every step before this one, for stages that sum up; else empty.
@@ -88,6 +89,7 @@ class Inputs:
 
     corpus: str
     shards: tuple[ShardTables, ...]
+    scratch: Path
     artifacts: Mapping[Table, Path] = field(default_factory=dict)
     bytes_per_worker: int = 4 << 30
     steps: tuple[StepSummary, ...] = ()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from kakehi.pipeline.engines.engine import Engine, Failure
-from kakehi.pipeline.errors import CorpusError, DataError, EngineError
+from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.events import Events, brief
+from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.shards import Shard
 from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import ShardTask, measured, run_shard
 from kakehi.pipeline.walltime import Walltime
@@ -111,10 +111,12 @@ def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Rec
             counts = step.stage.run(
                 inputs, attempt, engine, **{name: getattr(model, name) for name in type(model).model_fields}
             )
-        return store.publish(
+        receipt = store.publish(
             attempt,
             Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),
         )
+        shutil.rmtree(inputs.scratch, ignore_errors=True)  # not before: a kill in between would lose it all
+        return receipt  # noqa: TRY300 - the `finally` is for both ways out
     except CorpusError:
         raise
     except ValueError as error:
@@ -139,11 +141,11 @@ def _run_shards(
         )
         for shard in step.todo
     ]
-    failures: list[tuple[Shard, Failure]] = []
+    failures: list[tuple[str, Failure]] = []
     for position, result in engine.map(run_shard, time_left.taking(tasks)):
         shard = step.todo[position]
         if isinstance(result, Failure):
-            failures.append((shard, result))
+            failures.append((f"{shard.source}/{shard.name}", result))
             progress.fail()
             events.write("failed", step=step.name, source=shard.source, shard=shard.name, trace=result.trace)
         else:
@@ -154,31 +156,7 @@ def _run_shards(
             time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
-        raise _failed(step, failures)
-
-
-def _failed(step: Step, failures: Sequence[tuple[Shard, Failure]]) -> CorpusError:
-    alike: dict[str, list[Shard]] = {}
-    for shard, failure in failures:
-        alike.setdefault(_said(failure.error), []).append(shard)
-    lines = [
-        f"{step.name}: {shard.source}/{shard.name}{_and_more(others)}: {said}"
-        for said, [shard, *others] in alike.items()
-    ]
-    kind: Callable[..., CorpusError] = EngineError
-    if all(isinstance(failure.error, CorpusError) for _, failure in failures):
-        kind = type(failures[0][1].error)  # type: ignore[assignment]
-    hints = [failure.error.hint for _, failure in failures if isinstance(failure.error, CorpusError)]
-    hint = next((hint for hint in hints if hint), None)
-    return kind("\n".join(lines), hint=hint or "mend the input and run again: all other shards are kept")
-
-
-def _and_more(others: Sequence[Shard]) -> str:
-    return f" and {len(others):,} more" if others else ""
-
-
-def _said(error: BaseException) -> str:
-    return error.message if isinstance(error, CorpusError) else f"{type(error).__name__}: {error}"
+        raise one_error(step.name, failures)
 
 
 def _refuse_nothing_kept(step: Step, store: Store) -> None:

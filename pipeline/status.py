@@ -97,10 +97,7 @@ def status(root: Path) -> list[str]:
         raise DataError(f"{root}: nothing has run here", hint="name the work folder with --work DIR")
     run = progress_of(_events(newest))
     held = living_claim(root) or {}
-    began = f"{datetime.fromtimestamp(run.start.get('time', 0)).astimezone():%Y-%m-%d %H:%M:%S %z}"
-    lines = [
-        f"{run.start.get('manifest')}, since {began}, on {run.start.get('host')}, pid {run.start.get('pid')}"
-    ]
+    lines = [_headline(run.start)]
     lines += [step.line() for step in run.steps]
     if run.end is not None:
         lines.append(
@@ -112,6 +109,14 @@ def status(root: Path) -> list[str]:
         mine = all(held.get(key) == run.start.get(key) for key in ("host", "pid"))
         lines.append("under way" if held and mine else "broke off: run again to go on")
     return lines
+
+
+def _headline(start: Mapping[str, Any]) -> str:
+    """Say which run it is; a disk that was full at once leaves a file without any event."""
+    if not start:
+        return "a run that could not write a word"
+    began = f"{datetime.fromtimestamp(start['time']).astimezone():%Y-%m-%d %H:%M:%S %z}"
+    return f"{start['manifest']}, since {began}, on {start['host']}, pid {start['pid']}"
 
 
 def _events(path: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
     work/<step>/<address>/recipe.json                    what decided the address
     work/<step>/<address>/<source>/<shard>.parquet       a row-wise table, with <shard>.json as its receipt
     work/<step>/<address>/…, receipt.json                the output of a corpus step
+    work/<step>/<address>/.shuffle/                      what a corpus step under way has done so far
     work/runs/<time>.jsonl                               events
     work/tmp/                                            attempts under way
 
@@ -100,6 +101,10 @@ class Store:
     def parts(self, step: str, address: str, source: str, shard: str) -> Path:
         """Where the files of a shard of several are committed one by one, until the shard is published."""
         return self.folder(step, address) / source / f".{shard}.parts"
+
+    def scratch(self, step: str, address: str) -> Path:
+        """Where a corpus step leaves what its next run finds again."""
+        return self.folder(step, address) / ".shuffle"
 
     def attempt(self) -> Path:
         """Make a folder of a unique name for one attempt.

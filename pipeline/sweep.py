@@ -30,9 +30,11 @@ def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
 
 
 def _broken_off(steps: Iterable[Step], store: Store) -> Iterator[Path]:
-    """Yield half-written JSON, and parts of shards that are published."""
+    """Yield half-written JSON, parts of shards that are published, and shuffles of steps that are."""
     for step in steps:
         home = store.folder(step.name, step.address)
+        if step.action == "skip" and store.scratch(step.name, step.address).exists():
+            yield store.scratch(step.name, step.address)
         folders = [home, *([home / step.source] if step.source is not None else [])]
         for folder in folders:
             yield from (path for path in sorted(folder.glob(".*.json.*")) if _HALF.fullmatch(path.name))

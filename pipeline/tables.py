@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -124,6 +125,20 @@ def lockstep(
 def read_column(path: Path, column: str) -> pa.ChunkedArray:
     """Read one column of one table whole."""
     return _open(path).read([column]).column(0)
+
+
+def take_rows(path: Path, column: str, places: npt.NDArray[np.int64]) -> pa.Array:
+    """Read one column at the given rows, which ascend; row groups without any are skipped."""
+    file = _open(path)
+    taken = [file.schema_arrow.empty_table().column(column).combine_chunks()]
+    start = 0
+    for index in range(file.num_row_groups):
+        stop = start + file.metadata.row_group(index).num_rows
+        inside = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
+        if len(inside):
+            taken.append(_solid(file.read_row_group(index, [column]).column(0)).take(pa.array(inside)))
+        start = stop
+    return pa.concat_arrays(taken)
 
 
 def _wanted(name: str, columns: Sequence[str]) -> list[str] | None:

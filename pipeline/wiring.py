@@ -50,6 +50,7 @@ def inputs_of(
             )
             for ordinal, shard in enumerate(step.shards)
         ),
+        scratch=store.scratch(step.name, step.address),
         artifacts=dict(artifacts_of(step, store)),
         bytes_per_worker=bytes_per_worker,
         steps=tuple(summary(other, store) for other in before),

@@ -8,6 +8,8 @@ import io
 import json
 import random
 import sys
+import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -143,7 +145,11 @@ class Make:
     @staticmethod
     def inputs(*shards: ShardTables, **artifacts: Path) -> Inputs:
         """Give what a corpus stage reads."""
-        return Inputs(corpus="c", shards=shards, artifacts=cast(dict[Table, Path], artifacts))
+        home = shards[0].paths["documents"][0].parents[1] if shards else Path(tempfile.gettempdir())
+        scratch = home / f".shuffle-{uuid.uuid4().hex}"  # new ones: what lies there is not made again
+        return Inputs(
+            corpus="c", shards=shards, scratch=scratch, artifacts=cast(dict[Table, Path], artifacts)
+        )
 
 
 @pytest.fixture(scope="session")

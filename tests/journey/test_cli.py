@@ -295,7 +295,7 @@ def test_a_work_folder_that_is_a_file(whole, kakehi, tmp_path):
     assert kakehi("run", manifest, "--work", tmp_path / "file").code == 2
     said = kakehi("run", manifest, "--work", tmp_path / "file" / "below")
     assert said.code == 3
-    assert "hint: name a folder" in said.err
+    assert "name another folder" in said.err
     assert (tmp_path / "file").read_text() == "x"
 
 
@@ -401,6 +401,38 @@ def test_clean_removes_what_no_manifest_reaches(make, kakehi, fresh):
     assert kakehi("clean", manifest, "--work", work, "--yes").out.count("removed") == 2
     assert content(work) == kept
     assert {action for action, _ in actions(kakehi, manifest, work).values()} == {"skip"}
+
+
+def broken(*_: object, **__: object) -> None:
+    raise KeyError("broken")
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "last"), [("exact", "_hashes", "_write"), ("pair", "_keys", "_verify")]
+)
+def test_what_was_shuffled_is_not_shuffled_again(kakehi, fresh, monkeypatch, step, first, last):
+    """A run that fails late leaves its files to the next, which needs no more of what made them, and removes them."""
+    manifest, work = fresh
+    manifest.write_text(manifest.read_text().replace("exact: {stage: exact}", "dedupe: {}"))
+    assert kakehi("run", manifest, "--work", work).code == 0
+    wanted = content(work)
+    for receipt in (work / step).glob("*/receipt.json"):
+        receipt.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(f"kakehi.pipeline.stages.{step}.{last}", broken)
+        said = kakehi("run", manifest, "--work", work)
+    assert said.code == 5
+    assert f"{step}: " in said.err
+    [left] = (work / step).glob("*/.shuffle")
+    assert list(left.rglob("*.records"))
+    assert kakehi("clean", manifest, "--work", work).out == ""
+    monkeypatch.setattr(f"kakehi.pipeline.stages.{step}.{first}", broken)
+    assert kakehi("run", manifest, "--work", work).code == 0
+    assert content(work) == wanted
+    assert not left.exists()
+    left.mkdir()
+    assert kakehi("clean", manifest, "--work", work, "--yes").out.count("removed") == 1
+    assert not left.exists()
 
 
 def test_clean_removes_the_shards_of_inputs_that_are_gone(make, kakehi, tmp_path):

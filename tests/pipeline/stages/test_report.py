@@ -132,7 +132,7 @@ def inputs(folder: Path, shards: list[list[range]], *, tables: bool = True) -> I
             )
         )
     made = tuple(shard(folder, i, cuts, tables=tables) for i, cuts in enumerate(shards))
-    return Inputs(corpus="c", shards=made, steps=tuple(steps))
+    return Inputs(corpus="c", shards=made, scratch=folder / ".shuffle", steps=tuple(steps))
 
 
 def receipt(step: str, counts: dict[str, int]) -> Receipt:

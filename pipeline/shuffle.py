@@ -1,0 +1,190 @@
+"""Shuffles: fixed-width records go from shards to partitions by two maps, through files that outlive a kill.
+
+Scatter writes one file (`pieces`) for each source: a group of shards, or a partition of a shuffle before. Gather reads
+one partition from all of them. Never a file for each source and partition. A file that is whole is not made again, so
+both maps go on where they stopped. The number of partitions follows the machine's memory and must not change a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import xxhash
+
+from kakehi.pipeline.engines.engine import Engine, Failure
+from kakehi.pipeline.failures import one_error
+from kakehi.pipeline.inputs import ShardTables
+from kakehi.pipeline.pieces import Kind, Records, Spread, counted_in, read_pieces, write_pieces
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Shorter pieces make seeks, not reads, the cost of gather.
+PIECE_BYTES: Final = 1 << 20
+
+#: Of a worker's memory, one in so many parts is for records: a Python with Arrow and numba takes 200 MB by itself.
+_SHARE: Final = 2
+
+#: However much memory there is, a task works at no more: there must be tasks enough for all workers.
+TASK_BYTES: Final = 512 << 20
+
+
+class Part(NamedTuple):
+    """One partition of what was scattered."""
+
+    folder: Path
+    files: int
+    number: int
+    dtype: np.dtype[Any]
+
+    def read(self) -> Records:
+        """Read the partition's records: of the first source first, each in its order."""
+        return read_pieces(
+            [_path(self.folder, index) for index in range(self.files)], self.number, self.dtype
+        )
+
+    def pieces(self) -> Iterator[Records]:
+        """Read what each source gave, one after another."""
+        for index in range(self.files):
+            yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
+
+
+class Scattered(NamedTuple):
+    """Partitions by name, ready to be gathered or to be sources of another scatter; the sum of what was counted."""
+
+    parts: dict[str, Part]
+    counted: int
+
+
+def partitions_for(working_bytes: int, bytes_per_worker: int) -> int:
+    """Give the number of partitions that each can be worked at in one worker's memory.
+
+    Args:
+        working_bytes: what working at all records at once would take, not only their size.
+        bytes_per_worker: memory of one task.
+    """
+    return max(1, -(-working_bytes // max(1, min(bytes_per_worker // _SHARE, TASK_BYTES))))
+
+
+def numbered(count: int) -> list[str]:
+    """Name partitions by hash."""
+    return [f"partition {number} of {count}" for number in range(count)]
+
+
+def shard_groups(
+    shards: Sequence[ShardTables], sizes: Sequence[int], *, partitions: int, bytes_per_worker: int
+) -> dict[str, tuple[ShardTables, ...]]:
+    """Group consecutive shards so that a file's pieces reach 1 MiB each, as far as memory and volume allow.
+
+    Args:
+        shards: in order.
+        sizes: bytes of records that each gives.
+        partitions: pieces of a file.
+        bytes_per_worker: memory of one task, of which a quarter is filled with records.
+    """
+    enough = min(partitions * PIECE_BYTES, bytes_per_worker // (2 * _SHARE))
+    groups: list[list[ShardTables]] = []
+    filled = enough
+    for shard, size in zip(shards, sizes, strict=True):
+        if filled >= enough:
+            groups.append([])
+            filled = 0
+        groups[-1].append(shard)
+        filled += size
+    return {_named(group): tuple(group) for group in groups}
+
+
+def scatter(
+    sources: Mapping[str, T],
+    spread: Callable[[T], Spread],
+    *,
+    engine: Engine,
+    stage: str,
+    folder: Path,
+    partitions: Sequence[str],
+    dtype: np.dtype[Any],
+) -> Scattered:
+    """Write the records of every source, sorted by partition; leave alone what an earlier run wrote.
+
+    Args:
+        sources: by a name that, in this folder, says all of what they are.
+        spread: picklable; gives the records of one source.
+        engine: runs a task for each source.
+        stage: for messages.
+        folder: for these files alone.
+        partitions: their names, which say all of what they are; `spread` gives the number in this order.
+        dtype: of the records, packed.
+
+    Raises:
+        EngineError: tasks failed; DataError where all of them met one.
+    """
+    tasks = {
+        name: _Task(
+            _path(folder, index),
+            Kind(_digest(name, partitions, dtype), len(partitions), dtype),
+            source,
+            spread,
+        )
+        for index, (name, source) in enumerate(sources.items())
+    }
+    counted = sum(gather(tasks, _scatter, engine=engine, stage=stage))
+    parts = {name: Part(folder, len(tasks), number, dtype) for number, name in enumerate(partitions)}
+    return Scattered(parts, counted)
+
+
+def gather(parts: Mapping[str, T], use: Callable[[T], R], *, engine: Engine, stage: str) -> list[R]:
+    """Run a picklable function on every part, each a task; give its small results in order.
+
+    Args:
+        parts: `Scattered.parts`, or these with what else their task needs.
+        use: reads a part, returns a small result or writes a file of its own.
+        engine: runs a task for each part.
+        stage: for messages.
+
+    Raises:
+        EngineError: tasks failed; all others are done. DataError where all failures are such.
+    """
+    names = list(parts)
+    results: dict[int, R] = {}
+    failures: list[tuple[str, Failure]] = []
+    for position, result in engine.map(use, parts.values()):
+        if isinstance(result, Failure):
+            failures.append((names[position], result))
+        else:
+            results[position] = result
+    if failures:
+        raise one_error(stage, failures)
+    return [results[position] for position in range(len(names))]
+
+
+class _Task(NamedTuple, Generic[T]):
+    path: Path
+    kind: Kind
+    source: T
+    spread: Callable[[T], Spread]
+
+
+def _digest(source: str, partitions: Sequence[str], dtype: np.dtype[Any]) -> int:
+    """Tell a file from one of the same number that a run with other memory, so other groups, left behind."""
+    return xxhash.xxh3_64_intdigest("\0".join([source, *partitions, str(dtype.descr)]).encode())
+
+
+def _scatter(task: _Task[Any]) -> int:
+    counted = counted_in(task.path, task.kind)
+    if counted is None:
+        spread = task.spread(task.source)
+        write_pieces(task.path, spread, task.kind)
+        counted = spread.counted
+    return counted
+
+
+def _path(folder: Path, index: int) -> Path:
+    return folder / f"{index}.records"
+
+
+def _named(group: Sequence[ShardTables]) -> str:
+    first, last = (f"{shard.source}/{shard.name}" for shard in (group[0], group[-1]))
+    return first if len(group) == 1 else f"{first} to {last} ({len(group):,} shards)"

@@ -1,0 +1,94 @@
+"""pieces: what was written is read, by partition, and damage is found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kakehi.pipeline.errors import ContractError, DataError
+from kakehi.pipeline.pieces import Kind, Spread, counted_in, read_pieces, write_pieces
+
+DTYPE = np.dtype([("key", "<u8"), ("row", "<u4")])
+KIND = Kind(7, 3, DTYPE)
+
+
+def records(*keys: int) -> np.ndarray:
+    return np.array([(key, place) for place, key in enumerate(keys)], DTYPE)
+
+
+def written(path: Path, *keys: int) -> Path:
+    write_pieces(path, Spread(records(*keys), np.array(keys, np.int64) % 3, 5), KIND)
+    return path
+
+
+def test_a_partition_is_read_from_every_file_in_order(tmp_path):
+    """Files in their order, inside a file the order of the records; nothing else lies in the folder."""
+    paths = [written(tmp_path / "a", 1, 2, 4, 1), written(tmp_path / "b"), written(tmp_path / "c", 7, 0)]
+    assert read_pieces(paths, 1, DTYPE).tolist() == [(1, 0), (4, 1 + 1), (1, 3), (7, 0)]
+    assert read_pieces(paths, 2, DTYPE).tolist() == [(2, 1)]
+    assert [len(read_pieces([], number, DTYPE)) for number in range(3)] == [0, 0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_layout_is_as_documented(tmp_path):
+    """A reader of its own finds the records by the header and the table."""
+    blob = written(tmp_path / "a", 1, 2, 4).read_bytes()
+    assert blob[:8] == b"kakehiS1"
+    source, partitions, count, counted = np.frombuffer(blob, "<u8", 4, 8).tolist()
+    assert (source, partitions, count, counted) == (7, 3, 3, 5)
+    starts = np.frombuffer(blob, "<u8", 8, 48)[::2].tolist()
+    assert starts == [0, 0, 2, 3]
+    assert np.frombuffer(blob, DTYPE, 3, 48 + 4 * 16).tolist() == [(1, 0), (4, 2), (2, 1)]
+
+
+@pytest.mark.parametrize("kind", [KIND._replace(source=8), KIND._replace(partitions=4)])
+def test_a_file_of_something_else_does_not_count(tmp_path, kind):
+    """What another run with other groups or partitions left is no file of this one."""
+    path = written(tmp_path / "a", 1, 2)
+    assert counted_in(path, KIND) == 5
+    assert counted_in(path, kind) is None
+    assert counted_in(tmp_path / "none", KIND) is None
+
+
+@pytest.mark.parametrize("place", [0, 8, 25, 41, 60, 100])
+def test_a_changed_byte_in_header_or_table_is_seen(tmp_path, place):
+    """Whatever byte it is before the records."""
+    path = written(tmp_path / "a", 1, 2, 4)
+    blob = bytearray(path.read_bytes())
+    blob[place] ^= 1
+    path.write_bytes(blob)
+    assert counted_in(path, KIND) is None
+
+
+@pytest.mark.parametrize("left", [0, 20, 47, 100, 130])
+def test_a_cut_file_is_seen(tmp_path, left):
+    """In header, table or records; and reading it names it and takes it away."""
+    path = written(tmp_path / "a", 1, 2, 4)
+    path.write_bytes(path.read_bytes()[:left])
+    assert counted_in(path, KIND) is None
+    with pytest.raises(DataError, match=r"a: gone, or other bytes than were written\nhint: run again"):
+        read_pieces([path], 2, DTYPE)
+    assert not path.exists()
+
+
+def test_a_changed_record_is_seen(tmp_path):
+    """Its partition is refused and the file taken away, so that the next run makes it anew."""
+    path = written(tmp_path / "a", 1, 2, 4)
+    blob = bytearray(path.read_bytes())
+    blob[-1] ^= 1
+    path.write_bytes(blob)
+    assert len(read_pieces([path], 1, DTYPE)) == 2
+    with pytest.raises(DataError):
+        read_pieces([path], 2, DTYPE)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "partition"),
+    [(KIND, [0, 3]), (KIND, [-1, 0]), (KIND, [0]), (Kind(7, 3, np.dtype("<u8")), [0, 0])],
+)
+def test_what_does_not_fit_is_our_bug(tmp_path, kind, partition):
+    """Partitions out of range, too few, or other records."""
+    with pytest.raises(ContractError):
+        write_pieces(tmp_path / "a", Spread(records(1, 2), np.array(partition, np.int64)), kind)
+    assert list(tmp_path.iterdir()) == []
