@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError
@@ -17,9 +19,12 @@ from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.store import Receipt, Store, merge, writing
-from kakehi.pipeline.tasks import ShardTask, measured, run_shard
+from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.walltime import Walltime
 from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Progress(Protocol):
@@ -103,14 +108,24 @@ def _run_step(
     progress.end(step)
 
 
+@dataclass(frozen=True)
+class _Guarding:
+    """The engine as a corpus step sees it: one method, whose tasks say of a full disk what shards say of it."""
+
+    engine: Engine
+    root: Path
+
+    def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
+        return self.engine.map(Guarded(self.root, task), items)
+
+
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Receipt:
     attempt = store.attempt()
     model = step.stage.model()(**step.parameters)
     try:
         with measured() as cost:
-            counts = step.stage.run(
-                inputs, attempt, engine, **{name: getattr(model, name) for name in type(model).model_fields}
-            )
+            parameters = {name: getattr(model, name) for name in type(model).model_fields}
+            counts = step.stage.run(inputs, attempt, _Guarding(engine, store.root), **parameters)
         receipt = store.publish(
             attempt,
             Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),

@@ -8,11 +8,11 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -24,6 +24,9 @@ from kakehi.pipeline.stage import Split, Stage
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.store import FULL, Receipt, Store, file_digest, merge, writing
 from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,29 @@ class ShardTask:
     shard: Shard
     tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Guarded(Generic[T, R]):
+    """A corpus step's task that says of a full disk what `run_shard` says of it.
+
+    Args:
+        root: the work folder.
+        task: picklable.
+    """
+
+    root: Path
+    task: Callable[[T], R]
+
+    def __call__(self, item: T) -> R:
+        """Run it."""
+        with writing(self.root):
+            return self.task(item)
+
+    @property
+    def __name__(self) -> str:
+        """Name it as an engine's dashboard shows it."""
+        return self.task.__name__
 
 
 def run_shard(task: ShardTask) -> Receipt:
