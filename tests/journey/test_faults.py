@@ -1,0 +1,495 @@
+"""Kill what can be killed, fill what can be filled: the next run goes on and ends with the same bytes.
+
+docs/faults.md lists these tests by name. `KAKEHI_STRIDE=1` plants every fault instead of every few.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import pty
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kakehi.pipeline import discovery
+from kakehi.pipeline.compiling import load
+from kakehi.pipeline.store import Store
+from kakehi.pipeline.tasks import ShardTask, run_shard
+
+FAULTY = Path(__file__).with_name("faulty.py")
+KAKEHI = str(Path(sys.executable).with_name("kakehi"))
+
+MANIFEST = """\
+corpus: c
+sources:
+  many: {ingest: {files: "many/*.jsonl"}}
+  one: {ingest: {files: "one/*.jsonl"}}
+measure: [script]
+screen: {all: [{characters: {min: 40}}]}
+dedupe: {}
+export: {formats: [parquet]}
+"""
+
+#: Six shards, and a family that takes its time; it kills its process where a text asks for it, until it is mended.
+SLOW = """\
+corpus: c
+sources:
+  s: {ingest: {files: "s/*.jsonl", shard_mb: 0.000001}}
+measure: ["slow_family:FAMILY"]
+exact: {stage: exact}
+"""
+
+FAMILY = """\
+import os, signal, time
+from pathlib import Path
+import pyarrow as pa
+from kakehi.filters.signals.family import Family, Signal
+
+def measure(text):
+    time.sleep(float(os.environ.get("SLOW_S", "0")))
+    if any("おちろ" in value for value in text.to_pylist()) and not Path(__file__).with_name("mended").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (pa.array([len(value) for value in text.to_pylist()], pa.int64()),)
+
+FAMILY = Family(measure=measure, reads=("text",), signals=(Signal(name="slow", dtype=pa.int64(), unit="characters", source="here"),),
+                version=1, libraries=())
+"""
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+
+
+@pytest.fixture(scope="module")
+def corpus(make, tmp_path_factory) -> Path:
+    """Write a small corpus: a shard of three files, a shard of one."""
+    home = tmp_path_factory.mktemp("corpus")
+    for number in range(3):
+        make.texts(home / "many" / f"{number}.jsonl", 6, seed=number)
+    make.texts(home / "one" / "0.jsonl", 4, seed=9)
+    return make.file(home / "m.yaml", MANIFEST)
+
+
+@pytest.fixture(scope="module")
+def slow(make, tmp_path_factory) -> Path:
+    """Write six shards and the family that takes its time."""
+    home = tmp_path_factory.mktemp("slow")
+    for number in range(6):
+        make.texts(home / "s" / f"{number}.jsonl", 3, seed=number)
+    make.file(home / "slow_family.py", FAMILY)
+    make.file(home / "dask.yaml", "{name: two, engine: dask, workers: 2, bytes_per_worker: 1GiB}")
+    return make.file(home / "m.yaml", SLOW)
+
+
+def environment(manifest: Path, **more: str) -> dict[str, str]:
+    paths = [os.fspath(manifest.parent), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **more}
+
+
+def command(manifest: Path, work: Path, *more: object, name: str = "run") -> list[str]:
+    return [KAKEHI, name, os.fspath(manifest), "--work", os.fspath(work), *map(str, more)]
+
+
+def run(
+    manifest: Path, work: Path, *more: object, name: str = "run", before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Call the real command as a process."""
+    return subprocess.run(
+        command(manifest, work, *more, name=name),
+        env=environment(manifest),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        preexec_fn=before,
+    )
+
+
+def start(manifest: Path, work: Path, *more: object, slow_s: float = 0) -> subprocess.Popen[str]:
+    """Start the real command in a process group of its own."""
+    return subprocess.Popen(
+        command(manifest, work, *more),
+        env=environment(manifest, SLOW_S=str(slow_s)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def published(work: Path) -> dict[str, object]:
+    """Digest every published file by its place, and give what every receipt counts and lists."""
+    found: dict[str, object] = {}
+    for path in sorted(work.rglob("*")):
+        place = path.relative_to(work)
+        private = {"runs", "tmp", "run.lock", "recipe.json"} & {place.parts[0], path.name}
+        if not path.is_file() or private or ".parts/" in place.as_posix():
+            continue
+        if path.suffix == ".json":
+            receipt = json.loads(path.read_bytes())
+            found[place.as_posix()] = [receipt["counts"], receipt["outputs"]]
+        else:
+            found[place.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+@cache
+def undisturbed(manifest: Path) -> dict[str, object]:
+    """Give what a run in one process publishes that nobody disturbs."""
+    work = manifest.parent / "undisturbed"
+    assert run(manifest, work).returncode == 0
+    return published(work)
+
+
+def left_over(manifest: Path, work: Path) -> list[str]:
+    """Clean, and list what attempts that broke off have left all the same."""
+    assert run(manifest, work, "--yes", name="clean").returncode == 0
+    hidden = [path for path in work.rglob(".*") if not path.name.startswith("run.lock")]
+    return [os.fspath(path) for path in [*(work / "tmp").glob("*"), *hidden]]
+
+
+def wait_for(said: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something is true; a process that ends before is a failure."""
+    deadline = time.monotonic() + 90
+    while not said():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def events(work: Path) -> list[dict[str, object]]:
+    """Read the events of the newest run."""
+    newest = max((work / "runs").glob("*.jsonl"), key=lambda path: path.name, default=None)
+    lines = newest.read_text(encoding="utf-8").splitlines() if newest else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def done_of(work: Path, step: str) -> list[str]:
+    return [
+        str(event["shard"]) for event in events(work) if (event["event"], event.get("step")) == ("done", step)
+    ]
+
+
+def tree(pid: int) -> Iterator[int]:
+    """Yield a process and all below it."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            yield from tree(int(child))
+
+
+def workers(pid: int) -> list[int]:
+    """Find the Dask workers below the command: what multiprocessing spawned, but for its tracker."""
+    return [child for child in tree(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def listening(pids: list[int]) -> set[str]:
+    """Name the addresses on which any of the processes listens, as /proc writes them."""
+    sockets = set()
+    for pid in pids:
+        for handle in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets |= set(re.findall(r"socket:\[(\d+)\]", str(handle.readlink())))
+            except OSError:
+                continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        lines = (
+            Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+            if Path(f"/proc/net/{table}").exists()
+            else []
+        )
+        for words in map(str.split, lines):
+            if words[3] == "0A" and words[9] in sockets:
+                found.add(words[1].partition(":")[0])
+    return found
+
+
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+
+STRIDES = {"rename": 9, "half-json": 9, "receipt": 9, "parts": 1, "full": 13}
+
+
+@pytest.mark.parametrize(
+    ("point", "least"), [("rename", 50), ("half-json", 27), ("receipt", 27), ("parts", 2), ("full", 90)]
+)
+def test_a_fault_at_a_named_point_costs_a_run_and_no_byte(
+    corpus: Path, tmp_path: Path, point: str, least: int
+) -> None:
+    """Killed before a rename, a receipt, in half of one, before parts go; or the disk full: the next run ends the same."""
+    stride = os.environ.get("KAKEHI_STRIDE", str(STRIDES[point]))
+    line = [sys.executable, str(FAULTY), point, "every", str(tmp_path / "w"), "run", str(corpus)]
+    done = subprocess.run(
+        line, env={**os.environ, "KAKEHI_STRIDE": stride}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lives = [[int(word) for word in row.split()] for row in done.stdout.splitlines()]
+    assert lives[-1][0] >= least
+    assert {code for _, code, _ in lives[:-1]} <= {3 if point == "full" else 137}
+    assert {plain for _, _, plain in lives} == {0}
+    wanted = published(tmp_path / "w" / "0")
+    for number, *_ in lives:
+        work = tmp_path / "w" / str(number)
+        if point == "full" and number != lives[-1][0]:
+            said = (tmp_path / "w" / f"{number}.faulty").read_text()
+            assert said.count("error: ") == said.count(f"{str(work)!r}: can't be written to") == 1, said
+            assert "hint: free space there, then run again" in said
+            assert "Traceback" not in said
+        found = published(work)
+        assert {place: found.get(place) for place in wanted} == wanted
+    assert left_over(corpus, tmp_path / "w" / str(lives[len(lives) // 2][0])) == []
+
+
+def small_files(limit: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+@pytest.mark.parametrize(
+    ("until", "limit"), [(None, 100), (None, 3000), ("sign", 1500)], ids=["claim", "rows", "corpus"]
+)
+def test_a_file_that_may_not_grow_is_one_clear_error(
+    corpus: Path, tmp_path: Path, until: str | None, limit: int
+) -> None:
+    """A write that the system refuses stops the run with a way out; without the limit the next run ends as ever."""
+    if until:
+        assert run(corpus, tmp_path / "w", "--until", until).returncode == 0
+    done = run(corpus, tmp_path / "w", before=small_files(limit))
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.count("error: ") == 1
+    assert f"{str(tmp_path / 'w')!r}: can't be written to (File too large)" in done.stderr
+    assert "hint: " in done.stderr
+    assert "free space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert run(corpus, tmp_path / "w").returncode == 0
+    assert published(tmp_path / "w") == undisturbed(corpus)
+    assert left_over(corpus, tmp_path / "w") == []
+
+
+#: In a mount namespace of its own: a small disk, a run that fills it, a larger disk, a run that goes on, a copy of all.
+FULL_DISK = """\
+mount -t tmpfs -o size=$SIZE none w || exit 99
+"$@" > full.out 2> full.err; echo $? > full.code
+mount -o remount,size=64m w
+"$@" > more.out 2> more.err; echo $? > more.code
+cp -r w copy
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount namespace")
+def test_a_full_disk_is_one_clear_error(corpus: Path, tmp_path: Path) -> None:
+    """On a disk that is really full the run stops with a way out; with more space the next ends as ever."""
+    (tmp_path / "w").mkdir()
+    line = ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", *command(corpus, Path("w"))]
+    done = subprocess.run(
+        line, cwd=tmp_path, env={**os.environ, "SIZE": "60k"}, capture_output=True, text=True, check=False
+    )
+    if done.returncode in {1, 99} and not (tmp_path / "full.code").exists():
+        pytest.skip(f"no mount namespace here: {done.stderr}")
+    said = (tmp_path / "full.err").read_text()
+    assert (tmp_path / "full.code").read_text() == "3\n", said
+    assert said.count("error: ") == 1
+    assert "w': can't be written to (No space left on device)\nhint: free space there, then run again" in said
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+    assert (tmp_path / "more.code").read_text() == "0\n", (tmp_path / "more.err").read_text()
+    assert published(tmp_path / "copy") == undisturbed(corpus)
+
+
+def no_override() -> None:
+    """Let permissions bind root, too: drop CAP_DAC_OVERRIDE from what the command may have."""
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root is bound by Linux's capabilities")
+def test_a_read_only_folder_is_one_clear_error(corpus: Path, tmp_path: Path) -> None:
+    """A folder in the work folder can't be written to: one error, and the next run goes on."""
+    work = tmp_path / "w"
+    (work / "screen").mkdir(parents=True)
+    (work / "screen").chmod(0o555)
+    done = run(corpus, work, before=no_override)
+    (work / "screen").chmod(0o755)
+    assert done.returncode == 3, done.stderr
+    assert f"{str(work)!r}: can't be written to (Permission denied)" in done.stderr
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(corpus, work).returncode == 0
+
+
+def twice(task: ShardTask, barrier: object, said: object) -> None:
+    """Run a task at the same time as another process does."""
+    barrier.wait()
+    receipt = run_shard(task)
+    said.put((dict(receipt.counts), receipt.outputs))
+
+
+def test_a_worker_presumed_dead_that_goes_on_writing_harms_nothing(corpus: Path, tmp_path: Path) -> None:
+    """Two processes run the shard of three files at once: the same receipt, the whole output."""
+    store = Store(tmp_path / "w")
+    [step] = [s for s in discovery.make_plan(load(corpus), store) if (s.name, s.source) == ("ingest", "many")]
+    [shard] = step.todo
+    task = ShardTask(
+        root=store.root,
+        step=step.name,
+        stage="ingest",
+        address=step.address,
+        parameters=step.parameters,
+        shard=shard,
+    )
+    spawn = multiprocessing.get_context("spawn")
+    barrier, said = spawn.Barrier(2), spawn.Queue()
+    twins = [spawn.Process(target=twice, args=(task, barrier, said)) for _ in range(2)]
+    for twin in twins:
+        twin.start()
+    found = [said.get(timeout=60) for _ in twins]
+    for twin in twins:
+        twin.join()
+    assert found[0] == found[1]
+    receipt = store.receipt("ingest", step.address, "many", shard.name)
+    assert receipt is not None
+    assert store.fault(receipt, verify=True) is None
+    parts = store.parts("ingest", step.address, "many", shard.name)
+    assert parts.exists()  # the twin that ends first must not take them from the other
+    assert run(corpus, tmp_path / "w").returncode == 0
+    assert published(tmp_path / "w") == undisturbed(corpus)
+    assert left_over(corpus, tmp_path / "w") == []
+
+
+@needs_proc
+def test_a_killed_worker_costs_a_retry_and_nothing_listens_beyond_loopback(
+    slow: Path, tmp_path: Path
+) -> None:
+    """SIGKILL for a worker of the real command: the run ends well; `status` has followed it; all sockets are local."""
+    process = start(slow, tmp_path / "w", "--machine", slow.with_name("dask.yaml"), slow_s=0.3)
+    wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
+    open_to = listening(list(tree(process.pid)))
+    assert open_to
+    assert open_to <= LOOPBACK
+    said = subprocess.run(
+        [KAKEHI, "status", "--work", str(tmp_path / "w")], capture_output=True, text=True, check=True
+    )
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert "watch at http://127.0.0.1:" in err
+    assert "Traceback" not in err
+    assert re.search(r"measure s +runs +\d/6 shards", said.stdout)
+    assert said.stdout.endswith("under way\n")
+    assert published(tmp_path / "w") == undisturbed(slow)
+
+
+@needs_proc
+def test_a_killed_command_takes_its_workers_along(slow: Path, tmp_path: Path) -> None:
+    """SIGKILL for the command alone: no worker is left behind, `status` says so, another engine goes on."""
+    process = start(slow, tmp_path / "w", "--machine", slow.with_name("dask.yaml"), slow_s=0.3)
+    wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
+    below = workers(process.pid)
+    process.kill()
+    process.communicate(timeout=60)
+    said = subprocess.run(
+        [KAKEHI, "status", "--work", str(tmp_path / "w")], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.endswith("broke off: run again to go on\n")
+    assert below
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+    assert run(slow, tmp_path / "w").returncode == 0
+    assert published(tmp_path / "w") == undisturbed(slow)
+    assert left_over(slow, tmp_path / "w") == []
+
+
+@needs_proc
+def test_a_shard_that_kills_every_worker_is_given_up_alone(slow: Path, make, tmp_path: Path) -> None:
+    """All other shards are done, the step is not; the error names the shard and the way out; mended, one shard runs."""
+    home = tmp_path / "deadly"
+    shutil.copytree(slow.parent, home)
+    make.jsonl(home / "s" / "deadly.jsonl", [{"id": "x", "text": "おちろ。" * 40}])
+    manifest = home / "m.yaml"
+    done = run(manifest, tmp_path / "w", "--machine", home / "dask.yaml")
+    assert done.returncode == 5, done.stderr
+    [named] = re.findall(r"error: measure: s/(\S+): it killed 4 workers", done.stderr)
+    assert (
+        "hint: give it more memory (bytes_per_worker in the machine file), or leave its input out"
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert len(done_of(tmp_path / "w", "measure")) == 6
+    assert not (tmp_path / "w" / "exact").exists()
+    assert (
+        "measure s            failed"
+        in subprocess.run(
+            [KAKEHI, "status", "--work", str(tmp_path / "w")], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    (home / "mended").touch()
+    assert run(manifest, tmp_path / "w").returncode == 0
+    assert done_of(tmp_path / "w", "measure") == [named]
+
+
+def test_two_runs_at_once_and_a_dead_runs_claim(slow: Path, tmp_path: Path) -> None:
+    """The second refuses and names the first; once the first is killed, its claim is taken over."""
+    process = start(slow, tmp_path / "w", slow_s=0.5)
+    wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
+    second = run(slow, tmp_path / "w")
+    assert second.returncode == 5
+    assert re.search(rf"a run is under way on \S+, pid {process.pid}, since 20\S+\nhint: ", second.stderr)
+    process.kill()
+    process.communicate()
+    assert run(slow, tmp_path / "w").returncode == 0
+    assert len(done_of(tmp_path / "w", "measure")) < 6
+    assert not (tmp_path / "w" / "run.lock").exists()
+
+
+def test_a_walltime_stops_in_time_and_the_next_run_goes_on(slow: Path, tmp_path: Path) -> None:
+    """Exit code 75 before the limit, `status` says why, and what is done is kept."""
+    started = time.monotonic()
+    process = start(slow, tmp_path / "w", "--walltime", "3s", slow_s=0.8)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    assert out == ""
+    assert "the walltime is nearly over: what is done is kept, run again to go on" in err
+    assert time.monotonic() - started < 3 + 6  # Python and its modules are read before the clock starts
+    done = done_of(tmp_path / "w", "measure")
+    assert 1 <= len(done) < 6
+    said = subprocess.run(
+        [KAKEHI, "status", "--work", str(tmp_path / "w")], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.endswith("stopped at its walltime\n")
+    assert run(slow, tmp_path / "w").returncode == 0
+    assert len(done_of(tmp_path / "w", "measure")) == 6 - len(done)
+
+
+def test_bars_are_drawn_on_a_terminal_and_data_stays_apart(corpus: Path, tmp_path: Path) -> None:
+    """With stderr on a terminal there are bars; stdout has the funnel and nothing else."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(command(corpus, tmp_path / "w"), stdout=out, stderr=slave)
+    os.close(slave)
+    drawn = b""
+    while True:
+        try:
+            drawn += (chunk := os.read(master, 1 << 16))
+        except OSError:  # Linux says EIO where the other end is closed
+            break
+        if not chunk:
+            break
+    os.close(master)
+    assert process.wait(timeout=60) == 0
+    assert re.search(rb"measure many +: 100%\|.*1/1 .*18 rows", drawn)
+    lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
+    assert lines[0].split() == ["documents", "characters"]
+    assert not any("%|" in line or "first run" in line for line in lines)
