@@ -126,6 +126,9 @@ class Dask:
                 return list(distributed.wait(futures, timeout=WATCH_S, return_when="FIRST_COMPLETED").done)
             except distributed.TimeoutError:
                 workers = self._client.scheduler_info(n_workers=-1)["workers"]
+                if self._cluster is not None and len(workers) < self._workers:
+                    # A worker that was only slow, and taken for dead, closes in good order: nobody replaces it.
+                    self._cluster.scale(self._workers)
                 deserted_since = None if workers else deserted_since or time.monotonic()
                 if deserted_since and time.monotonic() - deserted_since > DESERTED_S:
                     raise EngineError(

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Dask]:
-    with Dask(workers=2, bytes_per_worker=400 << 20, silence="6s") as opened:
+    with Dask(workers=2, bytes_per_worker=400 << 20, silence="15s") as opened:
         yield opened
 
 
@@ -79,19 +79,6 @@ def test_a_killed_worker_is_replaced_and_its_task_retried(cluster: Dask, tmp_pat
     assert dict(cluster.map(die_once, [tmp_path / "a", tmp_path / "b"])) == {0: "alive", 1: "alive"}
 
 
-def stop_once(marker: Path) -> str:
-    """Freeze the worker the first time."""
-    if not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGSTOP)
-    return "alive"
-
-
-def test_a_stopped_worker_is_replaced(cluster: Dask, tmp_path: Path) -> None:
-    """SIGSTOP is found by silence, and the task runs elsewhere."""
-    assert dict(cluster.map(stop_once, [tmp_path / "a"])) == {0: "alive"}
-
-
 def die_always(number: int) -> int:
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -135,3 +122,16 @@ def test_a_scheduler_that_is_not_there_is_one_clear_error(tmp_path: Path) -> Non
         Dask(workers=1, bytes_per_worker=1 << 30, scheduler=str(tmp_path / "none.json")),
     ):
         pass
+
+
+def stop_once(marker: Path) -> str:
+    """Freeze the worker the first time."""
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return "alive"
+
+
+def test_a_stopped_worker_is_replaced(cluster: Dask, tmp_path: Path) -> None:
+    """SIGSTOP is found by silence, and the task runs elsewhere."""
+    assert dict(cluster.map(stop_once, [tmp_path / "a"])) == {0: "alive"}
