@@ -1,8 +1,8 @@
 """Time the fastest parts glued by hand, over the same pages: what bench/stages.py is compared with.
 
-    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install 'hojichar[all,dedup]' rensa resiliparse fastwarc sentencepiece
-    kakehi run bench/corpus.yaml --work /tmp/work --until train
-    /tmp/peers/bin/python bench/byhand.py /tmp/work/train/*/tokenizer.model
+    python3 -m venv peers && peers/bin/pip install 'hojichar[all,dedup]' rensa resiliparse fastwarc sentencepiece
+    kakehi run bench/corpus.yaml --until train
+    peers/bin/python bench/byhand.py work/train/*/tokenizer.model
 
 Pages lie in memory and results stay there: no reading, no files, no comparing of pairs, no record of what was dropped.
 """

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import document_of_token
 from kakehi.pipeline.explain import explain as explain_one
-from kakehi.pipeline.machine import load_machine
+from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.progress import Bars
@@ -149,25 +150,14 @@ def run(
     started = time.monotonic()
     time_left = Walltime(limit_s=walltime)
     read, place, store = load(manifest), load_machine(machine), Store(work)
-    steps = _planned(read, work, limit=limit, until=until, verify=verify)
+    steps = _planned(read, work, limit=limit, until=until)
+    if verify or any(step.action == "run" for step in steps):
+        with Claim(store.root):  # what another run did meanwhile is seen from here on
+            steps = _planned(read, work, limit=limit, until=until, verify=verify)
+            _run_planned(read, steps, store, place, scheduler, time_left)
     if all(step.action == "skip" for step in steps):
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
-        with Claim(store.root):
-            steps = _planned(read, work, limit=limit, until=until, verify=verify)
-            click.echo(draw_plan([step for step in steps if step.action == "run"]), err=True)
-            with open_engine(place, scheduler=scheduler) as engine:
-                if engine.dashboard:
-                    click.echo(f"watch at {engine.dashboard}", err=True)
-                runner.run(
-                    read,
-                    steps,
-                    store,
-                    engine,
-                    progress=Bars(),
-                    bytes_per_worker=place.bytes_per_worker,
-                    walltime=time_left,
-                )
         click.echo(
             f"{'stopped' if time_left.cut else 'done'} in {time.monotonic() - started:.1f} s", err=True
         )
@@ -282,12 +272,40 @@ def defaults(manifest: Path) -> None:
 @click.option("--yes", is_flag=True, help="Remove; without it, only say what would go.")
 def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
-    gone = unreached([step for path in manifests for step in _planned(load(path), work)], Store(work))
-    for path in gone:
-        click.echo(f"{'removed' if yes else 'would remove'} {_shown(path)}")
-        if yes:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    store = Store(work)
+    with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
+        gone = unreached([step for path in manifests for step in _planned(load(path), work)], store)
+        for path in gone:
+            click.echo(f"{'removed' if yes else 'would remove'} {_shown(path)}")
+            if yes:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
+
+
+def _run_planned(
+    manifest: Manifest,
+    steps: list[Step],
+    store: Store,
+    place: Machine,
+    scheduler: str | None,
+    time_left: Walltime,
+) -> None:
+    todo = [step for step in steps if step.action == "run"]
+    if not todo:
+        return
+    click.echo(draw_plan(todo), err=True)
+    with open_engine(place, scheduler=scheduler) as engine:
+        if engine.dashboard:
+            click.echo(f"watch at {engine.dashboard}", err=True)
+        runner.run(
+            manifest,
+            steps,
+            store,
+            engine,
+            progress=Bars(),
+            bytes_per_worker=place.bytes_per_worker,
+            walltime=time_left,
+        )
 
 
 def draw_plan(steps: list[Step]) -> str:

@@ -20,7 +20,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ class Store:
         for parent in sorted({(home / name).parent for name in names} | {home}):
             parent.mkdir(parents=True, exist_ok=True)
             _sync(parent)
-        filled = Receipt(**{**_shallow(receipt), "outputs": outputs})
+        filled = replace(receipt, outputs=outputs)
         self.write_json(self._receipt_path(filled.step, filled.address, filled.source, filled.shard), filled)
         shutil.rmtree(attempt)
         return filled
@@ -252,10 +252,6 @@ def _whole_recipe(path: Path) -> Recipe | None:
         return recipe if address_of(recipe) == path.parent.name else None
     except (OSError, ValueError):
         return None
-
-
-def _shallow(receipt: Receipt) -> dict[str, Any]:
-    return {name: getattr(receipt, name) for name in receipt.__dataclass_fields__}
 
 
 def _measured(path: Path, name: Path) -> Output:

@@ -155,9 +155,8 @@ class Dask:
             "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False,
         }
-        self._settings = dask.config.set(
-            settings
-        )  # until the end: workers are replaced with the settings of the day
+        # Until the end: a worker is replaced with the settings of the day.
+        self._settings = dask.config.set(settings)
         self._cluster = distributed.LocalCluster(
             n_workers=self._workers,
             threads_per_worker=1,
@@ -180,9 +179,8 @@ class _Unwatched(distributed.WorkerPlugin):
         """Take the profiler from a worker, begun or not."""
         one_thread()
         for name in ("profile", "profile-cycle"):
-            if callback := worker.periodic_callbacks.pop(
-                name, None
-            ):  # gone, so that a new worker won't start it
+            callback = worker.periodic_callbacks.pop(name, None)  # gone, so that a new worker won't start it
+            if callback is not None:
                 callback.stop()
 
 
