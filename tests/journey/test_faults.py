@@ -492,17 +492,3 @@ def test_bars_are_drawn_on_a_terminal_and_data_stays_apart(corpus: Path, tmp_pat
     lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert lines[0].split() == ["documents", "characters"]
     assert not any("%|" in line or "first run" in line for line in lines)
-
-
-def test_clean_leaves_a_run_under_way_alone(journey: Journey) -> None:
-    """What a run has not published yet looks unreached; so nothing is removed while a claim is held."""
-    attempt = journey.store.attempt()
-    with Claim(journey.store.root):
-        refused = journey.run("--yes", command="clean", check=False)
-        assert refused.returncode == 5
-        assert "a run is under way" in refused.stderr
-        assert attempt.exists()
-        assert str(attempt.name) in journey.run(command="clean").stdout
-    journey.run("--yes", command="clean")
-    assert not attempt.exists()
-    assert not journey.todo()

@@ -6,6 +6,7 @@ import time
 
 import pyarrow.parquet as pq
 
+from kakehi.pipeline.claim import Claim
 from tests.journey.conftest import ROOT, Journey
 
 
@@ -96,3 +97,17 @@ def test_a_limited_run_does_not_mix_with_a_whole_one(fresh: Journey) -> None:
     )
     assert all(reason for reason in fresh.todo().values())
     assert "extract docs" in fresh.todo()
+
+
+def test_clean_leaves_a_run_under_way_alone(journey: Journey) -> None:
+    """What a run has not published yet looks unreached; so nothing is removed while a claim is held."""
+    attempt = journey.store.attempt()
+    with Claim(journey.store.root):
+        refused = journey.run("--yes", command="clean", check=False)
+        assert refused.returncode == 5
+        assert "a run is under way" in refused.stderr
+        assert attempt.exists()
+        assert str(attempt.name) in journey.run(command="clean").stdout
+    journey.run("--yes", command="clean")
+    assert not attempt.exists()
+    assert not journey.todo()
