@@ -104,9 +104,6 @@ def hoard(_: int) -> int:
     return len(taken)
 
 
-@pytest.mark.skipif(
-    not os.environ.get("KAKEHI_CHAOS"), reason="hung twice on a busy machine: open; KAKEHI_CHAOS=1 runs it"
-)
 def test_a_task_over_the_memory_limit_is_a_failure(cluster: Dask) -> None:
     """A worker over its limit is killed by its nanny; the task is given up with a hint at memory."""
     failure = dict(cluster.map(hoard, [0]))[0]
