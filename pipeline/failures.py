@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kakehi.pipeline.engines.engine import Failure
 from kakehi.pipeline.errors import CorpusError, EngineError
 
 
-def one_error(step: str, failures: Sequence[tuple[str, Failure]]) -> CorpusError:
-    """Make one error of failures and the names of what they failed at; failures alike share a line."""
+def one_error(step: str, names: Sequence[str], failures: Mapping[int, Failure]) -> CorpusError:
+    """Make one error of failures, the same whichever was first to fail; failures alike share a line.
+
+    Args:
+        step: which step they are of.
+        names: of all tasks, in order.
+        failures: by the positions of their tasks.
+    """
+    in_order = [failures[position] for position in sorted(failures)]
     alike: dict[str, list[str]] = {}
-    for name, failure in failures:
-        alike.setdefault(_said(failure.error), []).append(name)
+    for position in sorted(failures):
+        alike.setdefault(_said(failures[position].error), []).append(names[position])
     lines = [f"{step}: {name}{_and_more(others)}: {said}" for said, [name, *others] in alike.items()]
     kind: Callable[..., CorpusError] = EngineError
-    if all(isinstance(failure.error, CorpusError) for _, failure in failures):
-        kind = type(failures[0][1].error)  # type: ignore[assignment]
-    hints = [failure.error.hint for _, failure in failures if isinstance(failure.error, CorpusError)]
+    if all(isinstance(failure.error, CorpusError) for failure in in_order):
+        kind = type(in_order[0].error)  # type: ignore[assignment]
+    hints = [failure.error.hint for failure in in_order if isinstance(failure.error, CorpusError)]
     hint = next((hint for hint in hints if hint), None)
     return kind("\n".join(lines), hint=hint or "mend the input and run again: all other shards are kept")
 

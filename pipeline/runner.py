@@ -156,11 +156,11 @@ def _run_shards(
         )
         for shard in step.todo
     ]
-    failures: list[tuple[str, Failure]] = []
+    failures: dict[int, Failure] = {}
     for position, result in engine.map(run_shard, time_left.taking(tasks)):
         shard = step.todo[position]
         if isinstance(result, Failure):
-            failures.append((f"{shard.source}/{shard.name}", result))
+            failures[position] = result
             progress.fail()
             events.write("failed", step=step.name, source=shard.source, shard=shard.name, trace=result.trace)
         else:
@@ -171,7 +171,8 @@ def _run_shards(
             time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
-        raise one_error(step.name, failures)
+        names = [f"{shard.source}/{shard.name}" for shard in step.todo]
+        raise one_error(step.name, names, failures)
 
 
 def _refuse_nothing_kept(step: Step, store: Store) -> None:

@@ -149,14 +149,14 @@ def gather(parts: Mapping[str, T], use: Callable[[T], R], *, engine: Engine, sta
     """
     names = list(parts)
     results: dict[int, R] = {}
-    failures: list[tuple[str, Failure]] = []
+    failures: dict[int, Failure] = {}
     for position, result in engine.map(use, parts.values()):
         if isinstance(result, Failure):
-            failures.append((names[position], result))
+            failures[position] = result
         else:
             results[position] = result
     if failures:
-        raise one_error(stage, failures)
+        raise one_error(stage, names, failures)
     return [results[position] for position in range(len(names))]
 
 
