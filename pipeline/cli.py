@@ -293,6 +293,8 @@ def _run_planned(
     todo = [step for step in steps if step.action == "run"]
     if not todo:
         return
+    for line in _left_out(manifest):
+        click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
     with open_engine(place, scheduler=scheduler) as engine:
         if engine.dashboard:
@@ -306,6 +308,16 @@ def _run_planned(
             bytes_per_worker=place.bytes_per_worker,
             walltime=time_left,
         )
+
+
+def _left_out(manifest: Manifest) -> list[str]:
+    """Say what the manifest leaves out, lest it be forgotten there."""
+    found = ((source.name, source.selection.skip) for source in manifest.sources)
+    return [
+        f"{name}: {len(skip)} input{'s are' if len(skip) > 1 else ' is'} left out by skip: {', '.join(skip)}"
+        for name, skip in found
+        if skip
+    ]
 
 
 def draw_plan(steps: list[Step]) -> str:

@@ -6,12 +6,12 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from kakehi.pipeline.addresses import Recipe
-from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.errors import DataError, ManifestError
 from kakehi.pipeline.formats import hub
-from kakehi.pipeline.manifest import Manifest
+from kakehi.pipeline.manifest import Manifest, SourceSpec
 from kakehi.pipeline.planner import NOT_YET, Step, known_steps, plan
 from kakehi.pipeline.reading import nearest
 from kakehi.pipeline.shards import MEGABYTE, Shard, dataset_shard, find_files, group
@@ -50,13 +50,47 @@ def discover(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[
         chosen = source.selection
         if chosen.files:
             files = find_files(chosen.files, manifest.root)
+            out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
-                source.name, files, target_bytes=int(chosen.shard_mb * MEGABYTE), limit=limit
+                source.name,
+                [file for file in files if file.name not in out.inputs],
+                target_bytes=int(chosen.shard_mb * MEGABYTE),
+                limit=limit,
+                skip=out.records,
             )
         else:
-            spec = chosen.model_dump(exclude={"files", "shard_mb"})
-            found[source.name] = [_dataset(source.name, spec, manifest.root, limit)]
+            found[source.name] = [_dataset(source, manifest.root, limit)]
     return found
+
+
+class _LeftOut(NamedTuple):
+    """What `skip` names: whole inputs, and records by input and offset."""
+
+    inputs: set[str]
+    records: set[tuple[str, int]]
+
+
+def _left_out(source: SourceSpec, inputs: Sequence[str]) -> _LeftOut:
+    """Read `skip`; what it names must be there, else a slip of the pen would leave out nothing.
+
+    Raises:
+        DataError: it names no input, or leaves none.
+    """
+    out = _LeftOut(set(), set())
+    for entry in source.selection.skip:
+        name, at, place = entry.rpartition("@")
+        if entry in inputs:
+            out.inputs.add(entry)
+        elif at and name in inputs and place.isdecimal():
+            out.records.add((name, int(place)))
+        else:
+            raise DataError(
+                f"source {source.name!r}: skip names {entry!r}, but no such input{nearest(name or entry, inputs)}",
+                hint="wanted FILE, or FILE@PLACE for one record, as errors and `kakehi explain` name them",
+            )
+    if out.inputs >= set(inputs):
+        raise DataError(f"source {source.name!r}: skip leaves no input", hint="leave out the source instead")
+    return out
 
 
 def make_plan(
@@ -84,15 +118,22 @@ def make_plan(
     )
 
 
-def _dataset(source: str, spec: dict[str, Any], root: Path, limit: int | None) -> Shard:
+def _dataset(source: SourceSpec, root: Path, limit: int | None) -> Shard:
     """Make the shard of a dataset; what is local has the state of its files in its identity."""
+    spec = source.selection.model_dump(exclude={"files", "shard_mb", "skip"})
+    skip = _left_out(source, [spec["dataset"]]).records
     if hub.is_local(spec["dataset"], root):
         inside = [f"{glob.escape(spec['dataset'])}/**"] if (root / spec["dataset"]).is_dir() else []
         return dataset_shard(
-            source, spec, files=find_files(spec["data_files"] or inside, root), root=root, limit=limit
+            source.name,
+            spec,
+            files=find_files(spec["data_files"] or inside, root),
+            root=root,
+            limit=limit,
+            skip=skip,
         )
     try:
         hub.check_pinned(spec["dataset"], spec["revision"])
     except ValueError as error:
-        raise ManifestError(f"source {source!r}: {error}") from error
-    return dataset_shard(source, spec, limit=limit)
+        raise ManifestError(f"source {source.name!r}: {error}") from error
+    return dataset_shard(source.name, spec, limit=limit, skip=skip)

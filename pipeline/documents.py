@@ -34,7 +34,7 @@ class Collector:
 
     def __init__(self, split: Split, *, level: Level, rejects: Literal["rows", "counts"]) -> None:
         self._split = split
-        self._input = split.file.name if split.file else str(split.spec.get("dataset"))
+        self._input = split.name
         self._level: Level = level
         self._reject_rows = rejects == "rows"
         self._counts: Counter[str] = Counter()
@@ -43,9 +43,12 @@ class Collector:
     def batches(self, items: Iterable[Record | Reject], take: Callable[[Record], None]) -> Iterator[Rows]:
         """Hand out batches as items fill them: a reject is one of ours, a record is for `take` to add or reject."""
         for item in items:
+            place = (item.offset, item.length)
+            self._split.reached(item.offset)
             if isinstance(item, Reject):
-                place = (item.offset, item.length)
                 self.reject(place, item.reason, record_id=item.record_id, url=item.url, note=item.note)
+            elif item.offset in self._split.skip:
+                self.reject(place, "skipped", record_id=item.record_id, url=item.url)
             else:
                 take(item)
             if self.full():

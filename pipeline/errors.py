@@ -4,6 +4,7 @@
     ├── ManifestError           2   the manifest says something that can't be
     │   └── ParameterError      2   one parameter of one stage
     ├── DataError               3   an input or output file is not what it should be
+    │   └── WorkFolderError     3   the work folder takes no more
     ├── ContractError           4   our bug: a stage broke its own promise
     └── EngineError             5   a task failed or a worker died
 
@@ -52,6 +53,10 @@ class DataError(CorpusError):
     """An input or output file is not what it should be."""
 
     exit_code = 3
+
+
+class WorkFolderError(DataError):
+    """The work folder takes no more: its disk is full, or it can't be written to."""
 
 
 class ContractError(CorpusError):

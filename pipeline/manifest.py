@@ -29,6 +29,7 @@ class Selection(BaseModel):
         split: of the dataset.
         config: of the dataset.
         data_files: for a local builder, relative to the manifest's folder.
+        skip: what is left out: `FILE`, or `FILE@PLACE` for one record, both as errors and `explain` name them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +40,7 @@ class Selection(BaseModel):
     split: str = "train"
     config: str | None = None
     data_files: Annotated[list[str], BeforeValidator(_listed)] = []
+    skip: Annotated[list[str], BeforeValidator(_listed)] = []
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Selection:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from kakehi.pipeline.engines.engine import Engine, Failure
-from kakehi.pipeline.errors import CorpusError, DataError
+from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.events import Events, brief
-from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.quarantine import TasksError, joined, shards_error
 from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.walltime import Walltime
@@ -70,16 +70,40 @@ def run(
             events.write(
                 "start", manifest=os.fspath(manifest.path), host=socket.gethostname(), pid=os.getpid()
             )
-            for step in steps:
-                if step.action == "run" and time_left.allows():
-                    before = steps[: steps.index(step)] if step.stage.summary else ()
-                    wired = inputs_of(manifest, step, store, bytes_per_worker, before)
-                    _run_step(step, wired, store, engine, progress, events, time_left)
+
+            def run_step(step: Step, before: Sequence[Step]) -> None:
+                wired = inputs_of(manifest, step, store, bytes_per_worker, before)
+                _run_step(step, wired, store, engine, progress, events, time_left)
+
+            _run_steps(steps, run_step, time_left)
             events.write("stopped" if time_left.cut else "end")
     except BaseException as error:
         with suppress(OSError):  # a full disk takes no event either; what is raised says why
             events.write("error", message=f"{type(error).__name__}: {error}")
         raise
+
+
+def _run_steps(
+    steps: Sequence[Step], run_step: Callable[[Step, Sequence[Step]], None], time_left: Walltime
+) -> None:
+    """Run step after step; where shards fail, all goes on that does not read them."""
+    failed: list[CorpusError] = []
+    stuck: set[str] = set()  # addresses of steps that failed, or read one that did
+    for step in steps:
+        before = steps[: steps.index(step)] if step.stage.summary else ()
+        upstream = [*before, *(origin for origins in step.upstream.values() for origin in origins)]
+        if stuck & {origin.address for origin in upstream}:
+            stuck.add(step.address)
+        elif step.action == "run" and time_left.allows():
+            try:
+                run_step(step, before)
+            except TasksError as quarantined:
+                if isinstance(quarantined.error, WorkFolderError):
+                    raise quarantined.error from quarantined
+                failed.append(quarantined.error)
+                stuck.add(step.address)
+    if failed:
+        raise joined(failed)
 
 
 def _run_step(
@@ -99,10 +123,10 @@ def _run_step(
         "begin", step=step.name, source=step.source, address=step.address, reason=step.reason, shards=shards
     )
     if step.stage.shape == "corpus":
-        receipt = _run_corpus(inputs, step, store, engine)
-        progress.advance(receipt)
-        time_left.took(receipt.seconds)
-        events.write("done", step=step.name, **brief(receipt))
+        with suppress(_OutOfTimeError):
+            receipt = _run_corpus(inputs, step, store, _Guarding(engine, store.root, time_left))
+            progress.advance(receipt)
+            events.write("done", step=step.name, **brief(receipt))
     else:
         _run_shards(step, store, engine, progress, events, time_left)
     progress.end(step)
@@ -110,22 +134,38 @@ def _run_step(
 
 @dataclass(frozen=True)
 class _Guarding:
-    """The engine as a corpus step sees it: one method, whose tasks say of a full disk what shards say of it."""
+    """The engine as a corpus step sees it: tasks say of a full disk what shards say of it, and end before the walltime.
+
+    Raises:
+        _OutOfTimeError: from `map`, where time does not allow for all items; what their tasks left in scratch stays.
+    """
 
     engine: Engine
     root: Path
+    time_left: Walltime
 
     def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
-        return self.engine.map(Guarded(self.root, task), items)
+        for position, result in self.engine.map(Guarded(self.root, task), self.time_left.taking(items)):
+            if isinstance(result, Failure):
+                yield position, result
+            else:
+                self.time_left.took(result[1])
+                yield position, result[0]
+        if self.time_left.cut:
+            raise _OutOfTimeError
 
 
-def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: Engine) -> Receipt:
+class _OutOfTimeError(Exception):
+    """A corpus step stopped before the walltime."""
+
+
+def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> Receipt:
     attempt = store.attempt()
     model = step.stage.model()(**step.parameters)
     try:
         with measured() as cost:
             parameters = {name: getattr(model, name) for name in type(model).model_fields}
-            counts = step.stage.run(inputs, attempt, _Guarding(engine, store.root), **parameters)
+            counts = step.stage.run(inputs, attempt, engine, **parameters)
         receipt = store.publish(
             attempt,
             Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),
@@ -171,8 +211,7 @@ def _run_shards(
             time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
-        names = [f"{shard.source}/{shard.name}" for shard in step.todo]
-        raise one_error(step.name, names, failures)
+        raise TasksError(shards_error(step.name, tasks, failures))
 
 
 def _refuse_nothing_kept(step: Step, store: Store) -> None:

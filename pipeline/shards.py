@@ -47,6 +47,7 @@ class Shard:
         files: sorted by name.
         limit: records to read at most, from the first file on, or None for all.
         spec: what is read where there are no files (a Hugging Face dataset), else None.
+        skip: records left out, by name of their input and offset.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Shard:
     files: tuple[InputFile, ...]
     limit: int | None = None
     spec: tuple[tuple[str, object], ...] | None = None
+    skip: tuple[tuple[str, int], ...] = ()
 
 
 def find_files(patterns: Iterable[str], root: Path) -> list[InputFile]:
@@ -80,7 +82,12 @@ def find_files(patterns: Iterable[str], root: Path) -> list[InputFile]:
 
 
 def group(
-    source: str, files: Iterable[InputFile], *, target_bytes: int, limit: int | None = None
+    source: str,
+    files: Iterable[InputFile],
+    *,
+    target_bytes: int,
+    limit: int | None = None,
+    skip: Iterable[tuple[str, int]] = (),
 ) -> list[Shard]:
     """Group files into shards of about `target_bytes` of input, sorted by trie prefix.
 
@@ -89,12 +96,13 @@ def group(
         files: any order.
         target_bytes: input bytes above which a shard of several files is split.
         limit: read this many records of the source and no more; gives a single shard.
+        skip: records left out; only their own shard's identity changes with them.
     """
-    chosen = sorted(files)
+    chosen, left_out = sorted(files), sorted(skip)
     if limit is not None:
-        return [_shard(source, "first", chosen, limit=limit)]
+        return [_shard(source, "first", chosen, left_out, limit=limit)]
     keyed = sorted((_bits(file.name), file) for file in chosen)
-    return [_shard(source, prefix, members) for prefix, members in _split(keyed, "", target_bytes)]
+    return [_shard(source, prefix, members, left_out) for prefix, members in _split(keyed, "", target_bytes)]
 
 
 def dataset_shard(
@@ -104,6 +112,7 @@ def dataset_shard(
     files: Iterable[InputFile] = (),
     root: Path | None = None,
     limit: int | None = None,
+    skip: Iterable[tuple[str, int]] = (),
 ) -> Shard:
     """Make the single shard of a source that is a Hugging Face dataset.
 
@@ -113,14 +122,21 @@ def dataset_shard(
         files: of a dataset that is local; their state is part of the shard's identity.
         root: the manifest's folder, from which local names start; no part of the identity.
         limit: records to read at most, or None.
+        skip: records left out.
     """
+    left_out = sorted(skip)
     plain = sorted((key, value) for key, value in spec.items() if value is not None and value != [])
     states = [[file.name, file.size, file.mtime_ns] for file in sorted(files)]
-    identity = digest(canonical([plain, limit, *states]).encode())[:8]
+    identity = digest(canonical([plain, limit, *states, *_identity_of(left_out)]).encode())[:8]
     if states:
         plain += [("data_files", tuple(name for name, *_ in states)), ("root", root)]
     return Shard(
-        source=source, name=f"all-{identity}", files=(), limit=limit, spec=tuple(sorted(dict(plain).items()))
+        source=source,
+        name=f"all-{identity}",
+        files=(),
+        limit=limit,
+        spec=tuple(sorted(dict(plain).items())),
+        skip=tuple(left_out),
     )
 
 
@@ -146,8 +162,27 @@ def _split(
         yield from _split(inside, prefix + bit, target_bytes)
 
 
-def _shard(source: str, prefix: str, files: list[InputFile], *, limit: int | None = None) -> Shard:
-    identity = canonical([[file.name, file.size, file.mtime_ns] for file in files] + [limit])
+def _shard(
+    source: str,
+    prefix: str,
+    files: list[InputFile],
+    skip: list[tuple[str, int]],
+    *,
+    limit: int | None = None,
+) -> Shard:
+    names = {file.name for file in files}
+    mine = [place for place in skip if place[0] in names]
+    states: list[object] = [[file.name, file.size, file.mtime_ns] for file in files]
+    identity = canonical([*states, limit, *_identity_of(mine)])
     return Shard(
-        source=source, name=f"{prefix}-{digest(identity.encode())[:8]}", files=tuple(files), limit=limit
+        source=source,
+        name=f"{prefix}-{digest(identity.encode())[:8]}",
+        files=tuple(files),
+        limit=limit,
+        skip=tuple(mine),
     )
+
+
+def _identity_of(skip: list[tuple[str, int]]) -> list[object]:
+    """Say what of an identity records left out are: nothing where there are none."""
+    return [{"skip": [[name, offset] for name, offset in skip]}] if skip else []

@@ -38,6 +38,10 @@ class Rows(NamedTuple):
     counts: Counts
 
 
+def _unwatched(offset: int) -> None:
+    """Nobody asks where this reader is."""
+
+
 class Split(NamedTuple):
     """A readable piece of input.
 
@@ -46,12 +50,21 @@ class Split(NamedTuple):
         file: the input file, or None for a dataset.
         spec: what names the dataset, else empty.
         limit: records to read at most, or None.
+        skip: offsets of records that the manifest leaves out.
+        reached: told the offset of every record before it is looked at.
     """
 
     source: str
     file: InputFile | None
     spec: Mapping[str, Any]
     limit: int | None
+    skip: frozenset[int] = frozenset()
+    reached: Callable[[int], None] = _unwatched
+
+    @property
+    def name(self) -> str:
+        """The input's name, as `documents.input` has it."""
+        return self.file.name if self.file else str(self.spec.get("dataset"))
 
 
 @dataclass(frozen=True, kw_only=True)

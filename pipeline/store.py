@@ -26,7 +26,7 @@ from typing import Any
 
 from kakehi.pipeline.addresses import Recipe
 from kakehi.pipeline.addresses import address as address_of
-from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.errors import WorkFolderError
 
 CHUNK_BYTES = 1 << 20
 
@@ -99,7 +99,7 @@ class Store:
         return self.folder(step, address) / source / f"{shard}.parquet"
 
     def parts(self, step: str, address: str, source: str, shard: str) -> Path:
-        """Where the files of a shard of several are committed one by one, until the shard is published."""
+        """Where a shard's task says how far it got, and commits its files one by one, until the shard is published."""
         return self.folder(step, address) / source / f".{shard}.parts"
 
     def scratch(self, step: str, address: str) -> Path:
@@ -110,7 +110,7 @@ class Store:
         """Make a folder of a unique name for one attempt.
 
         Raises:
-            DataError: the work folder can't be written to.
+            WorkFolderError: it can't be written to.
         """
         path = self.root / "tmp" / uuid.uuid4().hex
         try:
@@ -205,11 +205,11 @@ class Store:
         return home / "receipt.json" if source is None else home / source / f"{shard}.json"
 
 
-def unwritable(root: Path, error: OSError) -> DataError:
+def unwritable(root: Path, error: OSError) -> WorkFolderError:
     """Say of a work folder that it takes no more, and the way out."""
     said = "it is no folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else ""
     reason = said or (os.strerror(error.errno) if error.errno else str(error))
-    return DataError(
+    return WorkFolderError(
         f"{os.fspath(root)!r}: can't be written to ({reason})",
         hint=_WAY_OUT.get(error.errno or 0, _OTHER_FOLDER),
     )
@@ -220,7 +220,7 @@ def writing(root: Path) -> Iterator[None]:
     """Turn a full disk, a quota, a read-only or a forbidden folder into one clear error.
 
     Raises:
-        DataError: it was one of these.
+        WorkFolderError: it was one of these.
     """
     try:
         yield

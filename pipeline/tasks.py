@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from kakehi.pipeline.bookmark import Bookmark
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.report.tally import count_batch
 from kakehi.pipeline.schemas import DOCUMENTS, REJECTS, Table
@@ -24,6 +26,9 @@ from kakehi.pipeline.stage import Split, Stage
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.store import FULL, Receipt, Store, file_digest, merge, writing
 from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
+
+#: In place of a record's offset: none was reached yet.
+NO_RECORD = -1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,10 +58,15 @@ class ShardTask:
     tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
 
+    @property
+    def bookmark(self) -> Path:
+        """Where the task says how far it got."""
+        return Store(self.root).parts(self.step, self.address, self.shard.source, self.shard.name) / "at"
+
 
 @dataclass(frozen=True)
 class Guarded(Generic[T, R]):
-    """A corpus step's task that says of a full disk what `run_shard` says of it.
+    """A corpus step's task that says of a full disk what `run_shard` says of it, and how many seconds it took.
 
     Args:
         root: the work folder.
@@ -66,10 +76,11 @@ class Guarded(Generic[T, R]):
     root: Path
     task: Callable[[T], R]
 
-    def __call__(self, item: T) -> R:
+    def __call__(self, item: T) -> tuple[R, float]:
         """Run it."""
+        began = time.perf_counter()
         with writing(self.root):
-            return self.task(item)
+            return self.task(item), time.perf_counter() - began
 
     @property
     def __name__(self) -> str:
@@ -87,12 +98,12 @@ def _run_attempt(task: ShardTask, store: Store) -> Receipt:
     [stage] = [stage for stage in STAGES if stage.name == task.stage]
     attempt = store.attempt()
     try:
-        with measured() as cost:
+        with measured() as cost, Bookmark(task.bookmark) as bookmark:
             target = attempt / task.shard.source / f"{task.shard.name}.parquet"
             counts, inputs = (
-                _run_source(task, stage, target)
+                _run_source(task, stage, target, bookmark)
                 if stage.shape == "source"
-                else (_run_rows(task, stage, target), ())
+                else (_run_rows(task, stage, target, bookmark), ())
             )
         return store.publish(
             attempt,
@@ -124,17 +135,20 @@ def measured() -> Iterator[dict[str, Any]]:
     )
 
 
-def _run_rows(task: ShardTask, stage: Stage, target: Path) -> dict[str, int]:
+def _run_rows(task: ShardTask, stage: Stage, target: Path, bookmark: Bookmark) -> dict[str, int]:
     columns = stage.columns_for(task.parameters)
     counts: Counter[str] = Counter()
     writer: TableWriter | None = None
     kwargs = stage.model()(**task.parameters)
     arguments = {name: getattr(kwargs, name) for name in type(kwargs).model_fields}
+    run = partial(_run_stage, stage, task.artifacts, arguments)
+    start = 0
     for batch in lockstep(task.tables, columns, empty=True):
-        out: pa.RecordBatch = stage.run(batch, *task.artifacts, **arguments)
+        out = _run_batch(run, batch, start, bookmark)
         writer = writer or TableWriter(target, out.schema)
         writer.write(out)
         counts.update(count_batch(str(stage.writes), out, batch))
+        start += batch.num_rows
     if writer is None:
         raise ContractError(f"{task.step}: no batch at all, wanted an empty one at least")
     [first, *_] = [path for paths in task.tables.values() for path in paths]
@@ -142,13 +156,48 @@ def _run_rows(task: ShardTask, stage: Stage, target: Path) -> dict[str, int]:
     return dict(counts)
 
 
+def _run_stage(
+    stage: Stage, artifacts: tuple[Path, ...], arguments: Mapping[str, Any], batch: pa.RecordBatch
+) -> pa.RecordBatch:
+    out: pa.RecordBatch = stage.run(batch, *artifacts, **arguments)
+    return out
+
+
+def _run_batch(
+    run: Callable[[pa.RecordBatch], pa.RecordBatch], batch: pa.RecordBatch, start: int, bookmark: Bookmark
+) -> pa.RecordBatch:
+    """Run a stage on a batch; row by row where an earlier attempt died, or behind a failure, to find the row."""
+    if bookmark.before is not None and start <= bookmark.before[0] < start + batch.num_rows:
+        each = []
+        for row in range(batch.num_rows):
+            bookmark.move(start + row, 1)
+            each.append(run(batch.slice(row, 1)))
+        return pa.Table.from_batches(each).combine_chunks().to_batches()[0]
+    bookmark.move(start, batch.num_rows)
+    try:
+        return run(batch)
+    except Exception:
+        failing = [row for row in range(batch.num_rows) if _fails(run, batch.slice(row, 1))]
+        if failing and len(failing) < batch.num_rows:  # if all rows do, it is not the row
+            bookmark.move(start + failing[0], 1)
+        raise
+
+
+def _fails(run: Callable[[pa.RecordBatch], pa.RecordBatch], batch: pa.RecordBatch) -> bool:
+    try:
+        run(batch)
+    except Exception:  # noqa: BLE001 - whatever it is, it is raised again by the caller
+        return True
+    return False
+
+
 def _run_source(
-    task: ShardTask, stage: Stage, target: Path
+    task: ShardTask, stage: Stage, target: Path, bookmark: Bookmark
 ) -> tuple[dict[str, int], tuple[Mapping[str, Any], ...]]:
     """Run a shard file by file; each file of several is committed by itself, so that a kill costs one file."""
     files: tuple[InputFile | None, ...] = task.shard.files or (None,)
     if len(files) == 1:
-        counts, seen = _run_file(task, stage, files[0], target, task.shard.limit)
+        counts, seen = _run_file(task, stage, files[0], target, task.shard.limit, partial(bookmark.move, 0))
         return counts, (seen,)
     home = Store(task.root).parts(task.step, task.address, task.shard.source, task.shard.name)
     home.mkdir(parents=True, exist_ok=True)
@@ -159,7 +208,7 @@ def _run_source(
         if left is not None and left <= 0:
             break
         part = home / f"{index}.parquet"
-        found.append(_run_part(task, stage, file, part, target, left))
+        found.append(_run_part(task, stage, file, part, target, left, partial(bookmark.move, index)))
         parts.append(part)
         left = None if left is None else left - found[-1][0].get("records", 0)
     _concatenate(parts, target, DOCUMENTS)
@@ -168,14 +217,20 @@ def _run_source(
 
 
 def _run_part(
-    task: ShardTask, stage: Stage, file: InputFile | None, part: Path, target: Path, limit: int | None
+    task: ShardTask,
+    stage: Stage,
+    file: InputFile | None,
+    part: Path,
+    target: Path,
+    limit: int | None,
+    reached: Callable[[int], None],
 ) -> tuple[dict[str, int], Mapping[str, Any]]:
     note = part.with_suffix(".json")
     if note.exists():
         done = json.loads(note.read_bytes())
         return done["counts"], done["input"]
     draft = target.with_name(part.name)
-    counts, seen = _run_file(task, stage, file, draft, limit)
+    counts, seen = _run_file(task, stage, file, draft, limit, reached)
     draft.replace(part)
     _beside(draft).replace(_beside(part))
     Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
@@ -183,9 +238,16 @@ def _run_part(
 
 
 def _run_file(
-    task: ShardTask, stage: Stage, file: InputFile | None, target: Path, limit: int | None
+    task: ShardTask,
+    stage: Stage,
+    file: InputFile | None,
+    target: Path,
+    limit: int | None,
+    reached: Callable[[int], None],
 ) -> tuple[dict[str, int], Mapping[str, Any]]:
-    split = Split(task.shard.source, file, dict(task.shard.spec or ()), limit)
+    split = Split(task.shard.source, file, dict(task.shard.spec or ()), limit, reached=reached)
+    split = split._replace(skip=frozenset(place for name, place in task.shard.skip if name == split.name))
+    reached(NO_RECORD)
     counts: Counter[str] = Counter()
     try:
         with TableWriter(target, DOCUMENTS) as documents, TableWriter(_beside(target), REJECTS) as rejects:

@@ -205,7 +205,7 @@ def _result(future: Any) -> Any:
     except distributed.KilledWorker as error:
         said = EngineError(
             f"it killed {LOST_WORKERS + 1} workers, the last one {error.last_worker.address}",
-            hint="give it more memory (bytes_per_worker in the machine file), or leave its input out",
+            hint="give it more memory (bytes_per_worker in the machine file)",
         )
         return Failure(error=said, trace=str(error))
     except Exception as error:  # noqa: BLE001 - whatever the cluster says of a task is that task's failure

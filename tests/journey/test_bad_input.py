@@ -276,7 +276,7 @@ def zipped(path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_warc_stops_its_shard_alone(make, kakehi, tmp_path, name, write, says):
-    """All other shards are made and kept; once the file is away, a run goes on where it stopped."""
+    """All other shards are made and kept; once the file is away, or left out, a run goes on where it stopped."""
     for i in range(3):
         make.warc(tmp_path / f"{i}.warc.gz", [make.page(f"{U}{i}-{j}") for j in range(2)])
     bad = tmp_path / f"{name}.warc.gz"
@@ -287,10 +287,18 @@ def test_a_file_that_is_no_warc_stops_its_shard_alone(make, kakehi, tmp_path, na
     )
     said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
     assert said.code == 3
-    assert said.err.count(bad.name) == 1
     assert says in said.err
-    assert "hint: mend the input and run again" in said.err
+    hint = (
+        f"hint: mend the input and run again, or leave out with skip: '{bad.name}' in source 'w'; all other"
+    )
+    assert hint in said.err
+    assert said.err.count(bad.name) == 2
     assert len(tables(tmp_path / "w", "extract")["documents"]) == 6
+    text = (tmp_path / "m.yaml").read_text(encoding="utf-8")
+    make.file(tmp_path / "skip.yaml", text.replace("shard_mb", f"skip: {bad.name}, shard_mb"))
+    around = kakehi("run", tmp_path / "skip.yaml", "--work", tmp_path / "w")
+    assert around.code == 0, around.err
+    assert f"w: 1 input is left out by skip: {bad.name}\n" in around.err
     bad.unlink()
     again = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
     assert again.code == 0, again.err

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 #: Reasons that are given where documents are made, beside those of the readers and of the parser.
-MADE_LATER = ("language", "no_text")
+MADE_LATER = ("language", "no_text", "skipped")
 
 #: Section of manifest.md to the model whose keys it lists.
 MODELS: dict[str, type[BaseModel]] = {
