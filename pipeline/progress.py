@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -10,6 +11,9 @@ from tqdm import tqdm
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.store import Receipt
 
+#: Columns where the terminal does not say how many it has.
+_COLUMNS = 80
+
 
 class Bars:
     """One bar a step: shards done, time left, and rows and bytes of text a second over all workers."""
@@ -17,6 +21,7 @@ class Bars:
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
         self._terminal = sys.stderr.isatty()
+        self._columns = os.get_terminal_size(sys.stderr.fileno()).columns if self._terminal else 0
         self._began = 0.0
         self._rows = self._bytes = self._failed = 0
 
@@ -26,7 +31,13 @@ class Bars:
         self._rows = self._bytes = self._failed = 0
         if self._terminal:
             self._bar = tqdm(
-                total=shards, desc=f"{_label(step):<18}", unit="shard", file=sys.stderr, dynamic_ncols=True
+                total=shards,
+                desc=f"{_label(step):<18}",
+                unit="shard",
+                file=sys.stderr,
+                # A terminal that says it has no columns would get empty lines.
+                ncols=None if self._columns else _COLUMNS,
+                dynamic_ncols=self._columns > 0,
             )
 
     def advance(self, receipt: Receipt) -> None:

@@ -11,6 +11,9 @@ UInt64N = NDArray[np.uint64]
 Int64N = NDArray[np.int64]
 BoolN = NDArray[np.bool_]
 
+#: Shards tell what they hold by so many upper bits of rank: 32 KB a shard, and a 4,096th of all rows left to sort.
+_BUCKET_BITS: Final = 12
+
 MAX_LINE_BYTES: Final = 4192
 """SentencePiece's own limit; a longer line is skipped there with nothing but a log line."""
 
@@ -64,6 +67,33 @@ def choose(ranks: UInt64N, lengths: Int64N, budget_chars: int) -> BoolN:
     if not reached.any():
         return np.ones(len(ranks), np.bool_)
     return np.asarray(ranks <= ranks[order[np.argmax(reached)]])
+
+
+def weigh(ranks: UInt64N, lengths: Int64N) -> Int64N:
+    """Add up the lengths of documents by bucket of rank, so that shards can be added up before anything is chosen.
+
+    Args:
+        ranks: uint64[n].
+        lengths: int64[n], in the unit of the budget.
+
+    Returns:
+        int64[4096].
+    """
+    weights = np.zeros(1 << _BUCKET_BITS, np.int64)
+    np.add.at(weights, bucket_of(ranks), lengths)
+    return weights
+
+
+def bucket_of(ranks: UInt64N) -> Int64N:
+    """Give the bucket of every rank: 0 to 4095, in the order of ranks."""
+    return (ranks >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
+
+
+def bucket_reached(weights: Int64N, budget: int) -> tuple[int, int] | None:
+    """Find the bucket in which the budget is reached, and what is left of the budget there; None where it is not."""
+    total = np.cumsum(weights)
+    bucket = int(np.searchsorted(total, budget))
+    return None if bucket == len(weights) else (bucket, budget - int(total[bucket] - weights[bucket]))
 
 
 def cut_lines(text: str, max_bytes: int = MAX_LINE_BYTES) -> Iterator[str]:

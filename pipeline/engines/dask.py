@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import tempfile
 import time
 import traceback
@@ -21,6 +22,7 @@ import dask
 import distributed
 import pyarrow as pa
 
+from kakehi.pipeline.claim import started_at
 from kakehi.pipeline.engines.engine import Failure
 from kakehi.pipeline.errors import CorpusError, EngineError
 
@@ -38,6 +40,9 @@ WATCH_S = 5.0
 
 #: A cluster without any worker for so long is given up.
 DESERTED_S = 300.0
+
+#: Workers' own files lie in a folder of this name, the command's process number behind it.
+_SCRATCH = "kakehi-"
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -140,7 +145,8 @@ class Dask:
     def _address(self) -> Any:
         if self._scheduler is not None:
             return self._scheduler if "://" in self._scheduler else _from_file(self._scheduler)
-        self._scratch = tempfile.TemporaryDirectory(prefix="kakehi-")
+        _sweep()
+        self._scratch = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-")
         settings = {
             "distributed.scheduler.allowed-failures": LOST_WORKERS,
             "distributed.scheduler.worker-ttl": self._silence,
@@ -217,6 +223,14 @@ def _portable(error: Exception) -> Exception:
     if isinstance(error, CorpusError):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _sweep() -> None:
+    """Remove what commands that were killed left in the temporary folder."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
+        pid = path.name.removeprefix(_SCRATCH).partition("-")[0]
+        if pid.isdecimal() and started_at(int(pid)) is None:
+            shutil.rmtree(path, ignore_errors=True)  # another user's stays
 
 
 def _from_file(name: str) -> str:

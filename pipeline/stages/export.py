@@ -3,84 +3,94 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.shuffle import gather
 from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.store import merge, placed
 
 Format = Literal["jsonl.zst", "parquet"]
 
 _COLUMNS = ("id", "source", "url", "host", "fetched", "title", "text")
 
+_NOTHING: Final[Mapping[str, int]] = {"documents": 0, "characters": 0, "files": 0}
+
 
 def export(
     inputs: Inputs,
     out: Path,
-    engine: Engine,  # noqa: ARG001 - written shard by shard, as they are read
+    engine: Engine,
     *,
     formats: list[Format] = ["jsonl.zst", "parquet"],  # noqa: B006 - pydantic copies defaults
 ) -> Counts:
     """Write the kept documents of every shard that has some; ids as 32 hexadecimal digits.
 
-    `datasets.load_dataset("json" | "parquet", data_files="…/*")` opens either.
+    `datasets.load_dataset("json" | "parquet", data_files="…/*")` opens either. A shard that is written stays in
+    scratch until all are, so that a kill costs the shards under way.
     """
-    documents = characters = files = 0
-    for shard in inputs.shards:
-        with_rows = False
-        writers = _Writers(out, shard, formats)
-        for batch in _kept(shard):
-            with_rows = with_rows or batch.num_rows > 0
-            if batch.num_rows:
-                writers.write(batch)
-                documents += batch.num_rows
-                characters += sum(len(text) for text in batch.column("text").to_pylist())
-        writers.close()
-        files += len(formats) if with_rows else 0
-    return {"documents": documents, "characters": characters, "files": files}
+    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+    made = partial(_export, scratch=inputs.scratch, formats=formats)
+    counts = gather(shards, made, engine=engine, stage="export")
+    for form in formats:
+        folder = out / form.split(".")[0]
+        for path in sorted((inputs.scratch / form).glob(f"*.{form}")):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / path.name).hardlink_to(path)
+    return merge([_NOTHING, *counts])
+
+
+def _export(shard: ShardTables, *, scratch: Path, formats: list[Format]) -> Counts:
+    """Write a shard in every format that has no whole file of it yet; one with no kept row leaves none."""
+    name = f"{shard.source}-{shard.name}"
+    counts: Counter[str] = Counter()
+    for batch in shard.batches("documents", "verdict", columns=("characters",)):
+        kept = batch.column("characters").filter(batch.column("kept"))
+        counts.update(documents=len(kept), characters=pc.sum(kept).as_py() or 0)
+    if counts["documents"]:
+        for form in formats:
+            path = scratch / form / f"{name}.{form}"
+            if not path.exists():
+                with placed(path) as aside:
+                    (_write_parquet if form == "parquet" else _write_jsonl)(aside, _kept(shard))
+        counts["files"] = len(formats)
+    return dict(counts)
 
 
 def _kept(shard: ShardTables) -> Iterator[pa.RecordBatch]:
+    """Yield the kept rows, ids as text; a batch without any is passed over."""
     for batch in shard.batches("documents", "verdict", columns=_COLUMNS):
         kept = batch.filter(batch.column("kept")).select(list(_COLUMNS))
         ids = pa.array([value.hex() for value in kept.column("id").to_pylist()], pa.string())
-        yield kept.set_column(0, "id", ids)
+        if kept.num_rows:
+            yield kept.set_column(0, "id", ids)
 
 
-class _Writers:
-    """Open files on the first row only: a shard with no kept row leaves none."""
+def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
+    first = next(batches)
+    with pq.ParquetWriter(
+        path, first.schema, compression="zstd", use_dictionary=["source", "host"]
+    ) as writer:
+        for batch in chain([first], batches):
+            writer.write_batch(batch)
 
-    def __init__(self, out: Path, shard: ShardTables, formats: list[Format]) -> None:
-        name = f"{shard.source}-{shard.name}"
-        self._paths = {form: out / form.split(".")[0] / f"{name}.{form}" for form in formats}
-        self._parquet: pq.ParquetWriter | None = None
-        self._jsonl: zstandard.ZstdCompressionWriter | None = None
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch to every format."""
-        for form, path in self._paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if form == "parquet":
-                self._parquet = self._parquet or pq.ParquetWriter(
-                    path, batch.schema, compression="zstd", use_dictionary=["source", "host"]
-                )
-                self._parquet.write_batch(batch)
-            else:
-                self._jsonl = self._jsonl or zstandard.ZstdCompressor(3).stream_writer(path.open("wb"))
-                for row in batch.to_pylist():
-                    self._jsonl.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-
-    def close(self) -> None:
-        """Finish what was opened."""
-        for writer in (self._parquet, self._jsonl):
-            if writer is not None:
-                writer.close()
+def _write_jsonl(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
+    with zstandard.ZstdCompressor(3).stream_writer(path.open("wb")) as file:
+        for batch in batches:
+            for row in batch.to_pylist():
+                file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
 
 STAGE = Stage(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from pydantic import Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
+from kakehi.pipeline.sample import Sample, draw
 from kakehi.pipeline.stage import Counts, FilePath, Stage
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.tokenizer.evaluation import evaluate
-from kakehi.tokenizer.sampling import choose, cut_lines, ranks
+from kakehi.tokenizer.sampling import cut_lines
 from kakehi.tokenizer.training import train as train_model
 
 #: Documents of the sample that the evaluation reads: enough for three digits, a second of work.
@@ -29,7 +26,7 @@ EVALUATION_DOCUMENTS = 1000
 def train(
     inputs: Inputs,
     out: Path,
-    engine: Engine,  # noqa: ARG001 - SentencePiece brings its own threads
+    engine: Engine,
     *,
     vocab_size: Annotated[int, Field(ge=300, le=1 << 20)] = 32_000,
     model: Literal["unigram", "bpe"] = "unigram",
@@ -49,7 +46,8 @@ def train(
     Args:
         inputs: documents and their verdicts.
         out: folder for `tokenizer.model`, `tokenizer.vocab` (or `tokenizer.json`) and `evaluation.json`.
-        engine: not used.
+        engine: draws the sample, a task a shard. SentencePiece itself runs in the command's process: it brings its own
+            threads, and takes more memory than a worker has.
         vocab_size: pieces, the 256 byte pieces among them.
         model: of SentencePiece.
         segmenter: cut text into words for training, so that no piece crosses a word; not needed afterwards.
@@ -63,13 +61,15 @@ def train(
         seed: of the sample.
         existing: a `.model` or `tokenizer.json` to use instead; relative to the manifest.
     """
-    sample = _sample(inputs, seed, sample_characters)
+    sample = draw(
+        inputs, engine, seed=seed, characters=sample_characters, thin_documents=EVALUATION_DOCUMENTS
+    )
     if existing is not None:
         _adopt(existing, out)
-    elif not sum(int(chosen.sum()) for chosen in sample):
+    elif not sample.documents:
         raise DataError("train: no document was kept, so there is nothing to learn from")
     else:
-        lines = (line for text in _texts(inputs, sample) for line in cut_lines(text))
+        lines = (line for text in sample.texts() for line in cut_lines(text))
         trained = train_model(
             lines,
             vocab_size=vocab_size,
@@ -84,7 +84,7 @@ def train(
         )
         (out / "tokenizer.model").write_bytes(trained.model)
         (out / "tokenizer.vocab").write_text(trained.vocab, encoding="utf-8")
-    return _evaluate(inputs, out, sample, seed)
+    return _evaluate(sample, out)
 
 
 def _adopt(existing: Path, out: Path) -> None:
@@ -95,64 +95,15 @@ def _adopt(existing: Path, out: Path) -> None:
         raise DataError(f"train.existing: {existing.name!r}: {error}") from error
 
 
-def _sample(inputs: Inputs, seed: int, budget: int) -> list[npt.NDArray[np.bool_]]:
-    """Choose documents: bool[rows] for every shard, kept ones of lowest rank until the budget is reached."""
-    found = [_ranked(shard, seed) for shard in inputs.shards]
-    kept = np.concatenate([np.zeros(0, bool), *(item[0] for item in found)])
-    rank = np.concatenate([np.zeros(0, np.uint64), *(item[1] for item in found)])
-    length = np.concatenate([np.zeros(0, np.int64), *(item[2] for item in found)])
-    chosen = np.zeros(len(kept), bool)
-    chosen[kept] = choose(rank[kept], length[kept], budget)
-    return np.split(chosen, np.cumsum([shard.rows for shard in inputs.shards])[:-1])
-
-
-def _ranked(
-    shard: ShardTables, seed: int
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    kept, rank, length = [np.zeros(0, bool)], [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-    for batch in shard.batches("documents", "verdict", columns=("id", "characters")):
-        kept.append(batch.column("kept").to_numpy(zero_copy_only=False))
-        rank.append(ranks(batch.column("id"), seed))
-        length.append(batch.column("characters").to_numpy())
-    return np.concatenate(kept), np.concatenate(rank), np.concatenate(length)
-
-
-def _texts(inputs: Inputs, sample: list[npt.NDArray[np.bool_]]) -> Iterator[str]:
-    """Yield the sampled texts in the order of their ids, which no shard border moves."""
-    found: list[tuple[bytes, str]] = []
-    for shard, chosen in zip(inputs.shards, sample, strict=True):
-        start = 0
-        for batch in shard.batches("documents", columns=("id", "text")):
-            mine = pa.array(chosen[start : start + batch.num_rows])
-            found += zip(
-                batch.column("id").filter(mine).to_pylist(),
-                batch.column("text").filter(mine).to_pylist(),
-                strict=True,
-            )
-            start += batch.num_rows
-    yield from (text for _, text in sorted(found))
-
-
-def _evaluate(inputs: Inputs, out: Path, sample: list[npt.NDArray[np.bool_]], seed: int) -> Counts:
+def _evaluate(sample: Sample, out: Path) -> Counts:
     encoder = load_encoder(out)
-    texts = list(_texts(inputs, _thin(inputs, sample, seed)))
-    found = asdict(evaluate(encoder, texts))
+    found = asdict(evaluate(encoder, sample.thinned()))
     (out / "evaluation.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
     return {
-        "sampled_documents": sum(int(chosen.sum()) for chosen in sample),
+        "sampled_documents": sample.documents,
         "vocab_size": encoder.vocab_size,
         **{f"evaluation/{name}": value for name, value in found.items() if isinstance(value, int)},
     }
-
-
-def _thin(inputs: Inputs, sample: list[npt.NDArray[np.bool_]], seed: int) -> list[npt.NDArray[np.bool_]]:
-    """Leave the EVALUATION_DOCUMENTS of lowest rank in the sample."""
-    rank = np.concatenate([np.zeros(0, np.uint64), *(_ranked(shard, seed)[1] for shard in inputs.shards)])
-    chosen = np.concatenate([np.zeros(0, bool), *sample])
-    mine = rank[chosen]
-    if len(mine) > EVALUATION_DOCUMENTS:
-        chosen = chosen & (rank <= np.partition(mine, EVALUATION_DOCUMENTS - 1)[EVALUATION_DOCUMENTS - 1])
-    return np.split(chosen, np.cumsum([len(part) for part in sample])[:-1])
 
 
 def _ending(path: Path) -> str:

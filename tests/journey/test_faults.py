@@ -19,6 +19,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -394,7 +395,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_listens_beyond_loopback(
 
 @needs_proc
 def test_a_killed_command_takes_its_workers_along(slow: Path, tmp_path: Path) -> None:
-    """SIGKILL for the command alone: no worker is left behind, `status` says so, another engine goes on."""
+    """SIGKILL for the command alone: no worker is left behind, `status` says so, the next run sweeps up and goes on."""
     process = start(slow, tmp_path / "w", "--machine", slow.with_name("dask.yaml"), slow_s=0.3)
     wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
     below = workers(process.pid)
@@ -406,7 +407,10 @@ def test_a_killed_command_takes_its_workers_along(slow: Path, tmp_path: Path) ->
     assert said.stdout.endswith("broke off: run again to go on\n")
     assert below
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
-    assert run(slow, tmp_path / "w").returncode == 0
+    scratch = f"kakehi-{process.pid}-*"
+    assert list(Path(tempfile.gettempdir()).glob(scratch))
+    assert run(slow, tmp_path / "w", "--machine", slow.parent / "dask.yaml").returncode == 0
+    assert not list(Path(tempfile.gettempdir()).glob(scratch))
     assert published(tmp_path / "w") == undisturbed(slow)
     assert left_over(slow, tmp_path / "w") == []
 
@@ -501,6 +505,7 @@ def test_bars_are_drawn_on_a_terminal_and_data_stays_apart(corpus: Path, tmp_pat
     os.close(master)
     assert process.wait(timeout=60) == 0
     assert re.search(rb"measure many +: 100%\|.*1/1 .*18 rows", drawn)
+    assert not re.search(rb"\r *\r\n|\n\r?\n", drawn)  # this terminal says that it has no columns
     lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert lines[0].split() == ["documents", "characters"]
     assert not any("%|" in line or "first run" in line for line in lines)

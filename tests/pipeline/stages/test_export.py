@@ -51,3 +51,26 @@ def test_one_format(make, tmp_path):
     """Only what is asked for is written."""
     parquet, lines, counts = exported(make, tmp_path, [(["あ"], [None])], formats=["parquet"])
     assert (len(parquet), lines, counts["files"]) == (1, [], 1)
+
+
+def test_a_killed_export_goes_on(make, tmp_path):
+    """What was written whole is linked, not written again; the rest is made."""
+    inputs = make.inputs(
+        *(
+            make.shard(
+                tmp_path,
+                i,
+                documents=make.documents([make.text(i)], source=f"s{i}"),
+                verdict=pa.record_batch({"verdict": pa.array([None], pa.string())}),
+            )
+            for i in range(2)
+        )
+    )
+    export(inputs, tmp_path / "killed", Inline())
+    left = sorted(path for path in inputs.scratch.rglob("*") if path.is_file())
+    left[0].unlink()
+    before = {path.name: path.stat().st_ino for path in left[1:]}
+    export(inputs, tmp_path / "out", Inline())
+    after = {path.name: path.stat().st_ino for path in (tmp_path / "out").rglob("*.*")}
+    assert len(after) == len(left) == 4
+    assert before.items() <= after.items()
