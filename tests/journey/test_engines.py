@@ -1,6 +1,6 @@
 """The same bytes, whoever runs the tasks: one process, worker processes here, or a cluster that was there before.
 
-`KAKEHI_WORKERS=1,2,4` runs on more numbers of workers than CI does.
+`KAKEHI_WORKERS=1,2,4` runs on more numbers of workers than CI does, `KAKEHI_CORPUS=DIR` on WARC files of your own too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,39 @@ def test_dask_gives_the_bytes_of_one_process(finished: Journey, fresh: Journey, 
     assert "watch at http://127.0.0.1:" in done.stderr
     assert digests(fresh) == digests(finished)
     assert done.stdout.splitlines()[:-5] == finished.run().stdout.splitlines()[:-5]
+
+
+OWN = """\
+corpus: own
+sources: {own: {extract: {files: "warc/*.warc.gz", language: ja, shard_mb: 4}}}
+measure: [script, lines, language]
+screen: {all: [basic-ja]}
+dedupe: {}
+train: {vocab_size: 4000, sample_characters: 2000000}
+encode: {eod: "</s>"}
+pack:
+export:
+report:
+"""
+
+
+def own(home: Path, workers: str) -> Journey:
+    """Run a manifest over the WARC files of `KAKEHI_CORPUS` on so many workers, 0 for none."""
+    home.mkdir()
+    (home / "warc").symlink_to(Path(os.environ["KAKEHI_CORPUS"]).absolute())
+    (home / "quickstart.yaml").write_text(OWN, encoding="utf-8")
+    engine = f"{{name: test, engine: dask, workers: {workers}, bytes_per_worker: 2GiB}}"
+    (home / "machine.yaml").write_text(engine, encoding="utf-8")
+    Journey(home).run(*(["--machine", "machine.yaml"] if int(workers) else []))
+    return Journey(home)
+
+
+@pytest.mark.skipif("KAKEHI_CORPUS" not in os.environ, reason="needs WARC files of one's own")
+def test_a_corpus_of_ones_own_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In one process and on every number of workers, from WARC to binaries."""
+    found = {workers: digests(own(tmp_path / workers, workers)) for workers in ["0", *WORKERS]}
+    assert found["0"].keys() >= {"extract own", "exact", "pair", "keep", "train", "encode own", "pack"}
+    assert all(mine == found["0"] for mine in found.values())
 
 
 @dataclass(frozen=True)
