@@ -41,6 +41,13 @@ class Spread(NamedTuple):
     counted: int = 0
 
 
+class Noted(NamedTuple):
+    """What a file says of itself: its records, and the number kept with them."""
+
+    records: int
+    counted: int
+
+
 class Kind(NamedTuple):
     """What a file must be: the digest of what it is of, how many partitions, and the records' dtype."""
 
@@ -70,8 +77,8 @@ def write_pieces(path: Path, spread: Spread, kind: Kind) -> None:
         aside.unlink(missing_ok=True)
 
 
-def counted_in(path: Path, kind: Kind) -> int | None:
-    """Give the number kept in a file that is there, whole and of this kind; else None."""
+def noted_in(path: Path, kind: Kind) -> Noted | None:
+    """Give what is noted in a file that is there, whole and of this kind; else None."""
     try:
         with path.open("rb") as file:
             head, size = file.read(kind.head_bytes), os.fstat(file.fileno()).st_size
@@ -83,7 +90,8 @@ def counted_in(path: Path, kind: Kind) -> int | None:
     table = np.frombuffer(head, _TABLE, offset=_HEADER.itemsize)
     wanted = (_MAGIC, kind.source, kind.head_bytes + int(table["start"][-1]) * kind.dtype.itemsize)
     same = (header["magic"][0], header["source"][0], size) == wanted
-    return int(header["counted"][0]) if same and header["check"][0] == _check(header, table) else None
+    noted = Noted(int(header["records"][0]), int(header["counted"][0]))
+    return noted if same and header["check"][0] == _check(header, table) else None
 
 
 def read_pieces(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Records:
@@ -98,6 +106,11 @@ def read_pieces(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Rec
     for piece, end, following in zip(pieces, ends[:-1], ends[1:], strict=True):
         _fill(records[end:following].view(np.uint8).data, piece)
     return records
+
+
+def piece_size(path: Path, number: int, dtype: np.dtype[Any]) -> int:
+    """Count the records of one partition in a file; errors as in `read_pieces`."""
+    return _find(path, number, dtype.itemsize).records
 
 
 class _Piece(NamedTuple):

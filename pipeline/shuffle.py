@@ -17,7 +17,16 @@ import xxhash
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import ShardTables
-from kakehi.pipeline.pieces import Kind, Records, Spread, counted_in, read_pieces, write_pieces
+from kakehi.pipeline.pieces import (
+    Kind,
+    Noted,
+    Records,
+    Spread,
+    noted_in,
+    piece_size,
+    read_pieces,
+    write_pieces,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,26 +45,42 @@ class Part(NamedTuple):
     """One partition of what was scattered."""
 
     folder: Path
-    files: int
+    files: range
     number: int
     dtype: np.dtype[Any]
 
     def read(self) -> Records:
         """Read the partition's records: of the first source first, each in its order."""
-        return read_pieces(
-            [_path(self.folder, index) for index in range(self.files)], self.number, self.dtype
-        )
+        return read_pieces([_path(self.folder, index) for index in self.files], self.number, self.dtype)
 
     def pieces(self) -> Iterator[Records]:
         """Read what each source gave, one after another."""
-        for index in range(self.files):
+        for index in self.files:
             yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
+
+    def blocks(self, most: int) -> Iterator[Part]:
+        """Cut the partition between sources into parts of at most so many records, if no source gave more; one at least."""
+        start, filled = self.files.start, 0
+        for index in self.files:
+            size = piece_size(_path(self.folder, index), self.number, self.dtype)
+            if filled + size > most and index > start:
+                yield self._replace(files=range(start, index))
+                start, filled = index, 0
+            filled += size
+        yield self._replace(files=range(start, self.files.stop))
 
 
 class Scattered(NamedTuple):
-    """Partitions by name, ready to be gathered or to be sources of another scatter; the sum of what was counted."""
+    """Partitions by name, ready to be gathered or to be sources of another scatter.
+
+    Args:
+        parts: by name.
+        records: in all of them.
+        counted: the sum of what was counted.
+    """
 
     parts: dict[str, Part]
+    records: int
     counted: int
 
 
@@ -130,9 +155,10 @@ def scatter(
         )
         for index, (name, source) in enumerate(sources.items())
     }
-    counted = sum(gather(tasks, _scatter, engine=engine, stage=stage))
-    parts = {name: Part(folder, len(tasks), number, dtype) for number, name in enumerate(partitions)}
-    return Scattered(parts, counted)
+    noted = gather(tasks, _scatter, engine=engine, stage=stage)
+    files = range(len(tasks))
+    parts = {name: Part(folder, files, number, dtype) for number, name in enumerate(partitions)}
+    return Scattered(parts, sum(one.records for one in noted), sum(one.counted for one in noted))
 
 
 def gather(parts: Mapping[str, T], use: Callable[[T], R], *, engine: Engine, stage: str) -> list[R]:
@@ -172,13 +198,13 @@ def _digest(source: str, partitions: Sequence[str], dtype: np.dtype[Any]) -> int
     return xxhash.xxh3_64_intdigest("\0".join([source, *partitions, str(dtype.descr)]).encode())
 
 
-def _scatter(task: _Task[Any]) -> int:
-    counted = counted_in(task.path, task.kind)
-    if counted is None:
+def _scatter(task: _Task[Any]) -> Noted:
+    noted = noted_in(task.path, task.kind)
+    if noted is None:
         spread = task.spread(task.source)
         write_pieces(task.path, spread, task.kind)
-        counted = spread.counted
-    return counted
+        noted = Noted(len(spread.records), spread.counted)
+    return noted
 
 
 def _path(folder: Path, index: int) -> Path:

@@ -5,7 +5,9 @@ Each file carries the digest of the `id` column it belongs to, so that two table
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -80,6 +82,18 @@ class TableWriter:
     ) -> None:
         if kind is not None:
             self._writer.close()
+
+
+@contextmanager
+def set_aside(path: Path, scratch: Path) -> Iterator[Path]:
+    """Give a name in `scratch` to write a table under, and rename it to its place when it is whole.
+
+    A worker presumed dead may write beside its successor: each under a name of its own.
+    """
+    aside = scratch / f"{uuid.uuid4().hex}.parquet"
+    yield aside
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside.replace(path)
 
 
 def ids_digest(path: Path) -> str:

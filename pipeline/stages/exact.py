@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from kakehi.pipeline.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.tables import TableWriter, set_aside
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])
@@ -122,11 +121,8 @@ def _write_shard(shard: ShardTables, records: Records, out: Path, scratch: Path)
     leader, size = own.copy(), np.ones(len(own), np.uint32)
     place = (records["row"] & np.uint64((1 << ROW_BITS) - 1)).astype(np.int64)
     leader[place], size[place] = records["group"], records["size"]
-    # A worker presumed dead may write beside its successor: each under a name of its own, then renamed.
-    aside = scratch / f"{uuid.uuid4().hex}.parquet"
-    _write_table(shard, aside, leader, size)
-    shard.output(out).parent.mkdir(parents=True, exist_ok=True)
-    aside.replace(shard.output(out))
+    with set_aside(shard.output(out), scratch) as aside:
+        _write_table(shard, aside, leader, size)
     groups = int((leader == own).sum())
     return {"rows": len(own), "groups": groups, "rows_in_groups_of_several": int((size > 1).sum())}
 

@@ -23,7 +23,7 @@ from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.tables import take_rows
+from kakehi.pipeline.tables import set_aside, take_rows
 
 Pairs = npt.NDArray[np.int64]  # int64[p, 2], row numbers
 Int64N = npt.NDArray[np.int64]
@@ -38,9 +38,6 @@ _KEY_BYTES: Final = 136
 
 #: Bytes a character takes while its text is compared: 3 in UTF-8, as much again joined, 4 of shingle, room for it.
 _CHARACTER_BYTES: Final = 24
-
-#: Rows of a row group, pyarrow's own choice.
-_GROUP_ROWS: Final = 1 << 20
 
 
 def pair(
@@ -58,7 +55,7 @@ def pair(
 
     Args:
         inputs: keys, groups and documents.
-        out: folder for `pairs.parquet`.
+        out: folder for the tables, one a shard: the pairs whose first row is in it.
         engine: runs a task for each partition.
         ngram: as in `sign`.
         bands: as in `sign`.
@@ -66,16 +63,20 @@ def pair(
     """
     found = _candidates(inputs, engine, bands, max_bucket)
     documents = [shard.paths["documents"][0] for shard in inputs.shards]
-    verified = shuffle.scatter(
-        found.parts,
-        partial(_verify, documents=documents, ngram=ngram, memory=inputs.bytes_per_worker),
+    verified = shuffle.gather(
+        {name: (shard, part) for shard, (name, part) in zip(inputs.shards, found.parts.items(), strict=True)},
+        partial(
+            _verify,
+            documents=documents,
+            ngram=ngram,
+            memory=inputs.bytes_per_worker,
+            out=out,
+            scratch=inputs.scratch,
+        ),
         engine=engine,
         stage="pair",
-        folder=inputs.scratch / "verified",
-        partitions=["pairs"],
-        dtype=_VERIFIED,
     )
-    counts = _write(verified.parts["pairs"], out / "pairs.parquet")
+    counts = [sum(column) for column in zip(*verified, strict=True)] or [0, 0]
     return {
         "candidates": counts[0],
         "buckets_cut": found.counted,
@@ -154,8 +155,17 @@ def _unique(pairs: Pairs) -> Pairs:
     return pairs[new]
 
 
-def _verify(part: Part, *, documents: list[Path], ngram: int, memory: int) -> Spread:
-    """Measure the pairs whose first row is in one shard; their order is that of the table."""
+def _verify(
+    item: tuple[ShardTables, Part],
+    *,
+    documents: list[Path],
+    ngram: int,
+    memory: int,
+    out: Path,
+    scratch: Path,
+) -> tuple[int, int]:
+    """Measure the pairs whose first row is in one shard and write their table; count them, and those under a half."""
+    shard, part = item
     pairs = _unique(part.read().view(np.int64).reshape(-1, 2))
     verified = np.empty(len(pairs), _VERIFIED)
     verified["a"], verified["b"] = pairs[:, 0], pairs[:, 1]
@@ -167,7 +177,9 @@ def _verify(part: Part, *, documents: list[Path], ngram: int, memory: int) -> Sp
         texts = view(_taken(documents, "text", involved))
         local = np.searchsorted(involved, pairs[chosen])
         verified["shared"][chosen], verified["union"][chosen] = shared_shingles(texts, local, ngram=ngram)
-    return Spread(verified, np.zeros(len(pairs), np.int64))
+    with set_aside(shard.output(out), scratch) as aside:
+        pq.write_table(_table(verified), aside, compression="zstd")
+    return len(verified), int((2 * verified["shared"] < verified["union"]).sum())
 
 
 def _fitting(chosen: Int64N, places: Pairs, weight: Int64N, most: int) -> Iterator[Int64N]:
@@ -188,21 +200,6 @@ def _taken(documents: list[Path], column: str, rows: Int64N) -> pa.Array:
     return pa.concat_arrays(taken) if taken else pa.array([], pa.int64())
 
 
-def _write(part: Part, path: Path) -> tuple[int, int]:
-    """Write the table, a row group at a time; count pairs, and those under one half."""
-    pairs = under = 0
-    waiting = PAIRS.empty_table()
-    with pq.ParquetWriter(path, PAIRS, compression="zstd") as writer:
-        for records in part.pieces():
-            pairs, under = pairs + len(records), under + int((2 * records["shared"] < records["union"]).sum())
-            waiting = pa.concat_tables([waiting, _table(records)])
-            while waiting.num_rows > _GROUP_ROWS:
-                writer.write_table(waiting.slice(0, _GROUP_ROWS))
-                waiting = waiting.slice(_GROUP_ROWS)
-        writer.write_table(waiting)
-    return pairs, under
-
-
 def _table(records: Records) -> pa.Table:
     columns = [np.ascontiguousarray(records[name]) for name in ("a", "b", "shared", "union")]
     return pa.table([columns[0].astype(np.uint64), columns[1].astype(np.uint64), *columns[2:]], schema=PAIRS)
@@ -213,6 +210,6 @@ STAGE = Stage(
     shape="corpus",
     reads=("documents", "groups", "keys"),
     writes="pairs",
-    version=1,
+    version=2,
     libraries=("numpy",),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kakehi.pipeline.errors import ContractError, DataError
-from kakehi.pipeline.pieces import Kind, Spread, counted_in, read_pieces, write_pieces
+from kakehi.pipeline.pieces import Kind, Spread, noted_in, read_pieces, write_pieces
 
 DTYPE = np.dtype([("key", "<u8"), ("row", "<u4")])
 KIND = Kind(7, 3, DTYPE)
@@ -45,9 +45,9 @@ def test_layout_is_as_documented(tmp_path):
 def test_a_file_of_something_else_does_not_count(tmp_path, kind):
     """What another run with other groups or partitions left is no file of this one."""
     path = written(tmp_path / "a", 1, 2)
-    assert counted_in(path, KIND) == 5
-    assert counted_in(path, kind) is None
-    assert counted_in(tmp_path / "none", KIND) is None
+    assert noted_in(path, KIND) == (2, 5)
+    assert noted_in(path, kind) is None
+    assert noted_in(tmp_path / "none", KIND) is None
 
 
 @pytest.mark.parametrize("place", [0, 8, 25, 41, 60, 100])
@@ -57,7 +57,7 @@ def test_a_changed_byte_in_header_or_table_is_seen(tmp_path, place):
     blob = bytearray(path.read_bytes())
     blob[place] ^= 1
     path.write_bytes(blob)
-    assert counted_in(path, KIND) is None
+    assert noted_in(path, KIND) is None
 
 
 @pytest.mark.parametrize("left", [0, 20, 47, 100, 130])
@@ -65,7 +65,7 @@ def test_a_cut_file_is_seen(tmp_path, left):
     """In header, table or records; and reading it names it and takes it away."""
     path = written(tmp_path / "a", 1, 2, 4)
     path.write_bytes(path.read_bytes()[:left])
-    assert counted_in(path, KIND) is None
+    assert noted_in(path, KIND) is None
     with pytest.raises(DataError, match=r"a: gone, or other bytes than were written\nhint: run again"):
         read_pieces([path], 2, DTYPE)
     assert not path.exists()

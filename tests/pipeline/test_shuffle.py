@@ -141,6 +141,21 @@ def test_failures_are_one_error_with_names(engine, tmp_path):
         scattered(engine, tmp_path, {"odd": [98]}, 2)
 
 
+def test_blocks_cut_a_partition_between_sources(tmp_path):
+    """As many records as are asked for, or those of one source; all of them, in order."""
+    files = scattered(
+        Inline(), tmp_path, {str(n): [0] * size for n, size in enumerate([3, 0, 2, 9, 1, 1])}, 2
+    )
+    assert files.records == 16
+    part = files.parts["partition 0 of 2"]
+    assert [len(block.read()) for block in part.blocks(5)] == [5, 9, 2]
+    assert [len(block.read()) for block in part.blocks(100)] == [16]
+    assert [len(block.read()) for block in files.parts["partition 1 of 2"].blocks(5)] == [0]
+    assert np.concatenate([block.read() for block in part.blocks(1)]).tolist() == part.read().tolist()
+    nothing = scattered(Inline(), tmp_path / "none", {}, 1).parts["partition 0 of 1"]
+    assert [len(block.read()) for block in nothing.blocks(5)] == [0]
+
+
 def refuse(part: Part) -> None:
     raise DataError(f"got {len(part.read())}")
 
