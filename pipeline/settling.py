@@ -9,7 +9,7 @@ longest chain. Most corpora have one slice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,8 @@ import xxhash
 
 from kakehi.filters.duplicates.keepers import leaving
 from kakehi.pipeline import shuffle
-from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.shuffle import Part, Scattered
+from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Int64NK, by_rank, find, is_worse, row_of, speakers
 
 Int64N = npt.NDArray[np.int64]
@@ -50,36 +49,15 @@ class Settling:
         homes: where rows are at home.
         pairs: folder of the tables of pairs, one a shard.
         similarity: from which two are the same.
-        engine: runs the tasks.
-        scratch: folder for the shuffles.
+        shuffles: of the step.
         bytes_per_worker: memory of a task.
     """
 
     homes: Homes
     pairs: Path
     similarity: float
-    engine: Engine
-    scratch: Path
+    shuffles: Shuffles
     bytes_per_worker: int
-
-    def scatter(
-        self,
-        folder: str,
-        sources: Mapping[str, Any],
-        spread: Any,
-        partitions: Sequence[str],
-        fields: Any,
-    ) -> Scattered:
-        """Scatter into a folder of scratch."""
-        return shuffle.scatter(
-            sources,
-            spread,
-            engine=self.engine,
-            stage="keep",
-            folder=self.scratch / folder,
-            partitions=partitions,
-            dtype=np.dtype(fields),
-        )
 
 
 def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int]:
@@ -91,17 +69,19 @@ def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int
     """
     homes = settling.homes
     found = partial(_edges, pairs=settling.pairs, similarity=settling.similarity, homes=homes)
-    edges = settling.scatter("edges", home, found, list(home), _edge(homes))
+    edges = settling.shuffles.scatter("edges", home, found, list(home), _edge(homes))
     joined = {name: _Joined(home[name], part) for name, part in edges.parts.items()}
     slices = shuffle.partitions_for(edges.records * _EDGE_BYTES, settling.bytes_per_worker)
     borders = _borders(settling, joined, slices, edges.records)
     names = _names(borders)
-    ordered = settling.scatter(
+    ordered = settling.shuffles.scatter(
         "ordered", joined, partial(_ordered, homes=homes, borders=borders), names, _node(homes)
     )
     gone = _pass_on(settling, joined, ordered, borders, names)
     waiting = {name: (ordered.parts[name], [one[name] for one in gone if name in one]) for name in names}
-    return settling.scatter("leaves", waiting, partial(_leave, homes=homes), list(home), LEAVE), len(names)
+    return settling.shuffles.scatter("leaves", waiting, partial(_leave, homes=homes), list(home), LEAVE), len(
+        names
+    )
 
 
 class _Joined(NamedTuple):
@@ -111,15 +91,15 @@ class _Joined(NamedTuple):
     edges: Part
 
 
-def _edge(homes: Homes) -> list[Any]:
+def _edge(homes: Homes) -> np.dtype[Any]:
     """A node and the other one, which is known already."""
-    return [("group", "<u8"), ("other", "<u8"), ("who", homes.who), ("similarity", "<f8")]
+    return np.dtype([("group", "<u8"), ("other", "<u8"), ("who", homes.who), ("similarity", "<f8")])
 
 
-def _node(homes: Homes) -> list[Any]:
+def _node(homes: Homes) -> np.dtype[Any]:
     """A node, its rank, and a better node that it is similar to."""
     rank = ("rank", "<i8", (len(homes.priority) + 1,))
-    return [("group", "<u8"), rank, ("better", homes.who), ("similarity", "<f8")]
+    return np.dtype([("group", "<u8"), rank, ("better", homes.who), ("similarity", "<f8")])
 
 
 def _edges(home: Home, *, pairs: Path, similarity: float, homes: Homes) -> Spread:
@@ -184,9 +164,7 @@ def _borders(settling: Settling, joined: Mapping[str, _Joined], slices: int, edg
     if slices == 1:
         return np.empty((0, width), np.int64)
     every = max(1, edges // (slices * _DRAWN))
-    drawn = shuffle.gather(
-        joined, partial(_draw, homes=settling.homes, every=every), engine=settling.engine, stage="keep"
-    )
+    drawn = settling.shuffles.gather(joined, partial(_draw, homes=settling.homes, every=every))
     ranks = np.concatenate(drawn)
     ranks = ranks[by_rank(ranks)]
     places = np.arange(1, slices) * len(ranks) // slices
@@ -219,10 +197,12 @@ def _pass_on(
     gone: list[dict[str, Part]] = []
     if len(names) == 1:
         return gone
-    fan = settling.scatter("fan", joined, partial(_fan, homes=settling.homes, borders=borders), names, _FAN)
+    fan = settling.shuffles.scatter(
+        "fan", joined, partial(_fan, homes=settling.homes, borders=borders), names, _FAN
+    )
     for number, name in enumerate(names[:-1]):
         source = {name: (ordered.parts[name], [one[name] for one in gone], fan.parts[name])}
-        gone.append(settling.scatter(f"gone/{number}", source, _say_who_left, names, _GONE).parts)
+        gone.append(settling.shuffles.scatter(f"gone/{number}", source, _say_who_left, names, _GONE).parts)
     return gone
 
 

@@ -141,6 +141,14 @@ def read_column(path: Path, column: str) -> pa.ChunkedArray:
     return _open(path).read([column]).column(0)
 
 
+def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
+    """Give the rows of each row group, and the bytes of one column in it, by the footer."""
+    metadata = _open(path).metadata
+    place = metadata.schema.to_arrow_schema().get_field_index(column)
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    return [(int(group.num_rows), int(group.column(place).total_uncompressed_size)) for group in groups]
+
+
 def take_rows(path: Path, column: str, places: npt.NDArray[np.int64]) -> pa.Array:
     """Read one column at the given rows, which ascend; row groups without any are skipped."""
     file = _open(path)

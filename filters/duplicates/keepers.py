@@ -9,10 +9,17 @@ from kakehi.filters.texts import BoolN, Float64N, Int64M, Int64N, Int64NK, UInt6
 
 
 class Candidates(NamedTuple):
-    """Pairs of rows, int64[p, 2], the lower row first; and how many buckets were too large for all their pairs."""
+    """Pairs of rows whose keys are equal.
+
+    Args:
+        pairs: int64[p, 3]: the lower row, the other, and the lowest row of their bucket.
+        cut_buckets: buckets too large for all their pairs.
+        cut_pairs: the pairs left out there.
+    """
 
     pairs: Int64NK
     cut_buckets: int
+    cut_pairs: int
 
 
 def candidate_pairs(keys: UInt64M, rows: Int64M, *, max_bucket: int = 64) -> Candidates:
@@ -34,9 +41,11 @@ def candidate_pairs(keys: UInt64M, rows: Int64M, *, max_bucket: int = 64) -> Can
     starts = np.concatenate((np.zeros(1, np.int64), borders, np.full(1, len(keys), np.int64)))
     sizes = np.diff(starts)
     cut = sizes > max_bucket
-    pairs = np.empty((int(np.where(cut, sizes - 1, sizes * (sizes - 1) // 2).sum()), 2), np.int64)
+    every = sizes * (sizes - 1) // 2
+    given = np.where(cut, sizes - 1, every)
+    pairs = np.empty((int(given.sum()), 3), np.int64)
     _fill_pairs(rows, starts, max_bucket, pairs)
-    return Candidates(pairs, int((cut & (sizes > 1)).sum()))
+    return Candidates(pairs, int((cut & (sizes > 1)).sum()), int((every - given).sum()))
 
 
 def leaving(later: Int64N, earlier: Int64N, similarity: Float64N, gone: BoolN) -> Int64N:
@@ -88,6 +97,7 @@ def _fill_pairs(rows: Int64M, starts: Int64M, max_bucket: int, pairs: Int64NK) -
             for j in range(i + 1, stop):
                 pairs[count, 0] = rows[i]
                 pairs[count, 1] = rows[j]
+                pairs[count, 2] = rows[start]
                 count += 1
 
 

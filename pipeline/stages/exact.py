@@ -16,7 +16,7 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import GROUPS, ROW_BITS, rows_of
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.store import merge
 from kakehi.pipeline.tables import TableWriter, set_aside
@@ -42,29 +42,15 @@ def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
         partitions=parts,
         bytes_per_worker=inputs.bytes_per_worker,
     )
-    hashed = shuffle.scatter(
-        groups,
-        partial(_hashes, parts=parts),
-        engine=engine,
-        stage="exact",
-        folder=inputs.scratch / "hashes",
-        partitions=shuffle.numbered(parts),
-        dtype=_HASHED,
+    shuffles = Shuffles(stage="exact", engine=engine, scratch=inputs.scratch)
+    hashed = shuffles.scatter(
+        "hashes", groups, partial(_hashes, parts=parts), shuffle.numbered(parts), _HASHED
     )
-    grouped = shuffle.scatter(
-        hashed.parts,
-        partial(_group, first=[group[0].ordinal for group in groups.values()]),
-        engine=engine,
-        stage="exact",
-        folder=inputs.scratch / "groups",
-        partitions=list(groups),
-        dtype=_GROUPED,
-    )
-    written = shuffle.gather(
+    first = [group[0].ordinal for group in groups.values()]
+    grouped = shuffles.scatter("groups", hashed.parts, partial(_group, first=first), list(groups), _GROUPED)
+    written = shuffles.gather(
         {name: (groups[name], part) for name, part in grouped.parts.items()},
         partial(_write, out=out, scratch=inputs.scratch),
-        engine=engine,
-        stage="exact",
     )
     nothing = {"rows": 0, "groups": 0, "rows_in_groups_of_several": 0}
     return {**merge([nothing, *written]), "passes": parts}

@@ -21,7 +21,7 @@ from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.report.tally import count_verdicts
 from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS
 from kakehi.pipeline.settling import Settling, settle
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.store import merge
@@ -65,32 +65,30 @@ def keep(
     """
     groups = _groups(inputs)
     homes = Homes(tuple(shards[0].ordinal for shards in groups.values()), tuple(priority))
+    shuffles = Shuffles(stage="keep", engine=engine, scratch=inputs.scratch)
     settling = Settling(
         homes=homes,
         pairs=inputs.artifacts["pairs"],
         similarity=similarity,
-        engine=engine,
-        scratch=inputs.scratch,
+        shuffles=shuffles,
         bytes_per_worker=inputs.bytes_per_worker,
     )
-    bids = settling.scatter("bids", groups, partial(bid, homes=homes), list(groups), homes.bid)
+    bids = shuffles.scatter("bids", groups, partial(bid, homes=homes), list(groups), homes.bid)
     home = {name: Home(groups[name], part) for name, part in bids.parts.items()}
     leaves, slices = settle(settling, home)
     asked = {
-        f"{name}, bids {number}": _Asked(home[name], leaves.parts[name], block, number == 0)
+        f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block, not block.files.start)
         for name, part in bids.parts.items()
-        for number, block in enumerate(part.blocks(inputs.bytes_per_worker // _ROW_BYTES))
+        for block in part.blocks(inputs.bytes_per_worker // _ROW_BYTES)
     }
-    replies = settling.scatter("replies", asked, partial(_reply, homes=homes), list(groups), _REPLY)
+    replies = shuffles.scatter("replies", asked, partial(_reply, homes=homes), list(groups), _REPLY)
     told = {name: _Told(groups[name], leaves.parts[name], part) for name, part in replies.parts.items()}
-    sizes = settling.scatter("sizes", told, partial(_count, homes=homes), list(groups), _SIZE)
-    written = shuffle.gather(
+    sizes = shuffles.scatter("sizes", told, partial(_count, homes=homes), list(groups), _SIZE)
+    written = shuffles.gather(
         {name: (told[name], part) for name, part in sizes.parts.items()},
         partial(_write, homes=homes, out=out, scratch=inputs.scratch),
-        engine=engine,
-        stage="keep",
     )
-    return {**merge([{"rows": 0}, *written]), "groups_lost": replies.counted, "slices": slices}
+    return {**merge([{"rows": 0}, *written]), "groups_lost": replies.counted[0], "slices": slices}
 
 
 class _Asked(NamedTuple):
@@ -141,9 +139,8 @@ def _reply(asked: _Asked, *, homes: Homes) -> Spread:
     for name in ("partner", "id", "similarity"):
         replies[name][near] = leaves[name][place[near]]
     replies["near"] = near
-    return Spread(
-        replies, homes.of(row_of(bids["who"])), _lost(asked.home, known, homes) if asked.first else 0
-    )
+    lost = _lost(asked.home, known, homes) if asked.first else 0
+    return Spread(replies, homes.of(row_of(bids["who"])), (lost, 0))
 
 
 def _lost(home: Home, known: Records, homes: Homes) -> int:
