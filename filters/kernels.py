@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from kakehi.filters.cleaning.html import HARMLESS_TAGS, main_text
 from kakehi.filters.cleaning.normalise import normalise
-from kakehi.filters.duplicates.keepers import candidate_pairs, choose_keepers
+from kakehi.filters.duplicates.keepers import candidate_pairs, leaving
 from kakehi.filters.duplicates.minhash import band_keys
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.signals import FAMILIES
@@ -23,7 +23,6 @@ def compile_kernels() -> None:
     for name in KERNEL_FAMILIES:
         FAMILIES[name].measure(texts)
     keys = band_keys(view(texts), ngram=5, bands=2, rows=2, seed=1)
-    pairs, _ = candidate_pairs(np.ascontiguousarray(keys[:, 0]), np.arange(2))
+    candidate_pairs(np.ascontiguousarray(keys[:, 0]), np.arange(2))
     shared_shingles(view(texts), np.array([[0, 1]]), ngram=5)
-    rows = np.arange(2)
-    choose_keepers(rows, rows, np.zeros(2, bool), pairs, np.ones(len(pairs)), threshold=0.8)
+    leaving(np.ones(1, np.int64), np.zeros(1, np.int64), np.ones(1), np.zeros(2, bool))

@@ -1,10 +1,13 @@
-"""A file of fixed-width records sorted by partition, with the table of its pieces in front.
+"""A file of records sorted by partition, with the table of its pieces in front.
 
 Little endian, without gaps:
 
-    header    magic, digest of what it is of, partitions, records, what was counted, digest of header and table
-    table     for each partition its first record and the digest of its bytes; one more row for the end
-    records   by partition; inside a partition in the order in which they came
+    header    magic, digest of what it is of, partitions, records, two counts, digest of header and table
+    table     for each partition its first record, first byte of tails, and the digest of its records; one more row
+              for the end
+    records   of one width, by partition; inside a partition in the order in which they came
+    marks     where records have tails, texts of any length: of each its bytes and their digest
+    tails     in the order of the records
 
 It gets its name when it is whole and synced, so one that has it is not made again.
 """
@@ -13,40 +16,58 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
+from kakehi.filters.texts import view
 from kakehi.pipeline.errors import ContractError, DataError
 
 Records: TypeAlias = npt.NDArray[np.void]  # one-dimensional, of a packed structured dtype
 Int64N: TypeAlias = npt.NDArray[np.int64]
 
-_MAGIC: Final = b"kakehiS1"
+_MAGIC: Final = b"kakehiS2"
 _HEADER: Final = np.dtype(
-    [("magic", "S8"), *((name, "<u8") for name in ("source", "partitions", "records", "counted", "check"))]
+    [
+        ("magic", "S8"),
+        *((name, "<u8") for name in ("source", "partitions", "records")),
+        ("counted", "<u8", (2,)),
+        ("check", "<u8"),
+    ]
 )
-_TABLE: Final = np.dtype([("start", "<u8"), ("digest", "<u8")])
+_TABLE: Final = np.dtype([("start", "<u8"), ("tail", "<u8"), ("digest", "<u8")])
+_MARK: Final = np.dtype([("size", "<u8"), ("digest", "<u8")])
 
 
 class Spread(NamedTuple):
-    """Records, the partition of each, and a number that is kept with them."""
+    """Records, the partition of each, two numbers that are kept with them, and a text for each, or none for all."""
 
     records: Records
     partition: Int64N
-    counted: int = 0
+    counted: tuple[int, int] = (0, 0)
+    tails: pa.LargeStringArray | None = None
+
+
+class Noted(NamedTuple):
+    """What a file says of itself: its records, and the numbers kept with them."""
+
+    records: int
+    counted: tuple[int, int]
 
 
 class Kind(NamedTuple):
-    """What a file must be: the digest of what it is of, how many partitions, and the records' dtype."""
+    """What a file must be: the digest of what it is of, how many partitions, the records' dtype, and if they have tails."""
 
     source: int
     partitions: int
     dtype: np.dtype[Any]
+    tailed: bool = False
 
     @property
     def head_bytes(self) -> int:
@@ -70,8 +91,8 @@ def write_pieces(path: Path, spread: Spread, kind: Kind) -> None:
         aside.unlink(missing_ok=True)
 
 
-def counted_in(path: Path, kind: Kind) -> int | None:
-    """Give the number kept in a file that is there, whole and of this kind; else None."""
+def noted_in(path: Path, kind: Kind) -> Noted | None:
+    """Give what is noted in a file that is there, whole and of this kind; else None."""
     try:
         with path.open("rb") as file:
             head, size = file.read(kind.head_bytes), os.fstat(file.fileno()).st_size
@@ -81,9 +102,13 @@ def counted_in(path: Path, kind: Kind) -> int | None:
         return None
     header = np.frombuffer(head, _HEADER, 1)
     table = np.frombuffer(head, _TABLE, offset=_HEADER.itemsize)
-    wanted = (_MAGIC, kind.source, kind.head_bytes + int(table["start"][-1]) * kind.dtype.itemsize)
+    width = kind.dtype.itemsize + kind.tailed * _MARK.itemsize
+    whole = kind.head_bytes + int(table["start"][-1]) * width + int(table["tail"][-1])
+    wanted = (_MAGIC, kind.source, whole)
     same = (header["magic"][0], header["source"][0], size) == wanted
-    return int(header["counted"][0]) if same and header["check"][0] == _check(header, table) else None
+    one, other = header["counted"][0].tolist()
+    noted = Noted(int(header["records"][0]), (one, other))
+    return noted if same and header["check"][0] == _check(header, table) else None
 
 
 def read_pieces(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Records:
@@ -100,11 +125,58 @@ def read_pieces(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Rec
     return records
 
 
+def piece_size(path: Path, number: int, dtype: np.dtype[Any]) -> int:
+    """Count the records of one partition in a file; errors as in `read_pieces`."""
+    return _find(path, number, dtype.itemsize).records
+
+
+def read_tails(path: Path, number: int, dtype: np.dtype[Any], places: Int64N) -> pa.LargeStringArray:
+    """Read the tails of some records of one partition.
+
+    Args:
+        path: of the file.
+        number: of the partition.
+        dtype: of the records.
+        places: of the records inside the partition, ascending, int64[n].
+
+    Raises:
+        DataError: as `read_pieces`.
+    """
+    piece = _find(path, number, dtype.itemsize)
+    with path.open("rb") as file:
+        file.seek(piece.marks)
+        marks = np.frombuffer(file.read(piece.records * _MARK.itemsize), _MARK)
+        if len(marks) != piece.records:
+            raise _damaged(path)
+        ends = np.cumsum(marks["size"]).astype(np.int64)
+        starts = ends - marks["size"].astype(np.int64)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(marks["size"][places]).astype(np.int64)])
+        tails = np.empty(int(offsets[-1]), np.uint8)
+        for first, last in _runs(places):
+            room = tails[offsets[first] : offsets[last]].data
+            file.seek(piece.tails + int(starts[places[first]]))
+            if file.readinto(room) != len(room):
+                raise _damaged(path)
+    for place, start, stop in zip(places, offsets[:-1], offsets[1:], strict=True):
+        if xxhash.xxh3_64_intdigest(tails[start:stop].data) != marks["digest"][place]:
+            raise _damaged(path)
+    return pa.LargeStringArray.from_buffers(len(places), pa.py_buffer(offsets), pa.py_buffer(tails))
+
+
+def _runs(places: Int64N) -> Iterator[tuple[int, int]]:
+    """Give first and last of the stretches of places without a gap, to be read at once."""
+    borders = np.flatnonzero(np.diff(places) != 1) + 1
+    ends = [0, *borders.tolist(), len(places)]
+    return ((first, last) for first, last in pairwise(ends) if last > first)
+
+
 class _Piece(NamedTuple):
     path: Path
     offset: int
     records: int
     digest: int
+    marks: int  # place of the first one
+    tails: int  # place of the first byte
 
 
 def _find(path: Path, number: int, width: int) -> _Piece:
@@ -117,7 +189,16 @@ def _find(path: Path, number: int, width: int) -> _Piece:
         raise _damaged(path) from error
     first = Kind(0, int(header["partitions"][0]), _TABLE).head_bytes
     start, stop = int(here["start"]), int(following["start"])
-    return _Piece(path, first + start * width, stop - start, int(here["digest"]))
+    marks = first + int(header["records"][0]) * width
+    tails = marks + int(header["records"][0]) * _MARK.itemsize + int(here["tail"])
+    return _Piece(
+        path,
+        first + start * width,
+        stop - start,
+        int(here["digest"]),
+        marks + start * _MARK.itemsize,
+        tails,
+    )
 
 
 def _fill(room: memoryview, piece: _Piece) -> None:
@@ -134,9 +215,10 @@ def _damaged(path: Path) -> DataError:
 
 
 def _refuse(spread: Spread, kind: Kind) -> None:
-    records, partition, _ = spread
+    records, partition, _, tails = spread
     reach = (int(partition.min()), int(partition.max())) if len(partition) else (0, -1)
     fits = records.dtype == kind.dtype and len(records) == len(partition)
+    fits &= (tails is not None) == kind.tailed and (tails is None or len(tails) == len(records))
     if not fits or reach[0] < 0 or reach[1] >= kind.partitions:
         raise ContractError(
             f"{len(records)} records of {records.dtype}, {len(partition)} partitions that reach {reach!r}, "
@@ -152,11 +234,13 @@ def _write(path: Path, spread: Spread, kind: Kind) -> None:
     table["start"][1:] = np.cumsum(np.bincount(spread.partition, minlength=kind.partitions))
     with path.open("wb") as file:
         file.seek(kind.head_bytes)
-        for number in range(kind.partitions):
-            mine = order[table["start"][number] : table["start"][number + 1]]
+        pieces = [order[start:stop] for start, stop in pairwise(table["start"].tolist())]
+        for number, mine in enumerate(pieces):
             piece = spread.records[mine].view(np.uint8).data
             table["digest"][number] = xxhash.xxh3_64_intdigest(piece)
             file.write(piece)
+        if spread.tails is not None:
+            table["tail"][1:] = np.cumsum(_write_tails(file, spread.tails, order, pieces))
         header = np.zeros(1, _HEADER)
         header[0] = (_MAGIC, kind.source, kind.partitions, len(order), spread.counted, 0)
         header["check"] = _check(header, table)
@@ -164,6 +248,25 @@ def _write(path: Path, spread: Spread, kind: Kind) -> None:
         file.write(header.tobytes() + table.tobytes())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _write_tails(
+    file: IO[bytes], tails: pa.LargeStringArray, order: Int64N, pieces: Sequence[Int64N]
+) -> list[int]:
+    """Write marks and tails behind the records; give the bytes of each partition's tails."""
+    texts = view(tails)
+    marks = np.empty(len(tails), _MARK)
+    marks["size"] = texts.sizes
+    content = texts.bytes_.data
+    for place, (start, stop) in enumerate(pairwise(texts.offsets.tolist())):
+        marks["digest"][place] = xxhash.xxh3_64_intdigest(content[start:stop])
+    file.write(marks[order].view(np.uint8).data)
+    sizes = []
+    for mine in pieces:
+        taken = view(tails.take(pa.array(mine)))
+        file.write(taken.bytes_[taken.offsets[0] : taken.offsets[-1]].data)
+        sizes.append(int(taken.offsets[-1] - taken.offsets[0]))
+    return sizes
 
 
 def _check(header: Records, table: Records) -> int:

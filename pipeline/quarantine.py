@@ -17,14 +17,6 @@ from kakehi.pipeline.tasks import NO_RECORD, ShardTask
 _SHOWN = 3
 
 
-class TasksError(Exception):
-    """Carry the one error of a step's tasks to where it is decided what else may run."""
-
-    def __init__(self, error: CorpusError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 def shards_error(step: str, tasks: Sequence[ShardTask], failures: Mapping[int, Failure]) -> CorpusError:
     """Make one error of shards that failed, with the record each was at and how to leave it out."""
     places = {position: place_of(tasks[position]) for position in sorted(failures)}

@@ -17,7 +17,7 @@ from kakehi.pipeline.events import Events, brief
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.quarantine import TasksError, joined, shards_error
+from kakehi.pipeline.quarantine import joined, shards_error
 from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.walltime import Walltime
@@ -86,7 +86,7 @@ def run(
 def _run_steps(
     steps: Sequence[Step], run_step: Callable[[Step, Sequence[Step]], None], time_left: Walltime
 ) -> None:
-    """Run step after step; where shards fail, all goes on that does not read them."""
+    """Run step after step; where one fails, all goes on that does not read it."""
     failed: list[CorpusError] = []
     stuck: set[str] = set()  # addresses of steps that failed, or read one that did
     for step in steps:
@@ -97,10 +97,10 @@ def _run_steps(
         elif step.action == "run" and time_left.allows():
             try:
                 run_step(step, before)
-            except TasksError as quarantined:
-                if isinstance(quarantined.error, WorkFolderError):
-                    raise quarantined.error from quarantined
-                failed.append(quarantined.error)
+            except WorkFolderError:
+                raise
+            except CorpusError as error:
+                failed.append(error)
                 stuck.add(step.address)
     if failed:
         raise joined(failed)
@@ -211,7 +211,7 @@ def _run_shards(
             time_left.took(result.seconds)
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
-        raise TasksError(shards_error(step.name, tasks, failures))
+        raise shards_error(step.name, tasks, failures)
 
 
 def _refuse_nothing_kept(step: Step, store: Store) -> None:

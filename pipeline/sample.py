@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
-from kakehi.pipeline.shuffle import gather
-from kakehi.pipeline.store import placed
+from kakehi.pipeline.shuffle import Shuffles
+from kakehi.pipeline.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
 
 Int64N = npt.NDArray[np.int64]
@@ -72,12 +72,13 @@ def draw(inputs: Inputs, engine: Engine, *, seed: int, characters: int, thin_doc
         thin_documents: budget of the smaller sample inside it.
     """
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+    shuffles = Shuffles(stage="train", engine=engine, scratch=inputs.scratch)
     budgets = (characters, thin_documents)
-    weighed = gather(shards, partial(_weigh, seed=seed), engine=engine, stage="train")
+    weighed = shuffles.gather(shards, partial(_weigh, seed=seed))
     total = np.sum(weighed, axis=0) if weighed else np.zeros((2, 1), np.int64)
     reached = [bucket_reached(weights, budget) for weights, budget in zip(total, budgets, strict=True)]
     buckets = [bucket for bucket, _ in filter(None, reached)]
-    held = gather(shards, partial(_hold, seed=seed, buckets=buckets), engine=engine, stage="train")
+    held = shuffles.gather(shards, partial(_hold, seed=seed, buckets=buckets))
     limit, thin = (_limit(held, place, measure) for measure, place in enumerate(reached))
     several = -(-len(inputs.shards) // _FILES) or 1
     groups = [inputs.shards[first : first + several] for first in range(0, len(inputs.shards), several)]
@@ -85,7 +86,7 @@ def draw(inputs: Inputs, engine: Engine, *, seed: int, characters: int, thin_doc
         f"{group[0].source}/{group[0].name}": (group, inputs.scratch / "texts" / f"{number}.arrow")
         for number, group in enumerate(groups)
     }
-    counts = gather(tasks, partial(_write, seed=seed, limit=limit), engine=engine, stage="train")
+    counts = shuffles.gather(tasks, partial(_write, seed=seed, limit=limit, scratch=inputs.scratch))
     return Sample([file for _, file in tasks.values()], sum(counts), seed, min(limit, thin))
 
 
@@ -131,7 +132,7 @@ def _kept(shard: ShardTables, seed: int) -> Iterator[tuple[UInt64N, Int64N]]:
 _TEXTS: Final = pa.schema([("id", pa.binary(16)), ("text", pa.large_string())])
 
 
-def _write(item: tuple[Sequence[ShardTables], Path], *, seed: int, limit: int) -> int:
+def _write(item: tuple[Sequence[ShardTables], Path], *, seed: int, limit: int, scratch: Path) -> int:
     """Write the texts of some shards that are in the sample, in the order of ids, unless an earlier run did."""
     shards, path = item
     if not path.exists():
@@ -140,7 +141,7 @@ def _write(item: tuple[Sequence[ShardTables], Path], *, seed: int, limit: int) -
         ids = table.column("id").to_pylist()
         table = table.take(pa.array(sorted(range(len(ids)), key=ids.__getitem__), pa.int64()))
         with (
-            placed(path) as aside,
+            set_aside(path, scratch) as aside,
             pa.OSFile(os.fspath(aside), "wb") as file,
             pa.ipc.new_stream(file, _TEXTS) as stream,
         ):

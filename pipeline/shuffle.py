@@ -1,4 +1,4 @@
-"""Shuffles: fixed-width records go from shards to partitions by two maps, through files that outlive a kill.
+"""Shuffles: records go from shards to partitions by two maps, through files that outlive a kill.
 
 Scatter writes one file (`pieces`) for each source: a group of shards, or a partition of a shuffle before. Gather reads
 one partition from all of them. Never a file for each source and partition. A file that is whole is not made again, so
@@ -8,16 +8,30 @@ both maps go on where they stopped. The number of partitions follows the machine
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
+from kakehi.filters.texts import Texts, view
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import ShardTables
-from kakehi.pipeline.pieces import Kind, Records, Spread, counted_in, read_pieces, write_pieces
+from kakehi.pipeline.pieces import (
+    Kind,
+    Noted,
+    Records,
+    Spread,
+    noted_in,
+    piece_size,
+    read_pieces,
+    read_tails,
+    write_pieces,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,27 +50,57 @@ class Part(NamedTuple):
     """One partition of what was scattered."""
 
     folder: Path
-    files: int
+    files: range
     number: int
     dtype: np.dtype[Any]
 
     def read(self) -> Records:
         """Read the partition's records: of the first source first, each in its order."""
-        return read_pieces(
-            [_path(self.folder, index) for index in range(self.files)], self.number, self.dtype
-        )
+        return read_pieces([_path(self.folder, index) for index in self.files], self.number, self.dtype)
 
     def pieces(self) -> Iterator[Records]:
         """Read what each source gave, one after another."""
-        for index in range(self.files):
+        for index in self.files:
             yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
+
+    def tails(self, chosen: Callable[[Records], npt.NDArray[np.bool_]]) -> tuple[Records, Texts]:
+        """Read the records that are chosen and their tails, in the order of `read`."""
+        records, tails = [np.empty(0, self.dtype)], [pa.array([], pa.large_string())]
+        for index, piece in zip(self.files, self.pieces(), strict=True):
+            places = np.flatnonzero(chosen(piece))
+            records.append(piece[places])
+            tails.append(read_tails(_path(self.folder, index), self.number, self.dtype, places))
+        return np.concatenate(records), view(pa.concat_arrays(tails))
+
+    @property
+    def size(self) -> int:
+        """Count its records."""
+        return sum(piece_size(_path(self.folder, index), self.number, self.dtype) for index in self.files)
+
+    def blocks(self, most: int) -> Iterator[Part]:
+        """Cut the partition between sources into parts of at most so many records, if no source gave more; one at least."""
+        start, filled = self.files.start, 0
+        for index in self.files:
+            size = piece_size(_path(self.folder, index), self.number, self.dtype)
+            if filled + size > most and index > start:
+                yield self._replace(files=range(start, index))
+                start, filled = index, 0
+            filled += size
+        yield self._replace(files=range(start, self.files.stop))
 
 
 class Scattered(NamedTuple):
-    """Partitions by name, ready to be gathered or to be sources of another scatter; the sum of what was counted."""
+    """Partitions by name, ready to be gathered or to be sources of another scatter.
+
+    Args:
+        parts: by name.
+        records: in all of them.
+        counted: the sums of what was counted.
+    """
 
     parts: dict[str, Part]
-    counted: int
+    records: int
+    counted: tuple[int, int]
 
 
 def partitions_for(working_bytes: int, bytes_per_worker: int) -> int:
@@ -97,67 +141,80 @@ def shard_groups(
     return {_named(group): tuple(group) for group in groups}
 
 
-def scatter(
-    sources: Mapping[str, T],
-    spread: Callable[[T], Spread],
-    *,
-    engine: Engine,
-    stage: str,
-    folder: Path,
-    partitions: Sequence[str],
-    dtype: np.dtype[Any],
-) -> Scattered:
-    """Write the records of every source, sorted by partition; leave alone what an earlier run wrote.
+@dataclass(frozen=True, kw_only=True)
+class Shuffles:
+    """The shuffles of one step.
 
     Args:
-        sources: by a name that, in this folder, says all of what they are.
-        spread: picklable; gives the records of one source.
-        engine: runs a task for each source.
         stage: for messages.
-        folder: for these files alone.
-        partitions: their names, which say all of what they are; `spread` gives the number in this order.
-        dtype: of the records, packed.
-
-    Raises:
-        EngineError: tasks failed; DataError where all of them met one.
+        engine: runs the tasks.
+        scratch: folder for the files, a folder in it for each shuffle.
     """
-    tasks = {
-        name: _Task(
-            _path(folder, index),
-            Kind(_digest(name, partitions, dtype), len(partitions), dtype),
-            source,
-            spread,
-        )
-        for index, (name, source) in enumerate(sources.items())
-    }
-    counted = sum(gather(tasks, _scatter, engine=engine, stage=stage))
-    parts = {name: Part(folder, len(tasks), number, dtype) for number, name in enumerate(partitions)}
-    return Scattered(parts, counted)
 
+    stage: str
+    engine: Engine
+    scratch: Path
 
-def gather(parts: Mapping[str, T], use: Callable[[T], R], *, engine: Engine, stage: str) -> list[R]:
-    """Run a picklable function on every part, each a task; give its small results in order.
+    def scatter(
+        self,
+        folder: str,
+        sources: Mapping[str, T],
+        spread: Callable[[T], Spread],
+        partitions: Sequence[str],
+        dtype: np.dtype[Any],
+        *,
+        tailed: bool = False,
+    ) -> Scattered:
+        """Write the records of every source, sorted by partition; leave alone what an earlier run wrote.
 
-    Args:
-        parts: `Scattered.parts`, or these with what else their task needs.
-        use: reads a part, returns a small result or writes a file of its own.
-        engine: runs a task for each part.
-        stage: for messages.
+        Args:
+            folder: in scratch, for these files alone.
+            sources: by a name that, in this folder, says all of what they are.
+            spread: picklable; gives the records of one source.
+            partitions: their names, which say all of what they are; `spread` gives the number in this order.
+            dtype: of the records, packed.
+            tailed: whether each record has a text.
 
-    Raises:
-        EngineError: tasks failed; all others are done. DataError where all failures are such.
-    """
-    names = list(parts)
-    results: dict[int, R] = {}
-    failures: dict[int, Failure] = {}
-    for position, result in engine.map(use, parts.values()):
-        if isinstance(result, Failure):
-            failures[position] = result
-        else:
-            results[position] = result
-    if failures:
-        raise one_error(stage, names, failures)
-    return [results[position] for position in range(len(names))]
+        Raises:
+            EngineError: tasks failed; DataError where all of them met one.
+        """
+        home = self.scratch / folder
+        tasks = {
+            name: _Task(
+                _path(home, index),
+                Kind(_digest(name, partitions, dtype), len(partitions), dtype, tailed),
+                source,
+                spread,
+            )
+            for index, (name, source) in enumerate(sources.items())
+        }
+        noted = self.gather(tasks, _scatter)
+        files = range(len(tasks))
+        parts = {name: Part(home, files, number, dtype) for number, name in enumerate(partitions)}
+        counted = sum(one.counted[0] for one in noted), sum(one.counted[1] for one in noted)
+        return Scattered(parts, sum(one.records for one in noted), counted)
+
+    def gather(self, parts: Mapping[str, T], use: Callable[[T], R]) -> list[R]:
+        """Run a picklable function on every part, each a task; give its small results in order.
+
+        Args:
+            parts: `Scattered.parts`, or these with what else their task needs.
+            use: reads a part, returns a small result or writes a file of its own.
+
+        Raises:
+            EngineError: tasks failed; all others are done. DataError where all failures are such.
+        """
+        names = list(parts)
+        results: dict[int, R] = {}
+        failures: dict[int, Failure] = {}
+        for position, result in self.engine.map(use, parts.values()):
+            if isinstance(result, Failure):
+                failures[position] = result
+            else:
+                results[position] = result
+        if failures:
+            raise one_error(self.stage, names, failures)
+        return [results[position] for position in range(len(names))]
 
 
 class _Task(NamedTuple, Generic[T]):
@@ -172,13 +229,13 @@ def _digest(source: str, partitions: Sequence[str], dtype: np.dtype[Any]) -> int
     return xxhash.xxh3_64_intdigest("\0".join([source, *partitions, str(dtype.descr)]).encode())
 
 
-def _scatter(task: _Task[Any]) -> int:
-    counted = counted_in(task.path, task.kind)
-    if counted is None:
+def _scatter(task: _Task[Any]) -> Noted:
+    noted = noted_in(task.path, task.kind)
+    if noted is None:
         spread = task.spread(task.source)
         write_pieces(task.path, spread, task.kind)
-        counted = spread.counted
-    return counted
+        noted = Noted(len(spread.records), spread.counted)
+    return noted
 
 
 def _path(folder: Path, index: int) -> Path:

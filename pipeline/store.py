@@ -230,23 +230,6 @@ def writing(root: Path) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def placed(path: Path) -> Iterator[Path]:
-    """Give a name of one's own beside a place; what is written there is synced and renamed to the place at the end.
-
-    For files of a corpus step's tasks, which two attempts may write at once.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def file_digest(path: Path) -> str:
     """Give the sha256 of a file as hexadecimal digits."""
     with path.open("rb") as file:

@@ -5,7 +5,10 @@ Each file carries the digest of the `id` column it belongs to, so that two table
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -82,6 +85,24 @@ class TableWriter:
             self._writer.close()
 
 
+@contextmanager
+def set_aside(path: Path, scratch: Path) -> Iterator[Path]:
+    """Give a name in `scratch` to write a file under; sync it and rename it to its place when it is whole.
+
+    A worker presumed dead may write beside its successor: each under a name of its own.
+    """
+    aside = scratch / uuid.uuid4().hex
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield aside
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def ids_digest(path: Path) -> str:
     """Read the digest of ids that a table carries."""
     return _carried(_open(path), path)
@@ -125,6 +146,14 @@ def lockstep(
 def read_column(path: Path, column: str) -> pa.ChunkedArray:
     """Read one column of one table whole."""
     return _open(path).read([column]).column(0)
+
+
+def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
+    """Give the rows of each row group, and the bytes of one column in it, by the footer."""
+    metadata = _open(path).metadata
+    place = metadata.schema.to_arrow_schema().get_field_index(column)
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    return [(int(group.num_rows), int(group.column(place).total_uncompressed_size)) for group in groups]
 
 
 def take_rows(path: Path, column: str, places: npt.NDArray[np.int64]) -> pa.Array:

@@ -24,7 +24,7 @@ BEGINNING = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """What was read of `pairs.parquet`.
+    """What was read of the tables of pairs.
 
     Args:
         similarities: pairs by whole percent of similarity, int[101].
@@ -56,8 +56,8 @@ def read_pairs(inputs: Inputs, bound: float, *, examples: int) -> Pairs:
     counts = np.zeros(101, np.int64)
     near = 0
     closest: list[list[tuple[float, int, int, float]]] = [[], []]
-    file = pq.ParquetFile(inputs.artifacts["pairs"] / "pairs.parquet")
-    for batch in file.iter_batches():
+    tables = [pq.ParquetFile(shard.output(inputs.artifacts["pairs"])) for shard in inputs.shards]
+    for batch in (batch for table in tables for batch in table.iter_batches()):
         shared, union = (batch.column(name).to_numpy() for name in ("shared", "union"))
         similarity = shared / np.maximum(union, 1)
         counts += np.bincount((shared * 100 // np.maximum(union, 1)).clip(0, 100), minlength=101)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,10 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import GROUPS, ROW_BITS, rows_of
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.tables import TableWriter, set_aside
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])
@@ -43,29 +42,15 @@ def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
         partitions=parts,
         bytes_per_worker=inputs.bytes_per_worker,
     )
-    hashed = shuffle.scatter(
-        groups,
-        partial(_hashes, parts=parts),
-        engine=engine,
-        stage="exact",
-        folder=inputs.scratch / "hashes",
-        partitions=shuffle.numbered(parts),
-        dtype=_HASHED,
+    shuffles = Shuffles(stage="exact", engine=engine, scratch=inputs.scratch)
+    hashed = shuffles.scatter(
+        "hashes", groups, partial(_hashes, parts=parts), shuffle.numbered(parts), _HASHED
     )
-    grouped = shuffle.scatter(
-        hashed.parts,
-        partial(_group, first=[group[0].ordinal for group in groups.values()]),
-        engine=engine,
-        stage="exact",
-        folder=inputs.scratch / "groups",
-        partitions=list(groups),
-        dtype=_GROUPED,
-    )
-    written = shuffle.gather(
+    first = [group[0].ordinal for group in groups.values()]
+    grouped = shuffles.scatter("groups", hashed.parts, partial(_group, first=first), list(groups), _GROUPED)
+    written = shuffles.gather(
         {name: (groups[name], part) for name, part in grouped.parts.items()},
         partial(_write, out=out, scratch=inputs.scratch),
-        engine=engine,
-        stage="exact",
     )
     nothing = {"rows": 0, "groups": 0, "rows_in_groups_of_several": 0}
     return {**merge([nothing, *written]), "passes": parts}
@@ -122,11 +107,8 @@ def _write_shard(shard: ShardTables, records: Records, out: Path, scratch: Path)
     leader, size = own.copy(), np.ones(len(own), np.uint32)
     place = (records["row"] & np.uint64((1 << ROW_BITS) - 1)).astype(np.int64)
     leader[place], size[place] = records["group"], records["size"]
-    # A worker presumed dead may write beside its successor: each under a name of its own, then renamed.
-    aside = scratch / f"{uuid.uuid4().hex}.parquet"
-    _write_table(shard, aside, leader, size)
-    shard.output(out).parent.mkdir(parents=True, exist_ok=True)
-    aside.replace(shard.output(out))
+    with set_aside(shard.output(out), scratch) as aside:
+        _write_table(shard, aside, leader, size)
     groups = int((leader == own).sum())
     return {"rows": len(own), "groups": groups, "rows_in_groups_of_several": int((size > 1).sum())}
 

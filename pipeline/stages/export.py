@@ -17,9 +17,10 @@ import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
-from kakehi.pipeline.shuffle import gather
+from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.store import merge, placed
+from kakehi.pipeline.store import merge
+from kakehi.pipeline.tables import set_aside
 
 Format = Literal["jsonl.zst", "parquet"]
 
@@ -42,7 +43,7 @@ def export(
     """
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     made = partial(_export, scratch=inputs.scratch, formats=formats)
-    counts = gather(shards, made, engine=engine, stage="export")
+    counts = Shuffles(stage="export", engine=engine, scratch=inputs.scratch).gather(shards, made)
     for form in formats:
         folder = out / form.split(".")[0]
         for path in sorted((inputs.scratch / form).glob(f"*.{form}")):
@@ -62,7 +63,7 @@ def _export(shard: ShardTables, *, scratch: Path, formats: list[Format]) -> Coun
         for form in formats:
             path = scratch / form / f"{name}.{form}"
             if not path.exists():
-                with placed(path) as aside:
+                with set_aside(path, scratch) as aside:
                     (_write_parquet if form == "parquet" else _write_jsonl)(aside, _kept(shard))
         counts["files"] = len(formats)
     return dict(counts)

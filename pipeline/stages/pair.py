@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,26 +21,35 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.tables import take_rows
+from kakehi.pipeline.tables import column_bytes, set_aside, take_rows
 
-Pairs = npt.NDArray[np.int64]  # int64[p, 2], row numbers
 Int64N = npt.NDArray[np.int64]
+UInt64N = npt.NDArray[np.uint64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("band", "<u2")])
-_FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8")])
+_FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
+_NEEDED: Final = np.dtype([("row", "<i8"), ("partition", "<u4")])
+_TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
 _VERIFIED: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("shared", "<i8"), ("union", "<i8")])
 
 #: Bytes a key takes while its partition is paired. Measured with tracemalloc: 44 where few documents meet, 271 where
 #: every one is in a bucket of 64 in all bands, which still fits, as partitions fill half of a worker.
 _KEY_BYTES: Final = 136
 
-#: Bytes a character takes while its text is compared: 3 in UTF-8, as much again joined, 4 of shingle, room for it.
-_CHARACTER_BYTES: Final = 24
+#: Bytes a pair takes while its partition is made unique or verified: record, order, and copies of both.
+_PAIR_BYTES: Final = 128
 
-#: Rows of a row group, pyarrow's own choice.
-_GROUP_ROWS: Final = 1 << 20
+#: Bytes that a byte of text takes while it is compared: itself twice, 4 of shingle, and 12 of the longest text alone,
+#: which is little of many.
+_TEXT_BYTES: Final = 8
+
+#: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
+_EXPECTED: Final = 2
+
+#: More pairs that one document leads are verified in several partitions.
+_MANY: Final = 1 << 16
 
 
 def pair(
@@ -54,66 +63,57 @@ def pair(
 ) -> Counts:
     """Find candidates by shared keys and measure the Jaccard similarity of each.
 
-    Keys are shuffled by key and paired; pairs are shuffled to the shard of their first row, and measured there.
+    Keys are shuffled by key and paired. Pairs are shuffled to the partition of the lowest row of their bucket, where
+    look-alikes meet; each text that takes part is read once, in order, and goes to the partitions that need it.
 
     Args:
         inputs: keys, groups and documents.
-        out: folder for `pairs.parquet`.
+        out: folder for the tables, one a shard: the pairs whose first row is in it.
         engine: runs a task for each partition.
         ngram: as in `sign`.
         bands: as in `sign`.
         max_bucket: in a bucket of more documents, each is compared with the first only; such buckets are counted.
     """
-    found = _candidates(inputs, engine, bands, max_bucket)
-    documents = [shard.paths["documents"][0] for shard in inputs.shards]
-    verified = shuffle.scatter(
-        found.parts,
-        partial(_verify, documents=documents, ngram=ngram, memory=inputs.bytes_per_worker),
-        engine=engine,
-        stage="pair",
-        folder=inputs.scratch / "verified",
-        partitions=["pairs"],
-        dtype=_VERIFIED,
+    shuffles = Shuffles(stage="pair", engine=engine, scratch=inputs.scratch)
+    found = _candidates(inputs, shuffles, bands, max_bucket)
+    pairs = _unique_pairs(inputs, shuffles, found)
+    texts = _texts(inputs, shuffles, pairs)
+    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+    verified = shuffles.scatter(
+        "verified",
+        {name: (part, texts.parts[name]) for name, part in pairs.parts.items()},
+        partial(_verify, ngram=ngram, memory=inputs.bytes_per_worker),
+        list(shards),
+        _VERIFIED,
     )
-    counts = _write(verified.parts["pairs"], out / "pairs.parquet")
+    under = shuffles.gather(
+        {name: (shard, verified.parts[name]) for name, shard in shards.items()},
+        partial(_write, out=out, scratch=inputs.scratch),
+    )
     return {
-        "candidates": counts[0],
-        "buckets_cut": found.counted,
-        "candidates_under_half": counts[1],
+        "candidates": verified.records,
+        "candidates_under_half": sum(under),
+        "buckets_cut": found.counted[0],
+        "pairs_cut": found.counted[1],
+        "texts_moved": texts.records,
+        "text_bytes_moved": texts.counted[0],
     }
 
 
-def _candidates(inputs: Inputs, engine: Engine, bands: int, max_bucket: int) -> shuffle.Scattered:
-    """Collect pairs of first members of exact groups that share a key: a partition for each shard of a first row.
-
-    Pieces of this second shuffle may be small; what their tasks read is texts.
-    """
+def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int) -> Scattered:
+    """Pair first members of exact groups that share a key; the same pair, of several bands, meets in a partition."""
     keys = [shard.rows * bands for shard in inputs.shards]
     parts = shuffle.partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
+    names = shuffle.numbered(parts)
     groups = shuffle.shard_groups(
         inputs.shards,
         [count * _KEYED.itemsize for count in keys],
         partitions=parts,
         bytes_per_worker=inputs.bytes_per_worker,
     )
-    keyed = shuffle.scatter(
-        groups,
-        partial(_keys, bands=bands, parts=parts),
-        engine=engine,
-        stage="pair",
-        folder=inputs.scratch / "keys",
-        partitions=shuffle.numbered(parts),
-        dtype=_KEYED,
-    )
-    return shuffle.scatter(
-        keyed.parts,
-        partial(_pair_up, max_bucket=max_bucket),
-        engine=engine,
-        stage="pair",
-        folder=inputs.scratch / "pairs",
-        partitions=[f"{shard.source}/{shard.name}" for shard in inputs.shards],
-        dtype=_FOUND,
-    )
+    keyed = shuffles.scatter("keys", groups, partial(_keys, bands=bands, parts=parts), names, _KEYED)
+    pair_up = partial(_pair_up, max_bucket=max_bucket, parts=parts)
+    return shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
 
 
 def _keys(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
@@ -133,44 +133,144 @@ def _keys_of(shard: ShardTables, bands: int) -> Records:
     return records.reshape(-1)
 
 
-def _pair_up(part: Part, *, max_bucket: int) -> Spread:
+def _pair_up(part: Part, *, max_bucket: int, parts: int) -> Spread:
     records = part.read()
     # A copy of the column: numpy sorts 16-bit numbers by radix, but not where they lie apart.
     records = records[np.argsort(np.ascontiguousarray(records["band"]), kind="stable")]
     borders = np.flatnonzero(np.diff(records["band"])) + 1
-    found, cut = np.zeros((0, 2), np.int64), 0
+    found, buckets, pairs = np.empty(0, _FOUND), 0, 0
     for band in np.split(records, borders):
         keys, rows = np.ascontiguousarray(band["key"]), np.ascontiguousarray(band["row"])
-        pairs, overflow = candidate_pairs(keys, rows, max_bucket=max_bucket)
-        found, cut = _unique(np.concatenate([found, pairs])), cut + overflow
-    return Spread(found.reshape(-1).view(_FOUND), found[:, 0] >> ROW_BITS, cut)
+        met = candidate_pairs(keys, rows, max_bucket=max_bucket)
+        found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND)]))
+        buckets, pairs = buckets + met.cut_buckets, pairs + met.cut_pairs
+    return Spread(found, _spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
-def _unique(pairs: Pairs) -> Pairs:
-    """Give each pair once, in order; numpy's unique of rows takes 1.7 times as long."""
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+def _unique(pairs: Records) -> Records:
+    """Give each pair once, in order, with the lowest row that leads it."""
+    pairs = pairs[np.lexsort((pairs["lead"], pairs["b"], pairs["a"]))]
     new = np.ones(len(pairs), bool)
-    new[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
+    new[1:] = (pairs["a"][1:] != pairs["a"][:-1]) | (pairs["b"][1:] != pairs["b"][:-1])
     return pairs[new]
 
 
-def _verify(part: Part, *, documents: list[Path], ngram: int, memory: int) -> Spread:
-    """Measure the pairs whose first row is in one shard; their order is that of the table."""
-    pairs = _unique(part.read().view(np.int64).reshape(-1, 2))
+def _spread_over(parts: int, *columns: Int64N) -> Int64N:
+    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
+    mixed: UInt64N = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)
+    return (mixed % np.uint64(parts)).astype(np.int64)
+
+
+def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scattered:
+    """Give each pair once, in the partition where it will be verified: that of the row that leads it.
+
+    A partition of more pairs than a task can hold is read several times, each time for a share of its pairs.
+    """
+    most = max(1, inputs.bytes_per_worker // (2 * _PAIR_BYTES))
+    sources: dict[str, tuple[Part, int, int]] = {}
+    for name, part in found.parts.items():
+        shares = -(-part.size // most) or 1
+        sources |= {f"{name}, share {number} of {shares}": (part, number, shares) for number in range(shares)}
+    text_bytes = sum(run.bytes for run in _runs(inputs))
+    parts = max(
+        shuffle.partitions_for(text_bytes * _EXPECTED, inputs.bytes_per_worker),
+        shuffle.partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
+    )
+    # What is in a partition is decided by how pairs were shared out, too, where many of them have one leader.
+    names = [f"{name}, shared out {len(sources)} of {most}" for name in shuffle.numbered(parts)]
+    return shuffles.scatter("pairs", sources, partial(_lead, parts=parts), names, _FOUND)
+
+
+def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
+    part, number, shares = share
+    pieces = (piece[_spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
+    pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
+    _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
+    apart = np.where(count[place] > _MANY, pairs["b"], -1)
+    return Spread(pairs, _spread_over(parts, pairs["lead"], apart))
+
+
+class _Run(NamedTuple):
+    """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
+
+    shard: ShardTables
+    start: int
+    stop: int
+    bytes: int
+
+
+def _runs(inputs: Inputs) -> list[_Run]:
+    """Cut shards between row groups into runs of an eighth of a worker's memory, or one row group."""
+    runs: list[_Run] = []
+    most = inputs.bytes_per_worker // 8
+    for shard in inputs.shards:
+        start = stop = filled = 0
+        for rows, size in column_bytes(shard.paths["documents"][0], "text"):
+            if filled and filled + size > most:
+                runs.append(_Run(shard, start, stop, filled))
+                start, filled = stop, 0
+            stop, filled = stop + rows, filled + size
+        runs.append(_Run(shard, start, stop, filled))
+    return runs
+
+
+def _texts(inputs: Inputs, shuffles: Shuffles, pairs: Scattered) -> Scattered:
+    """Bring each text that takes part to the partitions that need it; every text is read once, in order."""
+    runs = _runs(inputs)
+    names = [f"{run.shard.source}/{run.shard.name}, rows {run.start} to {run.stop}" for run in runs]
+    first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
+    needed = shuffles.scatter("needed", pairs.parts, partial(_needed, first=first), names, _NEEDED)
+    sources = {name: (run, needed.parts[name]) for name, run in zip(names, runs, strict=True)}
+    return shuffles.scatter("texts", sources, _take_texts, list(pairs.parts), _TEXT, tailed=True)
+
+
+def _needed(part: Part, *, first: list[int]) -> Spread:
+    pairs = part.read()
+    rows = np.unique(np.concatenate([pairs["a"], pairs["b"]]))
+    needed = np.empty(len(rows), _NEEDED)
+    needed["row"], needed["partition"] = rows, part.number
+    return Spread(needed, np.searchsorted(first, rows, side="right") - 1)
+
+
+def _take_texts(item: tuple[_Run, Part]) -> Spread:
+    run, part = item
+    needed = part.read()
+    needed = needed[np.lexsort((needed["partition"], needed["row"]))]
+    rows, place = np.unique(needed["row"], return_inverse=True)
+    found = take_rows(run.shard.paths["documents"][0], "text", rows & ((1 << ROW_BITS) - 1))
+    tails = found.take(pa.array(place)) if len(place) > len(rows) else found
+    texts = np.empty(len(needed), _TEXT)
+    texts["row"], texts["size"] = needed["row"], view(tails).sizes
+    return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
+
+
+def _verify(item: tuple[Part, Part], *, ngram: int, memory: int) -> Spread:
+    """Measure the pairs of a partition, as many at a time as their texts fit."""
+    part, texts = item
+    pairs = part.read()
+    pairs = pairs[np.lexsort((pairs["b"], pairs["a"], pairs["lead"]))]
+    index = texts.read()  # in the order of rows, as runs are
+    both = np.stack([pairs["a"], pairs["b"]], axis=1)
     verified = np.empty(len(pairs), _VERIFIED)
-    verified["a"], verified["b"] = pairs[:, 0], pairs[:, 1]
-    by_shard = np.argsort(pairs[:, 1] >> ROW_BITS, kind="stable")
-    rows = np.unique(pairs)
-    weight = _CHARACTER_BYTES * _taken(documents, "characters", rows).to_numpy()
-    for chosen in _fitting(by_shard, np.searchsorted(rows, pairs), weight, memory // 2):
-        involved = np.unique(pairs[chosen])
-        texts = view(_taken(documents, "text", involved))
-        local = np.searchsorted(involved, pairs[chosen])
-        verified["shared"][chosen], verified["union"][chosen] = shared_shingles(texts, local, ngram=ngram)
-    return Spread(verified, np.zeros(len(pairs), np.int64))
+    verified["a"], verified["b"] = pairs["a"], pairs["b"]
+    places = np.searchsorted(index["row"], both)
+    for chosen in _fitting(np.arange(len(pairs)), places, _TEXT_BYTES * index["size"], memory // 2):
+        rows = np.unique(both[chosen])
+        _, found = texts.tails(partial(_is_of, rows=rows))
+        local = np.searchsorted(rows, both[chosen])
+        verified["shared"][chosen], verified["union"][chosen] = shared_shingles(found, local, ngram=ngram)
+    return Spread(verified, verified["a"] >> ROW_BITS)
 
 
-def _fitting(chosen: Int64N, places: Pairs, weight: Int64N, most: int) -> Iterator[Int64N]:
+def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:
+    return np.isin(texts["row"], rows)
+
+
+def _fitting(chosen: Int64N, places: Int64N, weight: Int64N, most: int) -> Iterator[Int64N]:
     """Halve the chosen pairs until the texts they need fit, or one pair is left."""
     if len(chosen) > 1 and weight[np.unique(places[chosen])].sum() > most:
         middle = len(chosen) // 2
@@ -180,32 +280,16 @@ def _fitting(chosen: Int64N, places: Pairs, weight: Int64N, most: int) -> Iterat
         yield chosen
 
 
-def _taken(documents: list[Path], column: str, rows: Int64N) -> pa.Array:
-    """Read a column of documents at ascending rows of the corpus."""
-    ordinals = rows >> ROW_BITS
-    places = rows & ((1 << ROW_BITS) - 1)
-    taken = [take_rows(documents[o], column, places[ordinals == o]) for o in np.unique(ordinals)]
-    return pa.concat_arrays(taken) if taken else pa.array([], pa.int64())
-
-
-def _write(part: Part, path: Path) -> tuple[int, int]:
-    """Write the table, a row group at a time; count pairs, and those under one half."""
-    pairs = under = 0
-    waiting = PAIRS.empty_table()
-    with pq.ParquetWriter(path, PAIRS, compression="zstd") as writer:
-        for records in part.pieces():
-            pairs, under = pairs + len(records), under + int((2 * records["shared"] < records["union"]).sum())
-            waiting = pa.concat_tables([waiting, _table(records)])
-            while waiting.num_rows > _GROUP_ROWS:
-                writer.write_table(waiting.slice(0, _GROUP_ROWS))
-                waiting = waiting.slice(_GROUP_ROWS)
-        writer.write_table(waiting)
-    return pairs, under
-
-
-def _table(records: Records) -> pa.Table:
-    columns = [np.ascontiguousarray(records[name]) for name in ("a", "b", "shared", "union")]
-    return pa.table([columns[0].astype(np.uint64), columns[1].astype(np.uint64), *columns[2:]], schema=PAIRS)
+def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
+    """Write the table of the pairs whose first row is in a shard; count those whose similarity is under one half."""
+    shard, part = item
+    pairs = part.read()
+    pairs = pairs[np.lexsort((pairs["b"], pairs["a"]))]
+    columns = [np.ascontiguousarray(pairs[name]) for name in ("a", "b", "shared", "union")]
+    arrays = [columns[0].astype(np.uint64), columns[1].astype(np.uint64), *columns[2:]]
+    with set_aside(shard.output(out), scratch) as aside:
+        pq.write_table(pa.table(arrays, schema=PAIRS), aside, compression="zstd")
+    return int((2 * columns[2] < columns[3]).sum())
 
 
 STAGE = Stage(
@@ -213,6 +297,6 @@ STAGE = Stage(
     shape="corpus",
     reads=("documents", "groups", "keys"),
     writes="pairs",
-    version=1,
+    version=2,
     libraries=("numpy",),
 )

@@ -159,7 +159,6 @@ def digests(journey: Journey) -> dict[str, str]:
             files = sorted(home.glob(f"{shard.source}/{shard.name}*.parquet"))
             place = f"{shard.source}/{shard.name.split('-')[0]}"
             parts += [f"{place} {content(pq.read_table(path))}" for path in files]
-        parts += [content(pq.read_table(path)) for path in sorted(home.glob("pairs*.parquet"))]
         parts += [
             hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(home.glob("*"))

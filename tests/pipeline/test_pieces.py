@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.errors import ContractError, DataError
-from kakehi.pipeline.pieces import Kind, Spread, counted_in, read_pieces, write_pieces
+from kakehi.pipeline.pieces import Kind, Spread, noted_in, read_pieces, read_tails, write_pieces
 
 DTYPE = np.dtype([("key", "<u8"), ("row", "<u4")])
 KIND = Kind(7, 3, DTYPE)
@@ -17,7 +18,7 @@ def records(*keys: int) -> np.ndarray:
 
 
 def written(path: Path, *keys: int) -> Path:
-    write_pieces(path, Spread(records(*keys), np.array(keys, np.int64) % 3, 5), KIND)
+    write_pieces(path, Spread(records(*keys), np.array(keys, np.int64) % 3, (5, 6)), KIND)
     return path
 
 
@@ -33,21 +34,65 @@ def test_a_partition_is_read_from_every_file_in_order(tmp_path):
 def test_layout_is_as_documented(tmp_path):
     """A reader of its own finds the records by the header and the table."""
     blob = written(tmp_path / "a", 1, 2, 4).read_bytes()
-    assert blob[:8] == b"kakehiS1"
-    source, partitions, count, counted = np.frombuffer(blob, "<u8", 4, 8).tolist()
-    assert (source, partitions, count, counted) == (7, 3, 3, 5)
-    starts = np.frombuffer(blob, "<u8", 8, 48)[::2].tolist()
+    assert blob[:8] == b"kakehiS2"
+    assert np.frombuffer(blob, "<u8", 5, 8).tolist() == [7, 3, 3, 5, 6]
+    starts = np.frombuffer(blob, "<u8", 12, 56)[::3].tolist()
     assert starts == [0, 0, 2, 3]
-    assert np.frombuffer(blob, DTYPE, 3, 48 + 4 * 16).tolist() == [(1, 0), (4, 2), (2, 1)]
+    assert np.frombuffer(blob, DTYPE, 3, 56 + 4 * 24).tolist() == [(1, 0), (4, 2), (2, 1)]
+    assert len(blob) == 56 + 4 * 24 + 3 * DTYPE.itemsize
+
+
+TAILED = KIND._replace(tailed=True)
+
+
+def tailed(path: Path) -> Path:
+    """Write three records and their texts: the first and the third are in partition 1."""
+    tails = pa.array(["あ", "い", "うえ"], pa.large_string())
+    write_pieces(path, Spread(records(1, 2, 4), np.array([1, 2, 1]), tails=tails), TAILED)
+    return path
+
+
+def test_tails_lie_behind_the_records(tmp_path):
+    """By partition, as the records; each is found by its place."""
+    path = tailed(tmp_path / "a")
+    assert path.read_bytes().endswith("あうえい".encode())
+    assert noted_in(path, TAILED) == (3, (0, 0))
+    assert noted_in(path, KIND) is None
+    assert read_tails(path, 1, DTYPE, np.array([0, 1])).to_pylist() == ["あ", "うえ"]
+    assert read_tails(path, 1, DTYPE, np.array([1])).to_pylist() == ["うえ"]
+    assert read_tails(path, 2, DTYPE, np.array([0])).to_pylist() == ["い"]
+    assert read_tails(path, 0, DTYPE, np.array([], np.int64)).to_pylist() == []
+
+
+@pytest.mark.parametrize("change", [-1, -60])
+def test_a_changed_tail_is_seen(tmp_path, change):
+    """Its text or its mark, when it is read: the file is taken away."""
+    path = tailed(tmp_path / "a")
+    blob = bytearray(path.read_bytes())
+    blob[change] ^= 1
+    path.write_bytes(blob)
+    with pytest.raises(DataError, match="gone, or other bytes"):
+        read_tails(path, 2 if change == -1 else 1, DTYPE, np.array([0]))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("left", [1, 12, 40])
+def test_cut_tails_do_not_count(tmp_path, left):
+    """Nor can they be read."""
+    path = tailed(tmp_path / "a")
+    path.write_bytes(path.read_bytes()[:-left])
+    assert noted_in(path, TAILED) is None
+    with pytest.raises(DataError, match="gone, or other bytes"):
+        read_tails(path, 2, DTYPE, np.array([0]))
 
 
 @pytest.mark.parametrize("kind", [KIND._replace(source=8), KIND._replace(partitions=4)])
 def test_a_file_of_something_else_does_not_count(tmp_path, kind):
     """What another run with other groups or partitions left is no file of this one."""
     path = written(tmp_path / "a", 1, 2)
-    assert counted_in(path, KIND) == 5
-    assert counted_in(path, kind) is None
-    assert counted_in(tmp_path / "none", KIND) is None
+    assert noted_in(path, KIND) == (2, (5, 6))
+    assert noted_in(path, kind) is None
+    assert noted_in(tmp_path / "none", KIND) is None
 
 
 @pytest.mark.parametrize("place", [0, 8, 25, 41, 60, 100])
@@ -57,7 +102,7 @@ def test_a_changed_byte_in_header_or_table_is_seen(tmp_path, place):
     blob = bytearray(path.read_bytes())
     blob[place] ^= 1
     path.write_bytes(blob)
-    assert counted_in(path, KIND) is None
+    assert noted_in(path, KIND) is None
 
 
 @pytest.mark.parametrize("left", [0, 20, 47, 100, 130])
@@ -65,7 +110,7 @@ def test_a_cut_file_is_seen(tmp_path, left):
     """In header, table or records; and reading it names it and takes it away."""
     path = written(tmp_path / "a", 1, 2, 4)
     path.write_bytes(path.read_bytes()[:left])
-    assert counted_in(path, KIND) is None
+    assert noted_in(path, KIND) is None
     with pytest.raises(DataError, match=r"a: gone, or other bytes than were written\nhint: run again"):
         read_pieces([path], 2, DTYPE)
     assert not path.exists()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError
 from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.pieces import Spread
-from kakehi.pipeline.shuffle import Part, gather, numbered, partitions_for, scatter, shard_groups
+from kakehi.pipeline.shuffle import Part, Shuffles, numbered, partitions_for, shard_groups
 
 # distributed warns of its own making while a cluster is closed.
 pytestmark = pytest.mark.filterwarnings(
@@ -47,20 +48,15 @@ def spread(keys: list[int], *, parts: int, made: Path | None = None) -> Spread:
     if 98 in keys:
         raise KeyError("98")
     records = np.array(list(zip(keys, range(len(keys)), strict=True)), DTYPE)
-    return Spread(records, np.array(keys, np.int64) % parts, len(keys))
+    return Spread(records, np.array(keys, np.int64) % parts, (len(keys), 1))
 
 
 def scattered(
     engine: Engine, folder: Path, sources: dict[str, list[int]], parts: int, made: Path | None = None
 ):
-    return scatter(
-        sources,
-        partial(spread, parts=parts, made=made),
-        engine=engine,
-        stage="test",
-        folder=folder,
-        partitions=numbered(parts),
-        dtype=DTYPE,
+    shuffles = Shuffles(stage="test", engine=engine, scratch=folder.parent)
+    return shuffles.scatter(
+        folder.name, sources, partial(spread, parts=parts, made=made), numbered(parts), DTYPE
     )
 
 
@@ -74,8 +70,9 @@ def rows_by_key(part: Part) -> dict[int, list[int]]:
 def through(engine: Engine, folder: Path, sources: dict[str, list[int]], parts: int) -> dict[int, list[int]]:
     """Shuffle and merge: each key's rows, in the order in which they arrive."""
     files = scattered(engine, folder, sources, parts)
-    assert files.counted == sum(map(len, sources.values()))
-    found = gather(files.parts, rows_by_key, engine=engine, stage="test")
+    total = sum(map(len, sources.values()))
+    assert (files.records, files.counted) == (total, (total, len(sources)))
+    found = Shuffles(stage="test", engine=engine, scratch=folder).gather(files.parts, rows_by_key)
     merged = {key: rows for one in found for key, rows in one.items()}
     assert len(merged) == sum(map(len, found))  # no key is in two partitions
     return merged
@@ -141,6 +138,48 @@ def test_failures_are_one_error_with_names(engine, tmp_path):
         scattered(engine, tmp_path, {"odd": [98]}, 2)
 
 
+def test_blocks_cut_a_partition_between_sources(tmp_path):
+    """As many records as are asked for, or those of one source; all of them, in order."""
+    files = scattered(
+        Inline(), tmp_path, {str(n): [0] * size for n, size in enumerate([3, 0, 2, 9, 1, 1])}, 2
+    )
+    assert files.records == 16
+    part = files.parts["partition 0 of 2"]
+    assert [len(block.read()) for block in part.blocks(5)] == [5, 9, 2]
+    assert [len(block.read()) for block in part.blocks(100)] == [16]
+    assert [len(block.read()) for block in files.parts["partition 1 of 2"].blocks(5)] == [0]
+    assert np.concatenate([block.read() for block in part.blocks(1)]).tolist() == part.read().tolist()
+    nothing = scattered(Inline(), tmp_path / "none", {}, 1).parts["partition 0 of 1"]
+    assert [len(block.read()) for block in nothing.blocks(5)] == [0]
+
+
+TEXTS = ["", "あ", "筧の水", "a" * 1000, "\n", "𠮷野家"]
+
+
+def texts_of(numbers: list[int], *, parts: int) -> Spread:
+    """Give each number a text."""
+    records = np.array(list(zip(numbers, range(len(numbers)), strict=True)), DTYPE)
+    tails = pa.array([f"{number}{TEXTS[number % 6]}" for number in numbers], pa.large_string())
+    return Spread(records, np.array(numbers, np.int64) % parts, tails=tails)
+
+
+@given(st.lists(st.lists(st.integers(0, 40), max_size=12), max_size=4), st.integers(1, 7), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_texts_arrive_with_their_records(keys, parts, step):
+    """All of them, or those that are asked for: in the order of the records."""
+    sources = {str(number): found for number, found in enumerate(keys)}
+    with tempfile.TemporaryDirectory() as folder:
+        shuffles = Shuffles(stage="test", engine=Inline(), scratch=Path(folder))
+        spread = partial(texts_of, parts=parts)
+        files = shuffles.scatter("texts", sources, spread, numbered(parts), DTYPE, tailed=True)
+        for part in files.parts.values():
+            every = part.read()
+            records, texts = part.tails(lambda found: found["row"] % step == 0)
+            assert records.tolist() == every[every["row"] % step == 0].tolist()
+            assert list(texts) == [f"{key}{TEXTS[key % 6]}" for key in records["key"].tolist()]
+            assert part.size == len(every)
+
+
 def refuse(part: Part) -> None:
     raise DataError(f"got {len(part.read())}")
 
@@ -149,7 +188,7 @@ def test_gather_names_the_partition(engine, tmp_path):
     """What fails at one says which."""
     files = scattered(engine, tmp_path, {"a": [1, 2, 3]}, 2)
     with pytest.raises(DataError, match=r"test: partition 0 of 2: got 1\ntest: partition 1 of 2: got 2"):
-        gather(files.parts, refuse, engine=engine, stage="test")
+        Shuffles(stage="test", engine=engine, scratch=tmp_path).gather(files.parts, refuse)
 
 
 def test_partitions_follow_memory():

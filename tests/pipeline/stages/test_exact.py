@@ -85,7 +85,7 @@ def test_grouping_keeps_within_the_memory_it_is_given(tmp_path, copies):
     write_pieces(tmp_path / "0.records", Spread(records, np.zeros(count, np.int64)), kind)
     del records
     tracemalloc.start()
-    spread = _group(Part(tmp_path, 1, 0, _HASHED), first=[0])
+    spread = _group(Part(tmp_path, range(1), 0, _HASHED), first=[0])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(spread.records) == (count if copies > 1 else 0)

@@ -1,10 +1,12 @@
 """pair: candidates are measured on their texts; equal texts are one."""
 
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.pieces import Kind, Spread, write_pieces
 from kakehi.pipeline.schemas import ROW_BITS
+from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.stages.exact import exact
-from kakehi.pipeline.stages.pair import pair
+from kakehi.pipeline.stages.pair import _FOUND, _TEXT, _TEXT_BYTES, _verify, pair
 from kakehi.pipeline.stages.sign import sign
 
 # distributed warns of its own making while a cluster is closed.
@@ -34,10 +38,15 @@ def pairs(make, root, *shards):
         groups = pq.read_table(first.output(root / "groups")).combine_chunks().to_batches() or [None]
         named = {"groups": groups[0]} if groups[0] is not None else {"groups": _no_groups()}
         made.append(make.shard(root / "b", i, documents=batch, keys=sign(batch), **named))
-    out = root / "out"
-    out.mkdir()
-    counts = pair(make.inputs(*made), out, Inline())
-    return pq.read_table(out / "pairs.parquet").to_pylist(), counts
+    counts = pair(make.inputs(*made), root / "out", Inline())
+    return tables(made, root / "out"), counts
+
+
+def tables(shards, out):
+    """Read the tables shard after shard; each has the pairs whose first row is its own."""
+    read = [pq.read_table(shard.output(out)).to_pylist() for shard in shards]
+    assert all(row["a"] >> ROW_BITS == i for i, rows in enumerate(read) for row in rows)
+    return [row for rows in read for row in rows]
 
 
 def _no_groups():
@@ -69,7 +78,16 @@ def test_strangers_are_no_pair(make, tmp_path):
 
 def test_no_rows(make, tmp_path):
     """Empty shards give an empty table of the same columns."""
-    assert pairs(make, tmp_path, []) == ([], {"candidates": 0, "buckets_cut": 0, "candidates_under_half": 0})
+    nothing = [
+        "candidates",
+        "candidates_under_half",
+        "buckets_cut",
+        "pairs_cut",
+        "texts_moved",
+        "text_bytes_moved",
+    ]
+    assert pairs(make, tmp_path / "1", []) == ([], dict.fromkeys(nothing, 0))
+    assert pairs(make, tmp_path / "2") == ([], dict.fromkeys(nothing, 0))
 
 
 def slowly(batches, keys, bands, max_bucket):
@@ -82,7 +100,7 @@ def slowly(batches, keys, bands, max_bucket):
     firsts = {}
     for row, text, own in rows:
         firsts.setdefault(text, (row, own))
-    found, cut = set(), 0
+    found, cut, left_out = set(), 0, 0
     text_of = {row: text for row, text, _ in rows}
     for band in range(bands):
         buckets = {}
@@ -91,11 +109,15 @@ def slowly(batches, keys, bands, max_bucket):
         for members in map(sorted, buckets.values()):
             whole = len(members) <= max_bucket
             cut += not whole
+            left_out += 0 if whole else (len(members) - 1) * (len(members) - 2) // 2
             found |= (
                 set(combinations(members, 2)) if whole else {(members[0], other) for other in members[1:]}
             )
     measured = [(a, b, shingles(text_of[a]), shingles(text_of[b])) for a, b in sorted(found)]
-    return [{"a": a, "b": b, "shared": len(x & y), "union": len(x | y)} for a, b, x, y in measured], cut
+    return [{"a": a, "b": b, "shared": len(x & y), "union": len(x | y)} for a, b, x, y in measured], (
+        cut,
+        left_out,
+    )
 
 
 def keyed(make, root, shards, bands):
@@ -120,7 +142,7 @@ def keyed(make, root, shards, bands):
 
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), max_size=8), max_size=4),
-    st.sampled_from([64, 3000, 1 << 16, 4 << 30]),
+    st.sampled_from([3000, 1 << 16, 4 << 30]),
     st.sampled_from([2, 4, 64]),
 )
 @settings(max_examples=30, deadline=None)
@@ -132,11 +154,19 @@ def test_pairs_are_those_of_the_slow_way(make, shards, memory, max_bucket):
         made, batches, keys = keyed(make, root, shards, bands)
         inputs = replace(make.inputs(*made), bytes_per_worker=memory)
         counts = pair(inputs, root, Inline(), bands=bands, max_bucket=max_bucket)
-        found = pq.read_table(root / "pairs.parquet").to_pylist()
+        found = tables(made, root)
     wanted, cut = slowly(batches, keys, bands, max_bucket)
     assert found == wanted
     under = sum(2 * row["shared"] < row["union"] for row in wanted)
-    assert counts == {"candidates": len(wanted), "buckets_cut": cut, "candidates_under_half": under}
+    assert (counts["candidates"], counts["candidates_under_half"]) == (len(wanted), under)
+    assert (counts["buckets_cut"], counts["pairs_cut"]) == cut
+    involved = {row[name] for row in wanted for name in ("a", "b")}
+    assert len(involved) <= counts["texts_moved"] <= 2 * len(wanted)
+    if memory == 4 << 30:  # one partition: each text goes there once
+        assert counts["texts_moved"] == len(involved)
+        texts = [batch.column("text").to_pylist() for batch in batches]
+        bytes_ = [len(texts[row >> ROW_BITS][row & ((1 << ROW_BITS) - 1)].encode()) for row in involved]
+        assert counts["text_bytes_moved"] == sum(bytes_)
 
 
 def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
@@ -147,20 +177,48 @@ def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
     files = [tmp_path / name for name in ("inline", "dask", "again")]
     with Dask(workers=2, bytes_per_worker=400 << 20) as cluster:
         for file, engine in zip(files, (Inline(), cluster, Inline()), strict=True):
-            file.mkdir()
             pair(inputs, file, engine, bands=3)
             for left in sorted(inputs.scratch.rglob("*.records"))[:: 2 if file.name == "dask" else 1]:
                 left.unlink()
-    assert len({(file / "pairs.parquet").read_bytes() for file in files}) == 1
+    for shard in made:
+        assert len({shard.output(file).read_bytes() for file in files}) == 1
 
 
-def test_row_groups_are_those_of_one_write(make, tmp_path, monkeypatch):
-    """Written as it comes, the file is byte for byte that of a table written at once."""
-    monkeypatch.setattr("kakehi.pipeline.stages.pair._GROUP_ROWS", 7)
-    shards = [[(number, number % 3) for number in range(start, start + 9)] for start in (0, 5, 11)]
-    made, _, _ = keyed(make, tmp_path, shards, 3)
-    pair(make.inputs(*made), tmp_path, Inline(), bands=3)
-    table = pq.read_table(tmp_path / "pairs.parquet")
-    assert table.num_rows > 21
-    pq.write_table(table, tmp_path / "at-once", compression="zstd", row_group_size=7)
-    assert (tmp_path / "at-once").read_bytes() == (tmp_path / "pairs.parquet").read_bytes()
+def test_pairs_of_one_leader_are_verified_in_several_partitions(make, tmp_path, monkeypatch):
+    """Where it leads very many; the tables are the same, and only its own text is moved more than once."""
+    made, _, _ = keyed(make, tmp_path, [[(number, 0) for number in range(12)]], 3)
+    inputs = replace(make.inputs(*made), bytes_per_worker=4096)
+    found = []
+    for many in (1 << 16, 1):
+        monkeypatch.setattr("kakehi.pipeline.stages.pair._MANY", many)
+        scratch = inputs.scratch / str(many)
+        counts = pair(replace(inputs, scratch=scratch), tmp_path / str(many), Inline(), bands=3)
+        found.append((tables(made, tmp_path / str(many)), counts["texts_moved"]))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] < found[1][1]
+
+
+@pytest.mark.parametrize("letter", ["a", "あ"])
+def test_verifying_keeps_within_the_memory_it_is_given(tmp_path, letter):
+    """What a byte of text takes at the peak is what blocks of pairs are counted by."""
+    count, size = 64, 60_000 // len(letter.encode())
+    rng = np.random.default_rng(1)
+    texts = ["".join(chr(ord(letter) + step) for step in rng.integers(0, 20, size)) for _ in range(count)]
+    rows = np.zeros(count, _TEXT)
+    rows["row"], rows["size"] = np.arange(count), [len(text.encode()) for text in texts]
+    pairs = np.zeros(count - 1, _FOUND)
+    pairs["b"] = np.arange(1, count)
+    one = np.zeros(count, np.int64)
+    tails = pa.array(texts, pa.large_string())
+    write_pieces(tmp_path / "a" / "0.records", Spread(pairs, one[1:]), Kind(1, 1, _FOUND))
+    write_pieces(tmp_path / "b" / "0.records", Spread(rows, one, tails=tails), Kind(1, 1, _TEXT, tailed=True))
+    parts = Part(tmp_path / "a", range(1), 0, _FOUND), Part(tmp_path / "b", range(1), 0, _TEXT)
+    total, found = int(rows["size"].sum()), {}
+    for share in (1, 4):
+        tracemalloc.start()
+        spread = _verify(parts, ngram=5, memory=2 * total * _TEXT_BYTES // share)
+        peak = tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes()
+        tracemalloc.stop()
+        assert peak <= total * _TEXT_BYTES // share + (1 << 20)
+        found[share] = spread.records[np.argsort(spread.records["b"])].tolist()
+    assert found[1] == found[4]

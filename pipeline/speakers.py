@@ -1,0 +1,201 @@
+"""Speakers: the best member without objection of each group of equal texts, as `keep` looks for them.
+
+Consecutive shards are a *home* together: of their rows, and of the groups that begin in them. Every home bids for the
+groups it has members of, with its best; the group's home takes the best of the bids. So a group of millions costs its
+home one record a bidder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from kakehi.pipeline.inputs import ShardTables
+from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.schemas import ID, ROW_BITS, rows_of
+from kakehi.pipeline.shuffle import Part
+
+Int64N = npt.NDArray[np.int64]
+Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 1]: ranks, the last of them the row
+BoolN = npt.NDArray[np.bool_]
+
+
+class SourceOrder(BaseModel):
+    """Prefer documents of the sources named first; sources not named come last."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    source: list[str]
+
+
+Preference = Literal["longest", "earliest", "latest"] | SourceOrder
+
+
+class Home(NamedTuple):
+    """Consecutive shards, and the bids for the groups that begin in them."""
+
+    shards: tuple[ShardTables, ...]
+    bids: Part
+
+
+class Members(NamedTuple):
+    """The rows of some shards: group and its size, whether nothing objects, and who they are, a record each."""
+
+    group: npt.NDArray[np.uint64]
+    size: npt.NDArray[np.uint32]
+    free: BoolN
+    who: Records
+
+    @property
+    def row(self) -> Int64N:
+        """Number them."""
+        return row_of(self.who)
+
+
+class Homes(NamedTuple):
+    """Where rows are at home, and what decides between them."""
+
+    first: tuple[int, ...]  # ordinal of each home's first shard
+    priority: tuple[Preference, ...]
+
+    @property
+    def who(self) -> list[tuple[Any, ...]]:
+        """The fields that say who a document is."""
+        return [("rank", "<i8", (len(self.priority) + 1,)), ("id", "V16")]
+
+    @property
+    def bid(self) -> np.dtype[Any]:
+        """A group and who speaks for it."""
+        return np.dtype([("group", "<u8"), ("who", self.who)])
+
+    def of(self, rows: npt.NDArray[Any]) -> Int64N:
+        """Number the homes of rows."""
+        ordinal = (rows >> rows.dtype.type(ROW_BITS)).astype(np.int64)
+        return np.searchsorted(self.first, ordinal, side="right") - 1
+
+
+def row_of(who: Records) -> Int64N:
+    """Number the rows of documents: the last of their ranks."""
+    found: Int64N = np.ascontiguousarray(who["rank"][:, -1])
+    return found
+
+
+def read_members(shards: Sequence[ShardTables], homes: Homes) -> Members:
+    """Read the rows of some shards."""
+    read = [_members_of(shard, homes) for shard in shards]
+    return Members(*(np.concatenate(columns) for columns in zip(*read, strict=True)))
+
+
+def bid(shards: Sequence[ShardTables], *, homes: Homes) -> Spread:
+    """Give, for each group of several that has a member here without objection, the best of them."""
+    members = read_members(shards, homes)
+    several = members.free & (members.size > 1)
+    best = _best(_bids(members, several, homes))
+    return Spread(best, homes.of(best["group"]))
+
+
+def speakers(home: Home, homes: Homes) -> Records:
+    """Give the groups that begin in this home, in order, with the best member without objection of each.
+
+    Pieces of bids are read one after another: memory goes by the rows of the home, not by the bids.
+    """
+    members = read_members(home.shards, homes)
+    alone = _bids(members, members.free & (members.size == 1), homes)
+    del members
+    best = np.empty(0, homes.bid)
+    for piece in home.bids.pieces():
+        best = _best(np.concatenate([best, piece]))
+    both = np.concatenate([alone, best])
+    return both[np.argsort(both["group"], kind="stable")]
+
+
+def find(groups: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> tuple[Int64N, BoolN]:
+    """Give the place of each wanted group among the ordered groups, and whether it is there at all."""
+    if not len(groups):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+    place = np.minimum(np.searchsorted(groups, wanted), len(groups) - 1)
+    return place, groups[place] == wanted
+
+
+def by_rank(ranks: Int64NK) -> Int64N:
+    """Give the order from the best to the worst."""
+    return np.lexsort(ranks.T[::-1])
+
+
+def is_worse(one: Int64NK, other: Int64NK) -> BoolN:
+    """Tell for each pair of ranks, which are never equal, whether the first is the worse."""
+    first = (one != other).argmax(axis=1)
+    every = np.arange(len(one))
+    worse: BoolN = one[every, first] > other[every, first]
+    return worse
+
+
+def _members_of(shard: ShardTables, homes: Homes) -> Members:
+    who = np.empty(shard.rows, np.dtype(homes.who))
+    for place, preference in enumerate(homes.priority):
+        who["rank"][:, place] = _key(shard, preference)
+    who["rank"][:, -1] = rows_of(shard.ordinal, shard.rows)
+    who["id"] = _ids(shard)
+    kept = [
+        batch.column("kept").to_numpy(zero_copy_only=False) for batch in shard.batches("documents", "verdict")
+    ]
+    return Members(
+        shard.column("groups", "group").to_numpy(),
+        shard.column("groups", "group_size").to_numpy(),
+        np.concatenate([np.zeros(0, bool), *kept]),
+        who,
+    )
+
+
+def _ids(shard: ShardTables) -> npt.NDArray[np.void]:
+    column = shard.column("documents", "id").combine_chunks()
+    [_, content] = column.buffers()
+    width = ID.byte_width
+    return np.frombuffer(content or b"", f"V{width}", len(column), column.offset * width)
+
+
+def _bids(members: Members, chosen: BoolN, homes: Homes) -> Records:
+    bids = np.empty(int(chosen.sum()), homes.bid)
+    bids["group"], bids["who"] = members.group[chosen], members.who[chosen]
+    return bids
+
+
+def _best(bids: Records) -> Records:
+    """Give the best bid of each group, by group."""
+    order = np.lexsort((*bids["who"]["rank"].T[::-1], bids["group"]))
+    groups = bids["group"][order]
+    new = np.ones(len(groups), bool)
+    new[1:] = groups[1:] != groups[:-1]
+    return bids[order[new]]
+
+
+#: Of documents without a readable date.
+_NEVER: Final = np.iinfo(np.int64).max
+
+
+def _key(shard: ShardTables, preference: Preference) -> Int64N:
+    """Give a number for each row: the lower is preferred."""
+    if isinstance(preference, SourceOrder):
+        named = preference.source
+        place = named.index(shard.source) if shard.source in named else len(named)
+        return np.full(shard.rows, place, np.int64)
+    if preference == "longest":
+        return -shard.column("documents", "characters").to_numpy()
+    seconds = np.array([_second(day) for day in _dates(shard.column("documents", "fetched"))], np.int64)
+    return seconds if preference == "earliest" else np.where(seconds == _NEVER, _NEVER, -seconds)
+
+
+def _dates(column: pa.ChunkedArray) -> Iterable[str | None]:
+    for chunk in column.chunks:
+        yield from chunk.to_pylist()
+
+
+def _second(date: str | None) -> int:
+    try:
+        return int(np.datetime64((date or "").rstrip("Z"), "s").astype(np.int64)) if date else int(_NEVER)
+    except ValueError:
+        return int(_NEVER)
