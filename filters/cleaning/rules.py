@@ -316,3 +316,30 @@ RULES: Final[tuple[Rule, ...]] = (
         moves=(Move(Act.GAP, "\t\n "),),
     ),
 )
+
+#: What peers or Unicode's other forms change and no rule below level `key` does: characters, and why they stay.
+KEPT: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("2010〜2020年", "10:00~12:00", "/~x", "3∼4"), "tildes and wave dashes: ranges, paths, home folders"),
+    (
+        ("ー", "―", "—", "–", "‐", "‑", "−", "-", "─", "一"),
+        "a long vowel, dashes, hyphens, a minus, a line, a one",
+    ),
+    (("ウェーーーイ", "――そう", "すごーい", "wwww", "！！！！"), "repetition: a voice, not a slip"),
+    (("ア・イ", "a·b", "•"), "middle dots"),
+    (("“引用”", "‘a’", "it’s", '"', "'", "`", "«»", "〝〟", "「『」』"), "quotation marks"),
+    (("々", "〻", "ゝゞ", "ヽヾ", "〱〲〳〴〵"), "iteration marks"),
+    (("゛", "゜", "か\u309a", "あ\u3099"), "voiced marks alone, or where no composed kana exists"),
+    (("①⑩㉑⑴⒈", "㈱㍿㊙🈁", "㍻㋿", "㌔㌢㌫", "℃㎡㎏℡№㏍™", "½²3½", "Ⅲⅲ"), "one character each in print"),
+    (("ゟヿ", "ﬁ", "…‥", "´¨￣"), "ligatures, leaders, accents with a width"),
+    (
+        ("神\ufa19", "塚\ufa10", "﨑", "髙", "羽\ufa1e", "欄\uf91d", "侮\ufa30", "侻\U0002f805"),
+        "variants of names",
+    ),
+    (("辻\U000e0100", "葛\U000e0101", "❤\ufe0f", "≩\ufe00"), "variation selectors"),
+    (("！？，．：；（）［］｛｝＜＞", "マリー＝アントワネット", "¥￥"), "typography of Japanese width"),
+    (
+        ("𠮷野家", "叱𠮟", "👨\u200d👩\u200d👧", "\u0646\u200c\u0647"),
+        "characters outside the first plane, emoji, joined letters",
+    ),
+    (("バス", "パス", "ハス", "ガラス", "カラス", "ハハとパパとババ", "がぱヷヺ"), "dakuten, at every level"),
+)

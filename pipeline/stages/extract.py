@@ -90,6 +90,6 @@ STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
-    version=1,
+    version=2,
     libraries=("fastwarc", "resiliparse", "xxhash"),
 )

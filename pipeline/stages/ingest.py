@@ -59,6 +59,6 @@ STAGE = Stage(
     run=ingest,
     shape="source",
     writes="documents",
-    version=1,
+    version=2,
     libraries=("xxhash",),
 )

@@ -66,4 +66,7 @@ def test_differences_of_version_library_upstream_and_shards() -> None:
 def test_versions_know_the_interpreter() -> None:
     """Python counts as a library, by the part of its version that may change what a program does."""
     found = versions(["python", "numpy", "numpy"])
-    assert (set(found), found["python"]) == ({"python", "numpy"}, "{0}.{1}".format(*sys.version_info))
+    assert (set(found), found["python"]) == (
+        {"python", "numpy"},
+        f"{sys.version_info.major}.{sys.version_info.minor}",
+    )
