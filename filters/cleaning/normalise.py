@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from kakehi.filters.cleaning.canonical import compose
-from kakehi.filters.cleaning.rewriting import CANONICAL, rewrite
+from kakehi.filters.cleaning.rewriting import rewrite
 from kakehi.filters.cleaning.rules import LEVELS, RULES, Level, rules_of
 from kakehi.filters.cleaning.tables import tables
-from kakehi.filters.texts import BoolN, Int64M, Texts, column_of, view
+from kakehi.filters.texts import BoolN, Texts, column_of, view
 
 
 class Settled(NamedTuple):
@@ -54,31 +54,35 @@ def settle(column: pa.Array, level: Level, without: Collection[str] = ()) -> Set
         raise ValueError(f"normalise: level {level!r} has no rule {unknown[0]!r} to leave out")
     texts, unordered, fired = _rewritten(column, level, frozenset(without))
     if unordered.any():
-        texts = _with_composed(texts, column, unordered, level, fired)
-    counts = {rule.name: int(count) for rule, count in zip(RULES, fired, strict=True) if count}
-    return Settled(texts, counts)
+        texts, composed = _with_composed(texts, column, unordered, level)
+        fired["canonical"] = fired.get("canonical", 0) + composed
+    return Settled(texts, {rule.name: fired[rule.name] for rule in RULES if fired.get(rule.name)})
 
 
 def _rewritten(
     column: pa.Array, level: Level, without: frozenset[str]
-) -> tuple[pa.LargeStringArray, BoolN, Int64M]:
-    texts = view(column)
+) -> tuple[pa.LargeStringArray, BoolN, dict[str, int]]:
+    texts, table = view(column), tables(level, without)
     tidy = level != "archive" and "layout" not in without
-    bytes_, offsets, unordered, fired = rewrite(texts.bytes_, texts.offsets, tables(level, without), tidy)
-    return column_of(Texts(bytes_[: offsets[-1]], offsets)), unordered, fired
+    bytes_, offsets, unordered, fired = rewrite(
+        texts.bytes_, texts.offsets, table.acts, table.becomes, table.voiced, table.half_voiced, tidy
+    )
+    by_rule = np.bincount(table.rules, fired, len(RULES))
+    names = {rule.name: int(count) for rule, count in zip(RULES, by_rule, strict=True)}
+    return column_of(Texts(bytes_[: offsets[-1]], offsets)), unordered, names
 
 
 def _with_composed(
-    texts: pa.LargeStringArray, column: pa.Array, unordered: BoolN, level: Level, fired: Int64M
-) -> pa.LargeStringArray:
-    """Compose and order combining marks in the marked rows."""
+    texts: pa.LargeStringArray, column: pa.Array, unordered: BoolN, level: Level
+) -> tuple[pa.LargeStringArray, int]:
+    """Compose and order combining marks in the marked rows; return all texts, and how many changed."""
     rows = np.flatnonzero(unordered)
     marked = texts.take(rows)
     if level == "key":  # marks first: İ has no lower letter, I has, and I with a dot above is İ
         marked = _rewritten(normalise(column.take(rows), "training"), level, frozenset())[0]
     before = marked.to_pylist()
     after = [compose(text) for text in before]
-    fired[CANONICAL] += sum(a != b for a, b in zip(after, before, strict=True))
     where = np.arange(len(texts))
     where[rows] = len(texts) + np.arange(len(rows))
-    return pa.concat_arrays([texts, pa.array(after, pa.large_string())]).take(pa.array(where))
+    settled = pa.concat_arrays([texts, pa.array(after, pa.large_string())]).take(pa.array(where))
+    return settled, sum(a != b for a, b in zip(after, before, strict=True))
