@@ -52,16 +52,21 @@ def settle(column: pa.Array, level: Level, without: Collection[str] = ()) -> Set
     unknown = sorted(set(without) - {rule.name for rule in rules_of(level)})
     if unknown:
         raise ValueError(f"normalise: level {level!r} has no rule {unknown[0]!r} to leave out")
-    texts, unordered, fired = _rewritten(column, level, frozenset(without))
+    left_out = frozenset(without)
+    texts, unordered, fired = _rewritten(column, level, left_out)
     if unordered.any():
-        texts, composed = _with_composed(texts, column, unordered, level)
-        fired["canonical"] = fired.get("canonical", 0) + composed
-    return Settled(texts, {rule.name: fired[rule.name] for rule in RULES if fired.get(rule.name)})
+        rows = pa.array(np.flatnonzero(unordered))
+        fired["canonical"] += sum(compose(text) != text for text in texts.take(rows).to_pylist())
+        where = np.cumsum(unordered) + len(texts) - 1
+        settled = _level_by_level(column.take(rows), level, left_out)
+        texts = pa.concat_arrays([texts, settled]).take(np.where(unordered, where, np.arange(len(texts))))
+    return Settled(texts, {rule: count for rule, count in fired.items() if count})
 
 
 def _rewritten(
     column: pa.Array, level: Level, without: frozenset[str]
 ) -> tuple[pa.LargeStringArray, BoolN, dict[str, int]]:
+    """Do all but composing and ordering combining marks, and say in which rows there are any."""
     texts, table = view(column), tables(level, without)
     tidy = level != "archive" and "layout" not in without
     bytes_, offsets, unordered, fired = rewrite(
@@ -72,17 +77,12 @@ def _rewritten(
     return column_of(Texts(bytes_[: offsets[-1]], offsets)), unordered, names
 
 
-def _with_composed(
-    texts: pa.LargeStringArray, column: pa.Array, unordered: BoolN, level: Level
-) -> tuple[pa.LargeStringArray, int]:
-    """Compose and order combining marks in the marked rows; return all texts, and how many changed."""
-    rows = np.flatnonzero(unordered)
-    marked = texts.take(rows)
-    if level == "key":  # marks first: İ has no lower letter, I has, and I with a dot above is İ
-        marked = _rewritten(normalise(column.take(rows), "training"), level, frozenset())[0]
-    before = marked.to_pylist()
-    after = [compose(text) for text in before]
-    where = np.arange(len(texts))
-    where[rows] = len(texts) + np.arange(len(rows))
-    settled = pa.concat_arrays([texts, pa.array(after, pa.large_string())]).take(pa.array(where))
-    return settled, sum(a != b for a, b in zip(after, before, strict=True))
+def _level_by_level(column: pa.Array, level: Level, without: frozenset[str]) -> pa.LargeStringArray:
+    """Apply one level after the other to rows with combining marks, composing after each.
+
+    In one step ∥ with U+0338 would become ‖ with U+0338, but ∦, the same text in another form, would stay.
+    """
+    for each in LEVELS[: LEVELS.index(level) + 1]:
+        column = _rewritten(column, each, without)[0]
+        column = pa.array([compose(text) for text in column.to_pylist()], pa.large_string())
+    return column

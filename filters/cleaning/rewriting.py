@@ -284,13 +284,13 @@ def _digit_follows(bytes_: UInt8M, i: int, stop: int, acts: UInt8M) -> bool:
 
 @njit(cache=True, nogil=True)
 def _joins(code: int) -> bool:
-    """Tell whether a joiner beside this character can mean something: not beside ASCII, kana, kanji, blanks.
+    """Tell whether a joiner beside this character can mean something: not beside ASCII, signs, kana, kanji, blanks.
 
     Combining marks say yes everywhere, so that ordering them afterwards never changes the answer.
     """
     if code in (0x3099, 0x309A) or 0x302A <= code <= 0x302F:
         return True
-    return code >= 0xA0 and not (0x2000 <= code <= 0x206F or is_wide(code))
+    return code >= 0xC0 and not (0x2000 <= code <= 0x206F or is_wide(code))
 
 
 @njit(cache=True, nogil=True)

@@ -19,6 +19,13 @@ TRAPS = (
     "\ufffd\ufffe\ufdd0\u3099\u309a\u0301\u0323\u0338\u0345\u302a\u0327\ufe0f\U000e0100👩👧❤é\u212a\u212b\u2126\u037e\u1fef\u2adc"
     "\u1100\u1161\u11a8가\u0958\u05d0\u05bc\U00011099\U000110ba\U0001d15e\U0002f800\U0002fffe\U0010ffff"
 )
+# Starters that join what stands before them: Hangul vowels and finals, a few Indic vowels.
+SECONDS = {
+    part
+    for code in range(0x20000)
+    for part in unicodedata.normalize("NFD", chr(code))[1:]
+    if not unicodedata.combining(part)
+}
 japanese = st.text(st.one_of(st.sampled_from(TRAPS), st.sampled_from(TRAPS), st.characters(codec="utf-8")))
 
 
@@ -47,38 +54,18 @@ def is_noncharacter(c):
 
 def training_slowly(text):
     """Do what the kernel does, one regular expression after the other."""
-    text = singletons(archive_without_marks(text))
+    text = archive_slowly(text)
     text = re.sub("[\xad\u200b\u200e\u200f\u2060\ufeff\ufffc\u202a-\u202e\u2066-\u2069]", "", text)
     text = re.sub("[ \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", text)
-    text = half_width(text)
     text = re.sub("[Ａ-Ｚａ-ｚ０-９＂＃＄％＆＇＊＋／＼＠＾＿｀｜]", lambda m: chr(ord(m[0]) - 0xFEE0), text)
     text = text.translate(str.maketrans("～∥－￠￡￢￤", "〜‖−¢£¬¦"))
     text = re.sub("[\u2f00-\u2fd5]", lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = text.translate(
         str.maketrans("⺟⺠⻁⻄⻆⻑⻘⻝⻤⻨⻩⻫⻭⻯⻲⻳", "母民虎西角長青食鬼麦黄斉歯竜亀龟")
     )
-    text = drop_joiners(text)
+    text = half_width(drop_joiners(text))
     text = re.sub("(?<=[0-9])[．，：](?=[0-9])", lambda m: chr(ord(m[0]) - 0xFEE0), text)
     return nfc_safe_slowly(tidy(text))
-
-
-def archive_without_marks(text):
-    """Settle newlines and remove controls."""
-    text = re.sub("\r\n|[\r\v\f\x85\u2028\u2029]", "\n", text)
-    return "".join(
-        c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or is_noncharacter(c))
-    )
-
-
-def singletons(text):
-    """Replace what has another code point as its only canonical spelling, but for ideographs."""
-    return "".join(c if re.match("[\uf900-\ufaff\U0002f800-\U0002fa1f]", c) else single(c) for c in text)
-
-
-def single(c):
-    """Replace one character."""
-    settled = unicodedata.normalize("NFC", c)
-    return settled if len(settled) == 1 and not unicodedata.combining(settled) else c
 
 
 def half_width(text):
@@ -113,7 +100,7 @@ def can_join(c):
     """Tell whether a joiner beside this character can mean something."""
     if unicodedata.combining(c):
         return True
-    return ord(c) >= 0xA0 and not re.match(
+    return ord(c) >= 0xC0 and not re.match(
         "[\u2000-\u206f\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]", c
     )
 
@@ -139,7 +126,7 @@ def key_slowly(text):
         ("‥⋯", "…"),
     ]:
         text = re.sub(f"[{variants}]", one_of_them, text)
-    return nfc_safe_slowly(without_gaps(text))
+    return nfc_safe_slowly(without_gaps(drop_joiners(text)))
 
 
 def lower(c):
@@ -155,7 +142,7 @@ def without_gaps(text):
     pieces = re.split("[ \t\n]+", text)
     out = pieces[0]
     for piece in pieces[1:]:
-        mark = piece[0] in "゛゜" or unicodedata.combining(piece[0]) or joins_before(piece[0])
+        mark = piece[0] in "゛゜" or unicodedata.combining(piece[0]) or piece[0] in SECONDS
         out += piece if not mark and (wide(out[-1]) or wide(piece[0])) else " " + piece
     return out
 
@@ -163,13 +150,6 @@ def without_gaps(text):
 def wide(c):
     """Tell whether a character is of Japanese or Chinese typography."""
     return re.match("[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]", c) is not None
-
-
-def joins_before(c):
-    """Tell whether NFC changes this character or joins it to one before; no such one is Japanese."""
-    return unicodedata.normalize("NFC", c) != c or (
-        unicodedata.normalize("NFD", c) == c and re.match("[\u1161-\u1175\u11a8-\u11c2\u0900-\u0fff]", c)
-    )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
