@@ -5,7 +5,7 @@ from typing import TypeAlias
 import numpy as np
 from numba import njit
 
-from kakehi.filters.cleaning.codepoints import code_at, code_before, is_digit, is_graphic, is_wide, put
+from kakehi.filters.cleaning.codepoints import code_at, code_before, is_digit, is_graphic, is_wide, leaf, put
 from kakehi.filters.cleaning.rules import Act
 from kakehi.filters.cleaning.tables import TABLE_SIZE
 from kakehi.filters.texts import BoolN, Int64M, Int64N1, UInt8M, UInt32M
@@ -102,47 +102,61 @@ def rewrite(
     return out, starts, unordered, fired
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _plain_until(bytes_: UInt8M, start: int, stop: int, acts: UInt8M) -> np.int64:
-    """Return the place of the next character that is not plain.
-
-    One space between ASCII characters and one newline after a plain character are plain too, whatever the level.
-    """
+    """Return the end of a run that can be copied: plain characters, and blanks and newlines that stay as they are."""
     i, first, end = np.uint64(start), np.uint64(start), np.uint64(stop)
     while i < end:
         byte = np.uint64(bytes_[i])
-        while 0xE0 <= byte < 0xF0:  # nearly all of Japanese, so a loop of its own
-            code = (byte << _12) + (np.uint64(bytes_[i + _1]) << _6) + np.uint64(bytes_[i + _2]) - _LEADS
-            if acts[code] != _PLAIN:
-                return np.int64(i)
-            i += _3
-            if i == end:
-                return np.int64(i)
-            byte = np.uint64(bytes_[i])
-        if byte < 0x80:
-            if acts[byte] != _PLAIN and not (
-                i > first
-                and (
-                    (
-                        byte == 0x20
-                        and i + _1 < end
-                        and is_graphic(bytes_[i - _1])
-                        and is_graphic(bytes_[i + _1])
-                    )
-                    or (byte == 0x0A and acts[byte] == _NEWLINE and bytes_[i - _1] != 0x0A)
-                )
-            ):
+        if 0xE0 <= byte < 0xF0:
+            following = _three_bytes_until(bytes_, i, end, acts)
+            if following == i:
+                break
+            i = following
+        elif byte < 0x80:
+            if acts[byte] != _PLAIN and not _stays(bytes_, i, first, end, acts[byte]):
                 break
             i += _1
         else:
-            wide_code, following = code_at(bytes_, np.int64(i))
-            if acts[_slot(wide_code)] != _PLAIN:
+            code, after = code_at(bytes_, np.int64(i))
+            if acts[_slot(code)] != _PLAIN:
                 break
-            i = np.uint64(following)
+            i = np.uint64(after)
+    if i > first and bytes_[i - _1] == 0x20 and acts[0x20] == _BLANK:
+        i -= _1  # one of several, or before a newline: for `_blanks` to tell
     return np.int64(i)
 
 
-@njit(cache=True, nogil=True)
+@leaf
+def _three_bytes_until(bytes_: UInt8M, i: np.uint64, end: np.uint64, acts: UInt8M) -> np.uint64:
+    """Skip plain characters of three bytes: nearly all of Japanese, so a loop of its own."""
+    byte = np.uint64(bytes_[i])
+    while 0xE0 <= byte < 0xF0:
+        code = (byte << _12) + (np.uint64(bytes_[i + _1]) << _6) + np.uint64(bytes_[i + _2]) - _LEADS
+        if acts[code] != _PLAIN:
+            break
+        i += _3
+        if i == end:
+            break
+        byte = np.uint64(bytes_[i])
+    return i
+
+
+@leaf
+def _stays(bytes_: UInt8M, i: np.uint64, first: np.uint64, end: np.uint64, act: int) -> np.bool_ | bool:
+    """Tell whether an ASCII blank or newline, after others of its run, stays as it is, should something plain follow."""
+    if i == first:
+        return False
+    byte, before = bytes_[i], bytes_[i - _1]
+    if act == _NEWLINE:
+        second = before == 0x0A and i - _1 > first and bytes_[i - _2] != 0x0A
+        return byte == 0x0A and before != 0x20 and (before != 0x0A or second)
+    if act == _BLANK:
+        return byte == 0x20 and before != 0x20
+    return act == _GAP and byte == 0x20 and is_graphic(before) and i + _1 < end and is_graphic(bytes_[i + _1])
+
+
+@leaf
 def _copy(bytes_: UInt8M, start: int, stop: int, out: UInt8M, o: int) -> int:
     """Copy bytes and return the place after them."""
     source, target = np.uint64(start), np.uint64(o)
@@ -151,7 +165,7 @@ def _copy(bytes_: UInt8M, start: int, stop: int, out: UInt8M, o: int) -> int:
     return o + stop - start
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _newline(
     bytes_: UInt8M,
     i: int,
@@ -175,7 +189,7 @@ def _newline(
     return i, o + 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _blanks(
     bytes_: UInt8M,
     i: int,
@@ -215,7 +229,7 @@ def _blanks(
     return i, begin + 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _gap(
     bytes_: UInt8M, i: int, stop: int, acts: UInt8M, becomes: UInt32M, out: UInt8M, first: int, o: int
 ) -> tuple[int, int]:
@@ -236,7 +250,7 @@ def _gap(
     return i, o + 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _voice(code: int, alone: int, voiced: UInt32M, out: UInt8M, first: int, o: int, fired: Int64M) -> int:
     """Compose a voiced mark with the kana before it, or write the mark alone; return the place after it."""
     before = code_before(out, first, o)
@@ -245,7 +259,7 @@ def _voice(code: int, alone: int, voiced: UInt32M, out: UInt8M, first: int, o: i
     return put(out, o - 3, whole) if whole else put(out, o, alone)  # kana are three bytes each
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _joiners(
     bytes_: UInt8M,
     i: int,
@@ -272,7 +286,7 @@ def _joiners(
     return i, put(out, o, joiner)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _digit_follows(bytes_: UInt8M, i: int, stop: int, acts: UInt8M) -> bool:
     """Tell whether the next character that will stay is a digit of either width."""
     while i < stop:
@@ -282,7 +296,7 @@ def _digit_follows(bytes_: UInt8M, i: int, stop: int, acts: UInt8M) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _joins(code: int) -> bool:
     """Tell whether a joiner beside this character can mean something: not beside ASCII, signs, kana, kanji, blanks.
 
@@ -293,7 +307,7 @@ def _joins(code: int) -> bool:
     return code >= 0xC0 and not (0x2000 <= code <= 0x206F or is_wide(code))
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _slot(code: int) -> int:
     """Return the place in the tables: above plane 1 noncharacters stand for their like, the rest for a plain one."""
     if code < TABLE_SIZE:
@@ -304,6 +318,6 @@ def _slot(code: int) -> int:
 _SOME_PLAIN = 0x4E00
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _became(code: int, becomes: UInt32M) -> int:
     return int(becomes[code]) if code < TABLE_SIZE else code

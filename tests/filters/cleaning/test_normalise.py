@@ -212,6 +212,32 @@ def test_rows_do_not_touch_each_other(texts):
     assert normalise(column).to_pylist() == [one(text or "") for text in texts]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "∥\u0338 ・",  # ∦ at level archive, so not ‖ with a stroke
+        "é\u200d\u212a\u0327",  # Ķ joins, K does not
+        "・\u200d❤￥\u200dé",  # no joiner beside the kana dot, nor beside · afterwards
+        "I\u0307İ",  # no small letter is İ's alone
+        "J\u030cǰ",  # ǰ has no capital
+        "か \u3099か ﾞか ゛",  # a mark must not join across a space that goes
+        "ｳ\u200c\ufeffﾞ",
+        "ら \u1161 \u0dcf",  # nor these, which are no marks
+        "神 \ufa19 \U0002f800",
+    ],
+)
+def test_what_random_texts_found(text):
+    """Each broke the equation of levels, or the twin, while this was written."""
+    archive, training, key = (one(text, level) for level in LEVELS)
+    assert (archive, training, key) == (archive_slowly(text), training_slowly(text), key_slowly(text))
+    assert (one(archive), one(archive, "key"), one(training, "key"), one(key, "key")) == (
+        training,
+        key,
+        key,
+        key,
+    )
+
+
 @pytest.mark.parametrize("text", [text for texts, _ in KEPT for text in texts])
 @pytest.mark.parametrize("level", ["archive", "training"])
 def test_what_is_kept(text, level):
