@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -33,7 +32,7 @@ def digest(content: bytes) -> str:
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Name the installed versions of distributions; `unicodedata` and `python` stand for the interpreter's."""
+    """Name the installed versions of distributions; `python` stands for the interpreter."""
     return {name: _version(name) for name in sorted(set(distributions))}
 
 
@@ -58,8 +57,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _version(name: str) -> str:
-    if name == "unicodedata":
-        return unicodedata.unidata_version
     if name == "python":
         return f"{sys.version_info.major}.{sys.version_info.minor}"
     return metadata.version(name)

@@ -9,9 +9,12 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_serializer, model_validator
 
-from kakehi.filters.cleaning.normalise import Level, normalise
+from kakehi.filters.cleaning.normalise import settle
+from kakehi.filters.cleaning.rules import rules_of
 from kakehi.pipeline.formats.records import Record, Reject, host_of
+from kakehi.pipeline.reading import nearest
 from kakehi.pipeline.schemas import DOCUMENTS, ID, REJECTS
 from kakehi.pipeline.stage import Rows, Split
 
@@ -23,19 +26,53 @@ BATCH_ROWS: Final = 8192
 Place = tuple[int, int]
 
 
+class Normalisation(BaseModel):
+    """How texts are normalised; the manifest may say the level alone.
+
+    Args:
+        level: `archive` or `training`.
+        without: rules of that level that are switched off.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    level: Literal["archive", "training"] = "training"
+    without: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: object) -> object:
+        return {"level": value} if isinstance(value, str) else value
+
+    @field_validator("without")
+    @classmethod
+    def _known(cls, without: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        level = info.data.get("level", "training")
+        names = [rule.name for rule in rules_of(level)]
+        for name in without:
+            if name not in names:
+                raise ValueError(f"level {level!r} has no rule {name!r}{nearest(name, names)}")
+        return tuple(sorted(set(without)))
+
+    @model_serializer
+    def _short(self) -> str | dict[str, object]:
+        return {"level": self.level, "without": list(self.without)} if self.without else self.level
+
+
 class Collector:
     """Collect documents and rejects of one split, and hand them out as batches.
 
     Args:
         split: whose source and file name go into every row.
-        level: of normalisation.
+        normalisation: of texts and titles.
         rejects: write a row for each, or only count them by reason.
     """
 
-    def __init__(self, split: Split, *, level: Level, rejects: Literal["rows", "counts"]) -> None:
+    def __init__(
+        self, split: Split, *, normalisation: Normalisation, rejects: Literal["rows", "counts"]
+    ) -> None:
         self._split = split
         self._input = split.name
-        self._level: Level = level
+        self._normalisation = normalisation
         self._reject_rows = rejects == "rows"
         self._counts: Counter[str] = Counter()
         self._clear()
@@ -137,8 +174,8 @@ class Collector:
         self._counts.clear()
 
     def _build(self) -> pa.RecordBatch:
-        text = normalise(_strings(self._texts, pa.large_string()), self._level)
-        title = normalise(_strings(self._titles, pa.string()), self._level).cast(pa.string())
+        text = self._normalised(_strings(self._texts, pa.large_string()))
+        title = self._normalised(_strings(self._titles, pa.string())).cast(pa.string())
         filled = pc.not_equal(pc.binary_length(text), 0)
         for index, whole in enumerate(filled.to_pylist()):
             if not whole:
@@ -165,6 +202,12 @@ class Collector:
             ],
             schema=DOCUMENTS,
         )
+
+    def _normalised(self, column: pa.Array) -> pa.LargeStringArray:
+        """Normalise, and count how often each rule fired."""
+        texts, fired = settle(column, self._normalisation.level, self._normalisation.without)
+        self._counts.update({f"normalise/{rule}": count for rule, count in fired.items()})
+        return texts
 
     def _reject_empty(self, row: dict[str, object]) -> None:
         self._count_reject("no_text")

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from kakehi.filters.cleaning.rules import RULES
 from kakehi.filters.signals import Signal, find_family
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.inputs import Inputs, StepSummary
@@ -18,6 +19,7 @@ from kakehi.pipeline.report.summary import (
     CharsetLine,
     Duplicates,
     Gate,
+    NormaliseLine,
     RuleLine,
     SampleGroup,
     SignalLine,
@@ -51,6 +53,7 @@ def collect(inputs: Inputs, engine: Engine, *, samples: int, title: str | None) 
         gate=_gate(inputs, found),
         signals=tuple(_signals(inputs, found)),
         charsets=tuple(_charsets(found)),
+        normalised=tuple(_normalised(inputs)),
         duplicates=_duplicates(inputs, samples),
         tokenizers=tuple(_tokenizers(inputs)),
         samples=tuple(_samples(inputs, found, rules)),
@@ -82,7 +85,7 @@ def _sources(inputs: Inputs) -> Iterator[SourceLine]:
 def _rules(inputs: Inputs, found: Scan) -> Iterator[RuleLine]:
     """List every rule in the order it speaks: those that were asked for, and those that objected unasked."""
     sources = inputs.sources
-    objected, alone = _objections(inputs, "objection/"), _objections(inputs, "alone/")
+    objected, alone = _by_rule(inputs, "objection/"), _by_rule(inputs, "alone/")
     plain = Counter({(verdict, source): n for (source, verdict), n in found.verdicts.items()})
     screened = _asked(inputs)
     names = dict.fromkeys([*([GATE] if _total(objected, GATE) else []), *screened])
@@ -105,8 +108,8 @@ def _rules(inputs: Inputs, found: Scan) -> Iterator[RuleLine]:
         )
 
 
-def _objections(inputs: Inputs, prefix: str) -> Counter[tuple[str, str]]:
-    """Count (rule, source)."""
+def _by_rule(inputs: Inputs, prefix: str) -> Counter[tuple[str, str]]:
+    """Add up the counts of a prefix by (rule, source)."""
     total: Counter[tuple[str, str]] = Counter()
     for step in inputs.steps:
         for key, value in _counts(step).items():
@@ -190,6 +193,15 @@ def _charsets(found: Scan) -> Iterator[CharsetLine]:
             replaced_documents=found.replaced_documents[charset],
             replaced=found.replaced[charset],
         )
+
+
+def _normalised(inputs: Inputs) -> Iterator[NormaliseLine]:
+    """List the rules that fired, in the order of their table."""
+    fired = _by_rule(inputs, "normalise/")
+    for rule in RULES:
+        by_source = tuple(fired[rule.name, source] for source in inputs.sources)
+        if any(by_source):
+            yield NormaliseLine(rule=rule.name, fired=sum(by_source), by_source=by_source)
 
 
 def _duplicates(inputs: Inputs, samples: int) -> Duplicates | None:

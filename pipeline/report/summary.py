@@ -104,6 +104,15 @@ class CharsetLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NormaliseLine:
+    """How often a rule of normalisation fired, and in each source, in the order of the sources."""
+
+    rule: str
+    fired: int
+    by_source: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Named:
     """A document by name."""
 
@@ -197,6 +206,7 @@ class Summary:
     gate: Gate | None
     signals: tuple[SignalLine, ...]
     charsets: tuple[CharsetLine, ...]
+    normalised: tuple[NormaliseLine, ...]
     duplicates: Duplicates | None
     tokenizers: tuple[TokenizerLine, ...]
     samples: tuple[SampleGroup, ...]

@@ -12,8 +12,7 @@ from pydantic import Field
 from kakehi.filters.cleaning.charset import Decoded, decode
 from kakehi.filters.cleaning.gate import looks_japanese
 from kakehi.filters.cleaning.html import PageError, main_text
-from kakehi.filters.cleaning.normalise import Level
-from kakehi.pipeline.documents import Collector
+from kakehi.pipeline.documents import Collector, Normalisation
 from kakehi.pipeline.errors import ContractError
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
@@ -27,7 +26,7 @@ def extract(
     *,
     language: Literal["ja"] | None = None,
     sample_rejects: Annotated[int, Field(ge=0)] = 10_000,
-    normalise: Level = "training",
+    normalise: Normalisation = Normalisation(),  # noqa: B008 - frozen
     rejects: Literal["rows", "counts"] = "rows",
 ) -> Iterator[Rows]:
     """Read WARC records, keep pages, and take their main text.
@@ -37,12 +36,12 @@ def extract(
         language: `ja` rejects, before extraction, pages without enough kana; null extracts all.
         sample_rejects: one page in so many, chosen by hash of its record id, passes the gate all the same, with the
             gate's objection as its verdict, so that the report can show what the gate costs; 0 for none.
-        normalise: level of normalisation.
+        normalise: level of normalisation, and rules to leave out.
         rejects: a row for every rejected record, or `counts` only (on the web nineteen of twenty are rejected).
     """
     if split.file is None:
         raise ContractError("extract: got a dataset, wanted a WARC file")
-    collector = Collector(split, level=normalise, rejects=rejects)
+    collector = Collector(split, normalisation=Normalisation.model_validate(normalise), rejects=rejects)
     yield from collector.batches(
         islice(warc.read(split.file.path), split.limit),
         lambda record: _take(collector, record, language, sample_rejects),
@@ -91,6 +90,6 @@ STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
-    version=1,
-    libraries=("fastwarc", "resiliparse", "unicodedata", "xxhash"),
+    version=2,
+    libraries=("fastwarc", "resiliparse", "xxhash"),
 )

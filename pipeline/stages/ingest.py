@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Literal
 
 from kakehi.filters.cleaning.charset import decode
-from kakehi.filters.cleaning.normalise import Level
-from kakehi.pipeline.documents import Collector
+from kakehi.pipeline.documents import Collector, Normalisation
 from kakehi.pipeline.formats import open_records
 from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
@@ -21,7 +20,7 @@ def ingest(
     *,
     format: Literal["auto", "jsonl", "parquet", "plain"] = "auto",  # noqa: A002 - the manifest's word
     fields: dict[Column, str] = {"text": "text"},  # noqa: B006 - pydantic copies defaults
-    normalise: Level = "training",
+    normalise: Normalisation = Normalisation(),  # noqa: B008 - frozen
     rejects: Literal["rows", "counts"] = "rows",
 ) -> Iterator[Rows]:
     """Read records that are text already.
@@ -30,10 +29,10 @@ def ingest(
         split: one file, or a dataset.
         format: `auto` goes by the file's name: .jsonl .json .parquet .txt, each of the first with .gz or .zst.
         fields: our column to the input's; `text` is required, `id` makes documents findable by their own id.
-        normalise: level of normalisation; `archive` for code, where spaces carry meaning.
+        normalise: level of normalisation, and rules to leave out; `archive` for code, where spaces carry meaning.
         rejects: a row for every rejected record, or `counts` only.
     """
-    collector = Collector(split, level=normalise, rejects=rejects)
+    collector = Collector(split, normalisation=Normalisation.model_validate(normalise), rejects=rejects)
     named = {str(ours): theirs for ours, theirs in fields.items()}
     records = islice(open_records(split, format, named), split.limit)
     yield from collector.batches(records, lambda record: _take(collector, record))
@@ -60,6 +59,6 @@ STAGE = Stage(
     run=ingest,
     shape="source",
     writes="documents",
-    version=1,
-    libraries=("unicodedata", "xxhash"),
+    version=2,
+    libraries=("xxhash",),
 )

@@ -1,5 +1,7 @@
 """Addresses hold what decides bytes, and say in words what changed."""
 
+import sys
+
 from kakehi.pipeline.addresses import address, canonical, differences, versions
 
 RECIPE = {
@@ -61,6 +63,10 @@ def test_differences_of_version_library_upstream_and_shards() -> None:
     ]
 
 
-def test_versions_know_the_interpreters_unicode() -> None:
-    """The Unicode tables are Python's own, and count as a library."""
-    assert set(versions(["unicodedata", "numpy", "numpy"])) == {"unicodedata", "numpy"}
+def test_versions_know_the_interpreter() -> None:
+    """Python counts as a library, by the part of its version that may change what a program does."""
+    found = versions(["python", "numpy", "numpy"])
+    assert (set(found), found["python"]) == (
+        {"python", "numpy"},
+        f"{sys.version_info.major}.{sys.version_info.minor}",
+    )

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from kakehi.pipeline.documents import BATCH_ROWS, Collector
+from kakehi.pipeline.documents import BATCH_ROWS, Collector, Normalisation
 from kakehi.pipeline.schemas import DOCUMENTS, REJECTS
 from kakehi.pipeline.stage import Split
 
@@ -13,7 +13,7 @@ SPLIT = Split("s", None, {"dataset": "d"}, None)
 
 def collector(**parameters):
     """Give an empty collector."""
-    return Collector(SPLIT, **{"level": "training", "rejects": "rows", **parameters})
+    return Collector(SPLIT, **{"normalisation": Normalisation(), "rejects": "rows", **parameters})
 
 
 def add(mine, text, *, place=(0, 1), **fields):
@@ -38,6 +38,16 @@ def test_rows_have_the_declared_schemas():
     assert rows.counts["documents"] == rows.counts["reject/http_status"] == 1
     assert rows.counts["text_bytes"] == len(row["text"].encode())
     assert rows.rejects.to_pylist()[0]["note"] == "404"
+
+
+def test_rules_are_counted_in_texts_and_titles():
+    """By name; a rule that is switched off neither acts nor counts."""
+    for without, text, count in [((), "ABC", 4), (["full_width_letters"], "ＡＢＣ", 0)]:
+        mine = collector(normalisation=Normalisation(without=without))
+        add(mine, "ＡＢＣ", title="ｄ")
+        [rows] = mine.flush()
+        assert rows.documents.column("text").to_pylist() == [text]
+        assert rows.counts.get("normalise/full_width_letters", 0) == count
 
 
 @pytest.mark.parametrize("text", ["", "\n", " \t ", "\0\0"])

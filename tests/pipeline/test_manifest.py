@@ -102,6 +102,10 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
     [
         ('{files: "*.jsonl", fields', "{fields", "wanted either files or dataset"),
         ("normalise: archive", "normalise: nfkc", "input should be 'archive'"),
+        ("normalise: archive", "normalise: key", "input should be 'archive' or 'training', got 'key'"),
+        ("normalise: archive", "normalise: {without: [mimus]}", "no rule 'mimus'; did you mean 'minus'?"),
+        ("normalise: archive", "normalise: {level: archive, without: [minus]}", "'archive' has no rule 'minus'"),
+        ("normalise: archive", "normalise: {wihtout: []}", "unknown key 'wihtout'"),
         ("normalise: archive", "normalize: archive", "unknown key 'normalize'; did you mean 'normalise'?"),
         ("[script, ", "[scirpt, ", "did you mean 'script'"),
         ("{characters: {min: 10}}", "{characters: {mni: 10}}", "unknown key 'mni'; did you mean 'min'?"),

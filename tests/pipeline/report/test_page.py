@@ -23,6 +23,7 @@ from kakehi.pipeline.report.summary import (
     Duplicates,
     Gate,
     Named,
+    NormaliseLine,
     PairLine,
     RuleLine,
     Sample,
@@ -48,6 +49,7 @@ EMPTY = Summary(
     gate=None,
     signals=(),
     charsets=(),
+    normalised=(),
     duplicates=None,
     tokenizers=(),
     samples=(),
@@ -88,6 +90,7 @@ def full(said: str = "ことば") -> Summary:
             ),
         ),
         charsets=(CharsetLine(codec=said, codec_from=said, documents=5, replaced_documents=1, replaced=3),),
+        normalised=(NormaliseLine(rule=said, fired=7, by_source=(7,)),),
         duplicates=Duplicates(
             exact_groups=1,
             exact_copies=1,

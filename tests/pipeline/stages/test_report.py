@@ -107,6 +107,7 @@ def inputs(folder: Path, shards: list[list[range]], *, tables: bool = True) -> I
     numbers = [n for cuts in shards for rows in cuts for n in rows]
     gated = sum(n % 10 == 0 for n in numbers)
     counts = {"records": len(numbers) + 50, "reject/language": 50, "gated": gated, "documents": len(numbers)}
+    counts |= {"normalise/spaces": 7, "normalise/controls": 2}
     objected = Counter(name for n in numbers for name in objections_to(n))
     alone = Counter(o[0] for n in numbers if len(o := objections_to(n)) == 1)
     screened = {f"objection/{k}": v for k, v in objected.items()} | {
@@ -156,6 +157,10 @@ def test_counts_agree_with_a_slow_count(tmp_path: Path) -> None:
         for parity, codec in enumerate(("cp932", "utf-8"))
         for mine in [[n for n in numbers if n % 7 and n % 2 == parity]]
     }
+    assert [(line.rule, line.fired, line.by_source) for line in found.normalised] == [
+        ("controls", 2, (2,)),
+        ("spaces", 7, (7,)),
+    ]
     assert found.gate
     assert (found.gate.rejected, found.gate.sampled) == (50, 10)
     assert found.gate.would_stay == sum(objections_to(n) == ["extract:language"] for n in numbers)
