@@ -69,12 +69,9 @@ def _rewritten(
     """Do all but composing and ordering combining marks, and say in which rows there are any."""
     texts, table = view(column), tables(level, without)
     tidy = level != "archive" and "layout" not in without
-    bytes_, offsets, unordered, fired = rewrite(
-        texts.bytes_, texts.offsets, table.acts, table.becomes, table.voiced, table.half_voiced, tidy
-    )
-    by_rule = np.bincount(table.rules, fired, len(RULES))
-    names = {rule.name: int(count) for rule, count in zip(RULES, by_rule, strict=True)}
-    return column_of(Texts(bytes_[: offsets[-1]], offsets)), unordered, names
+    bytes_, offsets, unordered, fired = rewrite(texts.bytes_, texts.offsets, *table, tidy)
+    by_rule = {rule.name: int(count) for rule, count in zip(RULES, fired, strict=False)}
+    return column_of(Texts(bytes_[: offsets[-1]], offsets)), unordered, by_rule
 
 
 def _level_by_level(column: pa.Array, level: Level, without: frozenset[str]) -> pa.LargeStringArray:

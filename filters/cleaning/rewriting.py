@@ -38,6 +38,7 @@ def rewrite(
     offsets: Int64N1,
     acts: UInt8M,
     becomes: UInt32M,
+    rules: UInt8M,
     voiced: UInt32M,
     half_voiced: UInt32M,
     tidy: bool,
@@ -49,14 +50,14 @@ def rewrite(
     from one character to the next.
 
     Returns:
-        The bytes, the offsets, bool[n] which texts need `compose`, and int64[TABLE_SIZE] how often something was
-        done at a code point; runs of blanks that the layout shortened count as U+0020, newlines it dropped as U+000A.
+        The bytes, the offsets, bool[n] which texts need `compose`, and int64[256] how often each rule fired. The
+        layout is the rule of U+0020 and U+000A: it shortens runs of blanks and drops newlines.
     """
     rows = len(offsets) - 1
     out = np.empty(max(offsets[-1] - offsets[0], 1), np.uint8)
     starts = np.zeros(rows + 1, np.int64)
     unordered = np.zeros(rows, np.bool_)
-    fired = np.zeros(TABLE_SIZE, np.int64)
+    fired = np.zeros(256, np.int64)
     o = 0
     for row in range(rows):
         first, i, stop = o, offsets[row], offsets[row + 1]
@@ -70,34 +71,34 @@ def rewrite(
             act = acts[_slot(code)]
             if act == _MAP:
                 o = put(out, o, int(becomes[code]))
-                fired[code] += 1
+                fired[rules[code]] += 1
             elif act == _NEWLINE:
-                following, o = _newline(bytes_, following, stop, code, out, first, o, tidy, fired)
+                following, o = _newline(bytes_, following, stop, code, out, first, o, tidy, rules, fired)
             elif act == _BLANK:
-                following, o = _blanks(bytes_, i, stop, acts, becomes, out, first, o, fired)
+                following, o = _blanks(bytes_, i, stop, acts, becomes, out, first, o, rules, fired)
             elif act == _GAP:
                 following, o = _gap(bytes_, i, stop, acts, becomes, out, first, o)
             elif act == _UNORDERED:
                 unordered[row] = True
                 o = put(out, o, code)
             elif act == _DAKUTEN:
-                o = _voice(code, int(becomes[code]), voiced, out, first, o, fired)
+                o = _voice(code, int(becomes[code]), voiced, out, first, o, rules, fired)
             elif act == _HANDAKUTEN:
-                o = _voice(code, int(becomes[code]), half_voiced, out, first, o, fired)
+                o = _voice(code, int(becomes[code]), half_voiced, out, first, o, rules, fired)
             elif act == _NUMBER_MARK:
                 in_number = is_digit(code_before(out, first, o)) and _digit_follows(
                     bytes_, following, stop, acts
                 )
                 o = put(out, o, int(becomes[code]) if in_number else code)
-                fired[code] += in_number
+                fired[rules[code]] += in_number
             elif act == _JOINER:
-                following, o = _joiners(bytes_, i, stop, acts, becomes, out, first, o, fired)
+                following, o = _joiners(bytes_, i, stop, acts, becomes, out, first, o, rules, fired)
             else:  # removed
-                fired[_slot(code)] += 1
+                fired[rules[_slot(code)]] += 1
             i = following
         while tidy and o > first and out[o - 1] == 0x0A:
             o -= 1
-            fired[0x0A] += 1
+            fired[rules[0x0A]] += 1
         starts[row + 1] = o
     return out, starts, unordered, fired
 
@@ -175,15 +176,16 @@ def _newline(
     first: int,
     o: int,
     tidy: bool,
+    rules: UInt8M,
     fired: Int64M,
 ) -> tuple[int, int]:
     """Write a newline, unless one may not stand here; return where to go on in `bytes_` and `out`."""
     if code != 0x0A:
-        fired[code] += 1
+        fired[rules[code]] += 1
         if code == 0x0D and i < stop and bytes_[i] == 0x0A:
             i += 1
     if tidy and (o == first or (o - first > 1 and out[o - 1] == 0x0A and out[o - 2] == 0x0A)):
-        fired[0x0A] += 1
+        fired[rules[0x0A]] += 1
         return i, o
     out[o] = 0x0A
     return i, o + 1
@@ -199,6 +201,7 @@ def _blanks(
     out: UInt8M,
     first: int,
     o: int,
+    rules: UInt8M,
     fired: Int64M,
 ) -> tuple[int, int]:
     """Write a run of blanks as the layout has it; return where to go on in `bytes_` and `out`."""
@@ -213,18 +216,18 @@ def _blanks(
             tab |= blank == 0x09
             out[o] = blank
             o += 1
-            fired[code] += blank != code
+            fired[rules[code]] += blank != code
         elif act in (_REMOVE, _JOINER):
-            fired[_slot(code)] += 1
+            fired[rules[_slot(code)]] += 1
         else:
             break
         i = following
     if begin == first or i == stop or act == _NEWLINE:
-        fired[0x20] += 1
+        fired[rules[0x20]] += 1
         return i, begin
     if o == begin + 1 or out[begin - 1] == 0x0A:
         return i, o
-    fired[0x20] += 1
+    fired[rules[0x20]] += 1
     out[begin] = 0x09 if tab else 0x20
     return i, begin + 1
 
@@ -251,11 +254,13 @@ def _gap(
 
 
 @leaf
-def _voice(code: int, alone: int, voiced: UInt32M, out: UInt8M, first: int, o: int, fired: Int64M) -> int:
+def _voice(
+    code: int, alone: int, voiced: UInt32M, out: UInt8M, first: int, o: int, rules: UInt8M, fired: Int64M
+) -> int:
     """Compose a voiced mark with the kana before it, or write the mark alone; return the place after it."""
     before = code_before(out, first, o)
     whole = int(voiced[before - 0x3040]) if 0x3040 <= before < 0x3100 else 0
-    fired[code] += whole > 0 or alone != code
+    fired[rules[code]] += whole > 0 or alone != code
     return put(out, o - 3, whole) if whole else put(out, o, alone)  # kana are three bytes each
 
 
@@ -269,6 +274,7 @@ def _joiners(
     out: UInt8M,
     first: int,
     o: int,
+    rules: UInt8M,
     fired: Int64M,
 ) -> tuple[int, int]:
     """Write one of a run of joiners if it stands between two characters that can join."""
@@ -278,11 +284,11 @@ def _joiners(
         code, following = code_at(bytes_, i)
         if acts[_slot(code)] not in (_REMOVE, _JOINER):
             break
-        fired[_slot(code)] += 1
+        fired[rules[_slot(code)]] += 1
         i = following
     if i == stop or not (_joins(code_before(out, first, o)) and _joins(_became(code, becomes))):
         return i, o
-    fired[joiner] -= 1
+    fired[rules[joiner]] -= 1
     return i, put(out, o, joiner)
 
 

@@ -28,6 +28,9 @@ SECONDS = {
 }
 japanese = st.text(st.one_of(st.sampled_from(TRAPS), st.sampled_from(TRAPS), st.characters(codec="utf-8")))
 
+# Few characters, so that blanks and newlines meet in every way.
+laid_out = st.text(st.sampled_from("aBあ。か ゛ﾞ\u3099 \u3000\t\n\n\rＡ\u200bé\u0301"), max_size=14)
+
 
 def one(text, level="training"):
     """Normalise one text."""
@@ -195,8 +198,16 @@ def test_key_equals_its_twin(text):
     assert one(text, "key") == key_slowly(text)
 
 
+@settings(max_examples=1000, deadline=None)
+@given(laid_out)
+def test_layout_equals_its_twins(text):
+    """However blanks, newlines, marks and what is removed follow one another."""
+    archive, training, key = (one(text, level) for level in LEVELS)
+    assert (archive, training, key) == (archive_slowly(text), training_slowly(text), key_slowly(text))
+
+
 @settings(max_examples=300, deadline=None)
-@given(japanese, st.sampled_from(LEVELS), st.sampled_from(LEVELS))
+@given(st.one_of(japanese, laid_out), st.sampled_from(LEVELS), st.sampled_from(LEVELS))
 def test_each_level_is_a_function_of_the_one_before(text, first, second):
     """A level after another is the higher of both: so each is idempotent, and a key can be made of any text."""
     higher = max(first, second, key=LEVELS.index)
