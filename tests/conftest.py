@@ -112,7 +112,9 @@ class Make:
     @staticmethod
     def documents(texts: Iterable[str], *, source: str = "s", fetched: str | None = None) -> pa.RecordBatch:
         """Give a batch of documents, ids by their number."""
-        collector = Collector(Split(source, None, {"dataset": "d"}, None), normalisation=Normalisation(), rejects="rows")
+        collector = Collector(
+            Split(source, None, {"dataset": "d"}, None), normalisation=Normalisation(), rejects="rows"
+        )
         for number, text in enumerate(texts):
             url = f"https://{source}.example/{number}"
             named = {"title": None, "url": url, "fetched": fetched}

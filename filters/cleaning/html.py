@@ -9,9 +9,12 @@ from numba import njit
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
+from kakehi.filters.cleaning.boilerplate import cut_boilerplate
 from kakehi.filters.texts import Int64M, UInt8M
 
 Reason: TypeAlias = Literal["too_large", "too_deep", "too_many_unclosed"]
+Extractor: TypeAlias = Literal["resiliparse", "trafilatura"]
+Ruby: TypeAlias = Literal["drop", "brackets"]
 
 
 class Page(NamedTuple):
@@ -30,43 +33,74 @@ class PageError(ValueError):
 
 
 def main_text(
-    html: str, *, max_chars: int = 10_000_000, max_depth: int = 512, comments: bool = False
+    html: str,
+    *,
+    extractor: Extractor = "resiliparse",
+    ruby: Ruby = "drop",
+    max_chars: int = 10_000_000,
+    max_depth: int = 512,
 ) -> Page:
-    """Parse a page once and return its title and main text.
+    """Cut a page's boilerplate, parse it once, and return its title and main text.
 
-    List bullets and alternative texts are left out: they are not the author's sentences, and a "•" per item
-    would count as a line of list in every signal. Form fields, noscript and link targets are left out too,
-    and so is the reading above a ruby text: 漢字 with かんじ over it is 漢字, not 漢字かんじ.
+    Paragraphs, headings, list items and rows of tables are lines, cells are separated by tabs, and `<pre>` keeps its
+    spaces. List bullets and alternative texts are left out: they are not the author's sentences, and a "•" per item
+    would count as a line of list in every signal. Form fields, noscript and link targets are left out too.
 
     Args:
         html: A decoded page; NULs are no text in HTML, lone surrogates are replaced.
+        extractor: `resiliparse` writes out all that the cut has left; `trafilatura` looks for the main text itself, at
+            some thirty times the cost, and needs the extra `precise`.
+        ruby: What becomes of a reading over a word: nothing, or 漢字《かんじ》; never 漢字かんじ.
         max_chars: Largest page, in characters.
         max_depth: Deepest nesting of elements. Extraction takes time in proportion to depth times nodes
             (100,000 nested `<div>` take minutes), and browsers flatten what is deeper than 512 (Blink).
             Only pages of more than `HARMLESS_TAGS` tags are looked at: that is 12 % of the time of a page,
             and the deepest of the others takes half a second.
-        comments: Keep readers' comments.
 
     Raises:
         PageError: The page is too large, too deep or leaves too many formatting elements open.
     """
     if len(html) > max_chars:
         raise PageError("too_large", f"page has {len(html)} characters, wanted at most {max_chars}")
-    tags = html.count("<")
+    cut, tags, _ = cut_boilerplate(_encoded(html), never_text_alone=extractor == "trafilatura")
     if tags > HARMLESS_TAGS:
-        _refuse_unclosed(html, tags)
-    tree = _parse(html)
+        _refuse_unclosed(cut, tags)
+    source = cut.decode()
+    tree = HTMLTree.parse(source)
     if tags > HARMLESS_TAGS and _deeper_than(tree, max_depth):
         raise PageError("too_deep", f"elements are nested deeper than {max_depth}")
-    text = extract_plain_text(
-        tree,
-        main_content=True,
-        list_bullets=False,
-        alt_texts=False,
-        comments=comments,
-        skip_elements=RUBY_READINGS if "<rt" in html or "<RT" in html else None,
-    )
+    if b"<rt" in cut or b"<RT" in cut:
+        _settle_ruby(tree, ruby)
+        source = str(tree)
+    text = _by_trafilatura(source) if extractor == "trafilatura" else _by_resiliparse(tree)
     return Page(" ".join((tree.title or "").split()), text)
+
+
+def _by_resiliparse(tree: HTMLTree) -> str:
+    # Without "alternative texts" it leaves out figures and their captions; pictures are cut out already.
+    return extract_plain_text(tree, list_bullets=False, alt_texts=True)
+
+
+def _by_trafilatura(source: str) -> str:
+    import trafilatura  # noqa: PLC0415 - of the extra `precise`
+
+    return trafilatura.extract(source, include_comments=False, favor_precision=True) or ""
+
+
+def _settle_ruby(tree: HTMLTree, ruby: Ruby) -> None:
+    """Take readings out, or put them in brackets in place of those for browsers that know no ruby."""
+    document = tree.document
+    if document is None:
+        return
+    for parenthesis in document.query_selector_all("rp"):
+        parenthesis.decompose()
+    for element in document.query_selector_all("rt"):
+        reading = (element.text or "").strip()
+        brackets = tree.create_text_node(f"《{reading}》") if reading and ruby == "brackets" else None
+        if brackets is None:
+            element.decompose()
+        else:  # in place of the element: trafilatura drops it whatever it holds
+            element.replace_with(brackets)
 
 
 # HTML's list of active formatting elements: what is left open here is opened again in every later block,
@@ -76,13 +110,20 @@ FORMATTING: Final = (
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 )
 # fmt: on
-RUBY_READINGS: Final = ["rt", "rp"]
 MAX_REOPENED: Final = 20_000_000
 HARMLESS_TAGS: Final = 4_000
 SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
-def _refuse_unclosed(html: str, tags: int) -> None:
+def _encoded(html: str) -> bytes:
+    """Write a page as UTF-8; lone surrogates, which no UTF-8 has, are replaced."""
+    try:
+        return html.encode()
+    except UnicodeEncodeError:
+        return SURROGATES.sub("�", html).encode()
+
+
+def _refuse_unclosed(html: bytes, tags: int) -> None:
     """Refuse a page whose unclosed formatting elements could multiply into too many nodes."""
     unclosed = _most_unclosed(html)
     if unclosed * tags > MAX_REOPENED:
@@ -90,24 +131,15 @@ def _refuse_unclosed(html: str, tags: int) -> None:
         raise PageError("too_many_unclosed", f"{what}, wanted a product of at most {MAX_REOPENED}")
 
 
-def _most_unclosed(html: str) -> int:
+def _most_unclosed(html: bytes) -> int:
     """Count the formatting elements open at the worst place; a stray end tag closes nothing."""
     # Bytes in a kernel: a regular expression took a tenth of the time of all of `extract`.
-    bytes_ = np.frombuffer(html.encode(errors="replace"), np.uint8)
-    return int(_count_unclosed(bytes_, _packed_names()))
+    return int(_count_unclosed(np.frombuffer(html, np.uint8), _packed_names()))
 
 
 @cache
 def _packed_names() -> Int64M:
     return np.array([int.from_bytes(name.encode()) for name in FORMATTING], np.int64)
-
-
-def _parse(html: str) -> HTMLTree:
-    """Parse a page; lone surrogates, which the parser refuses, are replaced."""
-    try:
-        return HTMLTree.parse(html)
-    except UnicodeEncodeError:
-        return HTMLTree.parse(SURROGATES.sub("�", html))
 
 
 def _deeper_than(tree: HTMLTree, depth: int) -> bool:

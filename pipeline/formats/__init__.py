@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from kakehi.pipeline.formats import hub, jsonl, parquet, plain, warc
+from kakehi.pipeline.formats import aozora, hub, jsonl, parquet, plain, warc
 from kakehi.pipeline.formats.records import Record, Reject
 from kakehi.pipeline.stage import Split
 
-Format = Literal["jsonl", "parquet", "plain"]
+Format = Literal["jsonl", "parquet", "plain", "aozora"]
 
 _ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -20,7 +20,7 @@ _ENDINGS: dict[str, Format] = {
     ".txt": "plain",
 }
 
-__all__ = ["Format", "format_of", "hub", "jsonl", "open_records", "parquet", "plain", "warc"]
+__all__ = ["Format", "aozora", "format_of", "hub", "jsonl", "open_records", "parquet", "plain", "warc"]
 
 
 def open_records(
@@ -41,8 +41,8 @@ def open_records(
     path = split.file.path
     if form == "auto":
         form = format_of(path)
-    if form == "plain":
-        return plain.read(path)
+    if form in {"plain", "aozora"}:
+        return (plain if form == "plain" else aozora).read(path)
     return (jsonl if form == "jsonl" else parquet).read(path, fields=fields)
 
 

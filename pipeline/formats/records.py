@@ -17,6 +17,7 @@ Reason = Literal[
     "broken_encoding",  # a body that its own Content-Encoding can't unpack
     "broken_gzip",
     "broken_zstd",
+    "broken_zip",
     "broken_record",  # bytes between two records that are none
     "wrong_length",  # Content-Length of a WARC record and its bytes disagree
     "broken_json",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import xxhash
 from pydantic import Field
 
 from kakehi.filters.cleaning.charset import Decoded, decode
 from kakehi.filters.cleaning.gate import looks_japanese
-from kakehi.filters.cleaning.html import PageError, main_text
+from kakehi.filters.cleaning.html import Extractor, PageError, Ruby, main_text
 from kakehi.pipeline.documents import Collector, Normalisation
-from kakehi.pipeline.errors import ContractError
+from kakehi.pipeline.errors import ContractError, ParameterError
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
@@ -26,6 +27,8 @@ def extract(
     *,
     language: Literal["ja"] | None = None,
     sample_rejects: Annotated[int, Field(ge=0)] = 10_000,
+    extractor: Extractor = "resiliparse",
+    ruby: Ruby = "drop",
     normalise: Normalisation = Normalisation(),  # noqa: B008 - frozen
     rejects: Literal["rows", "counts"] = "rows",
 ) -> Iterator[Rows]:
@@ -36,6 +39,8 @@ def extract(
         language: `ja` rejects, before extraction, pages without enough kana; null extracts all.
         sample_rejects: one page in so many, chosen by hash of its record id, passes the gate all the same, with the
             gate's objection as its verdict, so that the report can show what the gate costs; 0 for none.
+        extractor: `resiliparse` is fast; `trafilatura` looks for the main text once more and needs the extra `precise`.
+        ruby: `drop` the reading over a word, or write it in `brackets`: 漢字《かんじ》.
         normalise: level of normalisation, and rules to leave out.
         rejects: a row for every rejected record, or `counts` only (on the web nineteen of twenty are rejected).
     """
@@ -44,11 +49,18 @@ def extract(
     collector = Collector(split, normalisation=Normalisation.model_validate(normalise), rejects=rejects)
     yield from collector.batches(
         islice(warc.read(split.file.path), split.limit),
-        lambda record: _take(collector, record, language, sample_rejects),
+        lambda record: _take(collector, record, language, sample_rejects, extractor, ruby),
     )
 
 
-def _take(collector: Collector, record: Record, language: str | None, sample_rejects: int) -> None:
+def _take(
+    collector: Collector,
+    record: Record,
+    language: str | None,
+    sample_rejects: int,
+    extractor: Extractor,
+    ruby: Ruby,
+) -> None:
     place = (record.offset, record.length)
     decoded = decode(record.body or b"", record.header_charset)
     gate = GATE if language == "ja" and not looks_japanese(decoded.text) else None
@@ -56,7 +68,7 @@ def _take(collector: Collector, record: Record, language: str | None, sample_rej
         collector.reject(place, "language", record_id=record.record_id, url=record.url)
         return
     try:
-        title, text = _texts(record, decoded)
+        title, text = _texts(record, decoded, extractor, ruby)
     except PageError as refused:
         collector.reject(place, refused.reason, record_id=record.record_id, url=record.url, note=str(refused))
         return
@@ -74,10 +86,10 @@ def _take(collector: Collector, record: Record, language: str | None, sample_rej
     )
 
 
-def _texts(record: Record, decoded: Decoded) -> tuple[str | None, str]:
+def _texts(record: Record, decoded: Decoded, extractor: Extractor, ruby: Ruby) -> tuple[str | None, str]:
     if record.content_type == "text/plain":
         return record.title, decoded.text
-    page = main_text(decoded.text)
+    page = main_text(decoded.text, extractor=extractor, ruby=ruby)
     return page.title or None, page.text
 
 
@@ -86,10 +98,23 @@ def _sampled(record: Record, one_in: int) -> bool:
     return one_in > 0 and xxhash.xxh3_64_intdigest(name.encode()) % one_in == 0
 
 
+def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name what decides the bytes; say at once, and not in a worker, that an extractor is missing."""
+    always = ("fastwarc", "resiliparse", "xxhash")
+    if parameters["extractor"] != "trafilatura":
+        return always
+    if find_spec("trafilatura") is None:
+        raise ParameterError(
+            "extract.extractor: got 'trafilatura', which is not installed",
+            hint="pip install 'kakehi[precise]', or leave extractor out for resiliparse",
+        )
+    return (*always, "lxml", "trafilatura")
+
+
 STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
     version=2,
-    libraries=("fastwarc", "resiliparse", "xxhash"),
+    libraries=_libraries,
 )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
+from kakehi.filters.cleaning.aozora import read_aozora
 from kakehi.filters.cleaning.charset import decode
+from kakehi.filters.cleaning.html import Ruby
 from kakehi.pipeline.documents import Collector, Normalisation
-from kakehi.pipeline.formats import open_records
+from kakehi.pipeline.formats import aozora, open_records
 from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
 
@@ -18,8 +20,9 @@ Column = Literal["text", "id", "url", "title", "fetched"]
 def ingest(
     split: Split,
     *,
-    format: Literal["auto", "jsonl", "parquet", "plain"] = "auto",  # noqa: A002 - the manifest's word
+    format: Literal["auto", "jsonl", "parquet", "plain", "aozora"] = "auto",  # noqa: A002 - the manifest's word
     fields: dict[Column, str] = {"text": "text"},  # noqa: B006 - pydantic copies defaults
+    ruby: Ruby = "drop",
     normalise: Normalisation = Normalisation(),  # noqa: B008 - frozen
     rejects: Literal["rows", "counts"] = "rows",
 ) -> Iterator[Rows]:
@@ -27,26 +30,32 @@ def ingest(
 
     Args:
         split: one file, or a dataset.
-        format: `auto` goes by the file's name: .jsonl .json .parquet .txt, each of the first with .gz or .zst.
+        format: `auto` goes by the file's name: .jsonl .json .parquet .txt, each of the first with .gz or .zst. `aozora`
+            is asked for by name: text files with the markup of Aozora Bunko, or zip files of them.
         fields: our column to the input's; `text` is required, `id` makes documents findable by their own id.
+        ruby: of `aozora`: `drop` the reading behind a word, or leave it there in its `brackets`.
         normalise: level of normalisation, and rules to leave out; `archive` for code, where spaces carry meaning.
         rejects: a row for every rejected record, or `counts` only.
     """
     collector = Collector(split, normalisation=Normalisation.model_validate(normalise), rejects=rejects)
     named = {str(ours): theirs for ours, theirs in fields.items()}
     records = islice(open_records(split, format, named), split.limit)
-    yield from collector.batches(records, lambda record: _take(collector, record))
+    yield from collector.batches(records, lambda record: _take(collector, record, ruby))
 
 
-def _take(collector: Collector, record: Record) -> None:
+def _take(collector: Collector, record: Record, ruby: Ruby) -> None:
+    title = record.title
     text, codec, codec_from, replaced = record.text, "utf-8", "format", 0
     if text is None:
         text, codec, codec_from, replaced = decode(record.body or b"", record.header_charset)
+    if record.content_type == aozora.MEDIA_TYPE:
+        title, text, unknown = read_aozora(text, ruby=ruby)
+        replaced += unknown
     collector.add(
         (record.offset, record.length),
         record_id=record.record_id,
         text=text,
-        title=record.title,
+        title=title,
         url=record.url,
         fetched=record.fetched,
         codec=codec,

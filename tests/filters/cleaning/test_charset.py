@@ -125,6 +125,60 @@ def test_bom_comes_first(mark, codec):
     assert decode(mark + PROSE.encode(codec), "euc-jp") == Decoded(PROSE, codec, "bom", 0)
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [page(), PROSE * 3, "<p>English</p>"])
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [(None, "pattern"), ("utf-16", "header"), ("UTF-16BE", "header"), ("utf-8", "pattern")],
+)
+def test_utf16_without_a_bom(codec, text, header, place):
+    """Every other byte is ASCII's or that of kana, whatever the byte order that is declared."""
+    assert decode(text.encode(codec), header) == Decoded(text, codec, place, 0)
+
+
+@pytest.mark.parametrize(
+    "body", [page().encode(), b"<html>plain ASCII</html>", b"0 0 0 0 0 0 0 0 ", "ああ".encode()]
+)
+@pytest.mark.parametrize("header", ["utf-16", "utf-16be", "utf-16le"])
+def test_what_only_says_utf16_is_not(body, header):
+    """Any even number of bytes decodes as UTF-16: its label proves nothing."""
+    assert decode(body, header).text == body.decode()
+
+
+def test_utf16_cut_inside_a_character():
+    """The odd byte is a replacement."""
+    assert decode(page().encode("utf-16-le")[:-1]) == Decoded(
+        page()[:-1] + "\ufffd", "utf-16-le", "pattern", 1
+    )
+
+
+@pytest.mark.parametrize("lie", ["Shift_JIS", "iso-2022-jp", "utf-16"])
+def test_katakana_in_euc_jp_under_a_lie(lie):
+    """A wrong declaration under which it decodes, into half-width kana, is overruled by score."""
+    assert decode("カタカナ".encode("euc_jp"), lie) == Decoded("カタカナ", "euc_jp", "trial", 0)
+
+
+@pytest.mark.parametrize("codec", ["cp932", "euc_jp", "utf-8"])
+def test_a_broken_byte_under_a_one_byte_label(codec):
+    """ISO-8859-1, which takes every byte, does not get a Japanese page for one that is broken."""
+    body = (PROSE * 5).encode(codec) + b"\xff" + (PROSE * 5).encode(codec)
+    decoded = decode(body, "ISO-8859-1")
+    assert (decoded.codec, decoded.codec_from) == (codec, "fallback")
+    assert decoded.replaced <= 2
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "cp1251", "iso8859_2"])
+def test_accents_are_no_kana(codec):
+    """Pages in one-byte encodings keep theirs, though most of their bytes are valid cp932 or EUC-JP in places."""
+    text = {
+        "cp1252": "Où l'été déjà reçu, ",
+        "cp1251": "Съешь ещё этих мягких булок ",
+        "iso8859_2": "Žluťoučký kůň ",
+    }
+    label = {"cp1252": "iso-8859-1", "cp1251": "windows-1251", "iso8859_2": "latin2"}
+    assert decode((text[codec] * 9).encode(codec), label[codec]).codec == codec
+
+
 @pytest.mark.parametrize("codec", ["utf-8", "cp932", "euc_jp"])
 def test_a_cut_page_keeps_its_declared_codec(codec):
     """A dangling byte at the end costs one replacement, not the codec."""

@@ -2,10 +2,10 @@
 
 import pytest
 
-from kakehi.pipeline.errors import ContractError
+from kakehi.pipeline.errors import ContractError, ParameterError
 from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Split
-from kakehi.pipeline.stages.extract import GATE, extract
+from kakehi.pipeline.stages.extract import GATE, STAGE, extract
 
 U = "https://a.example/"
 
@@ -45,6 +45,22 @@ def test_without_a_language_there_is_no_gate(make, tmp_path):
     record = make.response(f"{U}en", make.html("An English page. " * 30, lang="en").encode())
     documents, _, _ = rows(make, tmp_path, [record])
     assert documents[0]["gate"] is None
+
+
+@pytest.mark.parametrize(("ruby", "text"), [("drop", "漢字です。"), ("brackets", "漢字《かんじ》です。")])
+def test_ruby(make, tmp_path, ruby, text):
+    """The manifest's choice reaches the page."""
+    page = "<p><ruby>漢字<rt>かんじ</rt></ruby>です。</p>"
+    [row], _, _ = rows(make, tmp_path, [make.response(f"{U}r", page.encode())], ruby=ruby)
+    assert row["text"] == text
+
+
+def test_an_extractor_that_is_missing_is_one_error(monkeypatch):
+    """When the plan is made, with the extra that brings it."""
+    monkeypatch.setattr(STAGE.run.__module__ + ".find_spec", lambda _: None)
+    assert "trafilatura" not in STAGE.libraries_for({"extractor": "resiliparse"})
+    with pytest.raises(ParameterError, match=r"kakehi\[precise\]"):
+        STAGE.libraries_for({"extractor": "trafilatura"})
 
 
 def test_plain_text_is_taken_as_it_is(make, tmp_path):
