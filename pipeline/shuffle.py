@@ -46,6 +46,10 @@ class Part(NamedTuple):
             [_path(self.folder, index) for index in range(self.files)], self.number, self.dtype
         )
 
+    def path(self, index: int) -> Path:
+        """Name the file of a source by its place among them."""
+        return _path(self.folder, index)
+
     def pieces(self) -> Iterator[Records]:
         """Read what each source gave, one after another."""
         for index in range(self.files):
