@@ -23,6 +23,7 @@ from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
+from kakehi.pipeline.forecast import forecast
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.planner import Step
@@ -130,9 +131,20 @@ def check(target: Path, cache: Path | None) -> None:
 @LIMIT
 @UNTIL
 @VERIFY
-def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool) -> None:
+@click.option(
+    "--machine",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where training reads the binaries: say what that costs, and refuse what is over its limits.",
+)
+def plan(
+    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+) -> None:
     """Print what `run` would do, and why."""
-    click.echo(draw_plan(_planned(load(manifest), work, limit=limit, until=until, verify=verify)))
+    steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
+    click.echo(draw_plan(steps))
+    if machine is not None:
+        for line in forecast(steps, Store(work), load_machine(machine)):
+            click.echo(line)
 
 
 @cli.command(cls=_Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")

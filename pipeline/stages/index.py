@@ -28,11 +28,17 @@ class Job(BaseModel):
     Args:
         micro_batch: rows of a step for one rank at a time.
         data_parallel: ranks that read.
+        global_batch: rows of a step; null for one micro batch a rank. For `kakehi plan`, as the next two.
+        readers: processes that open the files; null for two a rank (megatron-core: first and last pipeline stage).
+        nodes: of the job; null for one a reader.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     micro_batch: Annotated[int, Field(ge=1)] = 1
     data_parallel: Annotated[int, Field(ge=1)]
+    global_batch: Annotated[int, Field(ge=1)] | None = None
+    readers: Annotated[int, Field(ge=1)] | None = None
+    nodes: Annotated[int, Field(ge=1)] | None = None
 
 
 def index(

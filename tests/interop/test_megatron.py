@@ -263,7 +263,9 @@ def test_whole_documents_are_in_the_rows(made: Made) -> None:
             tokens = ids[row["first_token"] : row["first_token"] + row["tokens"]].tolist()
             found.setdefault((row["document"], row["epoch"]), {})[row["document_token"]] = tokens
     first = {document for document, epoch in found if epoch == 0}
-    assert first == set(range(len(documents)))
+    assert first >= {number for number, row in enumerate(documents) if row["source"] == "a"}
+    if not any(epoch for _, epoch in found):
+        assert first == set(range(len(documents)))
     for (document, epoch), parts in found.items():
         whole = [token for start in sorted(parts) for token in parts[start]]
         wanted = [*pieces.encode(texts[documents[document]["id"]]), pieces.piece_to_id("</s>")]
