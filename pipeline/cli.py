@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from ruamel.yaml import YAML
 
 from kakehi.pipeline import discovery, runner, wiring
@@ -21,17 +22,19 @@ from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
-from kakehi.pipeline.explain import document_of_token
 from kakehi.pipeline.explain import explain as explain_one
+from kakehi.pipeline.forecast import forecast
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.progress import Bars
+from kakehi.pipeline.replay import faults, open_packed
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.store import Store
 from kakehi.pipeline.sweep import unreached
 from kakehi.pipeline.walltime import Walltime, seconds_of
+from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 
 class _Example(click.Command):
@@ -59,6 +62,14 @@ WORK = click.option(
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Read this many records of each source.")
 UNTIL = click.option("--until", metavar="STEP", help="Stop after this step.")
 VERIFY = click.option("--verify", is_flag=True, help="Compare every byte with its receipt, not sizes alone.")
+
+
+MAPS = click.option(
+    "--maps",
+    "cache",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of index maps: work/index/ADDRESS/cache.",
+)
 
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
@@ -97,10 +108,14 @@ def main() -> None:
 
 
 @cli.command(cls=_Example, example="kakehi check manifests/quickstart.yaml")
-@MANIFEST
-def check(manifest: Path) -> None:
-    """Check a manifest and its inputs; change nothing."""
-    read = load(manifest)
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False), metavar="MANIFEST|PREFIX")
+@MAPS
+def check(target: Path, cache: Path | None) -> None:
+    """Check a manifest and its inputs, or a packed prefix and its index maps; change nothing."""
+    if target.with_name(f"{target.name}.idx").exists() or target.with_name(f"{target.name}.bin").exists():
+        _check_packed(target, cache)
+        return
+    manifest, read = target, load(target)
     shards = discovery.discover(read)
     for source in read.sources:
         mine = shards[source.name]
@@ -116,9 +131,20 @@ def check(manifest: Path) -> None:
 @LIMIT
 @UNTIL
 @VERIFY
-def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool) -> None:
+@click.option(
+    "--machine",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where training reads the binaries: say what that costs, and refuse what is over its limits.",
+)
+def plan(
+    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+) -> None:
     """Print what `run` would do, and why."""
-    click.echo(draw_plan(_planned(load(manifest), work, limit=limit, until=until, verify=verify)))
+    steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
+    click.echo(draw_plan(steps))
+    if machine is not None:
+        for line in forecast(steps, Store(work), load_machine(machine)):
+            click.echo(line)
 
 
 @cli.command(cls=_Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")
@@ -195,13 +221,48 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
     cls=_Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
 )
 @click.argument("prefix", type=click.Path(path_type=Path))
-@click.option(
-    "--token", type=click.IntRange(min=0, max=2**63 - 1), required=True, help="Position in the .bin, from 0."
-)
-def lookup(prefix: Path, token: int) -> None:
-    """Name the document that a token of a packed file came from."""
-    found = document_of_token(prefix, token)
-    found["id"] = found["id"].hex()
+@click.option("--token", type=click.IntRange(min=0, max=2**63 - 1), help="Position in the .bin, from 0.")
+@click.option("--sample", type=click.IntRange(min=0, max=2**63 - 1), help="Number of a training sample.")
+@click.option("--step", type=click.IntRange(min=0), help="Of a training; with --rank and the next three.")
+@click.option("--rank", type=click.IntRange(min=0), default=0, help="Data-parallel rank.")
+@click.option("--micro-batch", type=click.IntRange(min=1), default=1, help="Rows of a rank at a time.")
+@click.option("--data-parallel", type=click.IntRange(min=1), default=1, help="Data-parallel size.")
+@click.option("--global-batch", type=click.IntRange(min=1), help="Samples of a step.")
+@click.option("--consumed", type=click.IntRange(min=0), default=0, help="Samples before step 0.")
+@click.option("--document", metavar="URL|ID", help="A document: every place its tokens are at.")
+@MAPS
+def lookup(
+    prefix: Path,
+    token: int | None,
+    sample: int | None,
+    step: int | None,
+    rank: int,
+    micro_batch: int,
+    data_parallel: int,
+    global_batch: int | None,
+    consumed: int,
+    document: str | None,
+    cache: Path | None,
+) -> None:
+    """Lead a token, sample or training step back to its documents, or a document to its tokens."""
+    if sum(asked is not None for asked in (token, sample, step, document)) != 1:
+        raise click.UsageError("wanted one of --token, --sample, --step, --document")
+    packed = open_packed(prefix)
+    found: object
+    if token is not None:
+        found = packed.token(token)
+    elif document is not None:
+        found = packed.documents(document)
+    elif sample is not None:
+        found = packed.samples(np.array([sample]), cache)[0]
+    else:
+        parallel = Parallel(micro_batch, data_parallel)
+        batch = global_batch or micro_batch * data_parallel
+        try:
+            samples = samples_of_step(step or 0, rank, parallel, global_batch=batch, consumed=consumed)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        found = packed.samples(samples, cache)
     click.echo(json.dumps(found, ensure_ascii=False, indent=1))
 
 
@@ -282,6 +343,21 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
 
 
+def _check_packed(prefix: Path, cache: Path | None) -> None:
+    packed = open_packed(prefix)
+    found = list(faults(packed, cache))
+    if found:
+        raise DataError(
+            "\n".join(found), hint="copy it again, or run again: what is not as it was is made anew"
+        )
+    told = packed.about["binaries"][prefix.name]
+    size = sum(file["bytes"] for file in told["files"].values())
+    maps = f", maps in {_shown(cache)} checked too" if cache else ""
+    click.echo(
+        f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}"
+    )
+
+
 def _run_planned(
     manifest: Manifest,
     steps: list[Step],
@@ -349,10 +425,17 @@ def _places(steps: list[Step], store: Store) -> list[str]:
     wanted: dict[str, Callable[[str], bool]] = {
         "tokenizer": lambda name: name.startswith("tokenizer."),
         "binaries": lambda name: name.endswith((".bin", ".idx")),
+        "flags": lambda name: name.startswith("flags-"),
         "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
         "report": lambda name: name.endswith(".html"),
     }
-    kinds = {"train": "tokenizer", "pack": "binaries", "export": "export", "report": "report"}
+    kinds = {
+        "train": "tokenizer",
+        "pack": "binaries",
+        "index": "flags",
+        "export": "export",
+        "report": "report",
+    }
     lines = []
     for step in steps:
         kind = kinds.get(step.stage.name)

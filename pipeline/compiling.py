@@ -8,7 +8,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator
 
-from kakehi.pipeline.crosschecks import check_origins, check_pieces, check_reads, check_signals
+from kakehi.pipeline.crosschecks import (
+    check_origins,
+    check_packing,
+    check_pieces,
+    check_reads,
+    check_signals,
+)
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
@@ -54,6 +60,7 @@ def compile_tree(reading: Reading) -> Manifest:
         check_origins(reading, steps)
         check_reads(reading, steps)
         check_pieces(reading, steps)
+        check_packing(reading, steps, [source.name for source in sources])
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
 

@@ -10,6 +10,7 @@ from kakehi.pipeline.manifest import StepSpec, writers_of
 from kakehi.pipeline.reading import Location, Reading, nearest
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
+from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
 def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
@@ -86,6 +87,30 @@ def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
                 if piece is not None and piece not in pieces:
                     said = f"{step.key}.{name}: the tokenizer won't have {piece!r}{nearest(piece, pieces)}"
                     reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
+
+
+def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
+    """Refuse a mix of other sources than there are, caches without the name of their tokenizer, jobs that share lanes."""
+    for index, step in enumerate(steps):
+        asked = step.parameters
+        if step.stage.name == "pack" and asked["mix"] is not None:
+            for name in asked["mix"].keys() - set(sources):
+                reading.unknown((step.key, "mix", name), sources)
+            for name in set(sources) - asked["mix"].keys():
+                said = f"{step.key}.mix: lacks the source {name!r}; {name}: {{epochs: 0}} leaves it out"
+                reading.fault((step.key, "mix"), said)
+        if step.stage.name != "index":
+            continue
+        if "core" in asked["readers"] and asked["tokenizer"] is None:
+            said = f"{step.key}.tokenizer: reader core needs the tokenizer's unique_identifiers: see docs/packing.md"
+            reading.fault((step.key, "readers"), said)
+        for packed in (other.parameters for other in writers_of("packed", steps[:index], step.origin)):
+            if packed["layout"] == "lanes":
+                jobs = [Parallel(job["micro_batch"], job["data_parallel"]) for job in asked["jobs"]]
+                try:
+                    refuse_lanes(packed["lanes"], jobs)
+                except ValueError as error:
+                    reading.fault((step.key, "jobs"), f"pack.{error}".replace("\nhint: ", "; "))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -16,7 +16,7 @@ from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.shards import Shard
 from kakehi.pipeline.store import Store
-from kakehi.tokenizer.packed.provenance import lookup, path_beside
+from kakehi.tokenizer.packed import provenance
 
 #: Code points of the text that are shown.
 SHOWN = 300
@@ -180,13 +180,19 @@ def _kept(step: Step, store: Store, row: Mapping[str, Any]) -> list[str]:
 
 def _packed(step: Step, store: Store, place: Place) -> list[str]:
     lines: list[str] = []
-    for path in sorted(store.folder(step.name, step.address).glob("*.provenance.parquet")):
-        found = pq.read_table(path, filters=[("id", "=", place.values["id"])]).to_pylist()
+    home = store.folder(step.name, step.address)
+    numbers = [
+        number
+        for path in sorted(home.glob("*.documents.parquet"))
+        for number, row in provenance.find_documents(pq.ParquetFile(path), "id", place.values["id"])
+        if (row["shard"], row["row"]) == (place.shard.name, place.row)
+    ]
+    for path in sorted(home.glob("*.provenance.parquet")) if numbers else ():
         prefix = path.name.removesuffix(".provenance.parquet")
-        mine = [row for row in found if (row["shard"], row["row"]) == (place.shard.name, place.row)]
         lines += [
             f"{step.name:<11} {prefix}.bin, tokens {row['first_token']:,} to {row['first_token'] + row['tokens'] - 1:,}"
-            for row in mine
+            f": its {row['document_token']:,} to {row['document_token'] + row['tokens'] - 1:,}, epoch {row['epoch']}"
+            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[0])
         ]
     return lines
 
@@ -211,22 +217,3 @@ def _counted(number: int, noun: str) -> str:
 
 def _value(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def document_of_token(prefix: Path, token: int) -> dict[str, Any]:
-    """Find the document that holds a token of a packed prefix.
-
-    Args:
-        prefix: path without `.bin`.
-        token: position from 0.
-
-    Raises:
-        DataError: no such prefix, or no such token.
-    """
-    path = path_beside(prefix)
-    try:
-        return dict(lookup(pq.ParquetFile(path), token))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: is not there", hint="PREFIX is the path of a .bin without .bin") from error
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from error

@@ -13,10 +13,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Table = Literal[
-    "documents", "rejects", "signals", "verdict", "groups", "keys", "pairs", "tokenizer", "tokens", "packed"
+    "documents",
+    "rejects",
+    "signals",
+    "verdict",
+    "groups",
+    "keys",
+    "pairs",
+    "tokenizer",
+    "tokens",
+    "packed",
+    "maps",
 ]
 
 ROW_BITS: Final = 40
+
+#: What a table of tokens says of itself in its schema: sha256 of the tokenizer, and the id that ends documents.
+TOKENIZER_KEY: Final = b"kakehi.tokenizer"
+EOD_KEY: Final = b"kakehi.eod"
 
 ID: Final = pa.binary(16)
 

@@ -58,6 +58,10 @@ class Part(NamedTuple):
         """Read the partition's records: of the first source first, each in its order."""
         return read_pieces([_path(self.folder, index) for index in self.files], self.number, self.dtype)
 
+    def path(self, index: int) -> Path:
+        """Name the file of a source by its place among them."""
+        return _path(self.folder, index)
+
     def pieces(self) -> Iterator[Records]:
         """Read what each source gave, one after another."""
         for index in self.files:

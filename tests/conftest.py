@@ -161,6 +161,31 @@ def make() -> Make:
 
 
 @pytest.fixture(scope="session")
+def packed_runs(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give work folders of finished runs, packed in lanes and as stock, with index maps; no test may change them."""
+    home = tmp_path_factory.mktemp("packed")
+    make.texts(home / "a.jsonl", 60, seed="a")
+    rows = ({"id": str(i), "text": make.text(("b", i), 1 + i % 40)} for i in range(60))
+    make.jsonl(home / "b.jsonl", rows)
+    runs = {}
+    for layout, shape in (("lanes", "lanes: 12, tile_rows: 4"), ("stock", "layout: stock")):
+        manifest = make.file(
+            home / f"{layout}.yaml",
+            "corpus: c\n"
+            "sources: {a: {ingest: {files: a.jsonl, fields: {text: text, id: id, url: url}}}, b: {ingest: {files: b.jsonl}}}\n"
+            "train: {vocab_size: 400}\nencode: {eod: </s>}\n"
+            f"pack: {{sequence_tokens: 32, validation_rows: 30, mix: {{a: {{epochs: 2}}, b: {{epochs: 1}}}}, {shape}}}\n"
+            "index: {readers: [core, fork], tokenizer: {class: x.Y, tokenizer_path: t.model}, "
+            "jobs: [{micro_batch: 1, data_parallel: 4}]}\n",
+        )
+        said = _kakehi("run", manifest, "--work", home / "work")
+        assert said.code == 0, said.err
+        [pack] = [path for path in (home / "work" / "pack").iterdir() if path not in runs.values()]
+        runs[layout] = pack
+    return runs
+
+
+@pytest.fixture(scope="session")
 def kakehi() -> Callable[..., Said]:
     """Give the command as a function, run in this process through its own `main`."""
     return _kakehi

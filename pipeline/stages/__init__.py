@@ -9,6 +9,7 @@ from kakehi.pipeline.stages.encode import STAGE as ENCODE
 from kakehi.pipeline.stages.exact import STAGE as EXACT
 from kakehi.pipeline.stages.export import STAGE as EXPORT
 from kakehi.pipeline.stages.extract import STAGE as EXTRACT
+from kakehi.pipeline.stages.index import STAGE as INDEX
 from kakehi.pipeline.stages.ingest import STAGE as INGEST
 from kakehi.pipeline.stages.keep import STAGE as KEEP
 from kakehi.pipeline.stages.measure import STAGE as MEASURE
@@ -31,6 +32,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     TRAIN,
     ENCODE,
     PACK,
+    INDEX,
     EXPORT,
     REPORT,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.errors import DataError, ParameterError
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
 from kakehi.pipeline.stage import Stage
 from kakehi.tokenizer.encoding import Encoder, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
@@ -25,7 +27,8 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
         bos: a piece that begins every document, or null.
 
     Returns:
-        `ids`, a list per document; null where the document is not kept.
+        `ids`, a list per document; null where the document is not kept. `length`, their number, 0 there. The
+        schema names the tokenizer's digest and the id of `eod`.
     """
     encoder = load_encoder(tokenizer)
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
@@ -34,20 +37,38 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     ids, lengths = insert_eod(ids, lengths, end, begin)
     every = np.zeros(batch.num_rows + 1, np.int64)
     every[1:][kept.to_numpy(zero_copy_only=False)] = lengths
-    offsets = pa.array(np.cumsum(every))
+    every_stop = np.cumsum(every)
+    offsets = pa.array(every_stop)
     lists = pa.LargeListArray.from_arrays(offsets, pa.array(ids), mask=pc.invert(kept))
-    return pa.RecordBatch.from_arrays([lists], names=["ids"])
+    schema = pa.schema(
+        [pa.field("ids", lists.type), pa.field("length", pa.int64())],
+        {TOKENIZER_KEY: encoder.digest, EOD_KEY: str(end)},
+    )
+    return pa.RecordBatch.from_arrays([lists, pa.array(np.diff(every_stop))], schema=schema)
 
 
 def load_encoder(folder: Path) -> Encoder:
-    """Open the tokenizer in a folder, once a process."""
+    """Open the tokenizer in a folder, once a process.
+
+    Raises:
+        DataError: it is another than the folder's receipt says.
+    """
     [path] = [path for path in (folder / "tokenizer.model", folder / "tokenizer.json") if path.exists()]
     return _open_encoder(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)
 def _open_encoder(path: Path, _mtime_ns: int) -> Encoder:
-    return open_encoder(path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece")
+    encoder = open_encoder(path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece")
+    receipt = path.with_name("receipt.json")
+    outputs = json.loads(receipt.read_bytes())["outputs"] if receipt.exists() else []
+    wanted = [output["sha256"] for output in outputs if output["name"] == path.name]
+    if wanted and wanted != [encoder.digest]:
+        raise DataError(
+            f"{path}: got sha256 {encoder.digest}, wanted {wanted[0]}, as its receipt says",
+            hint="put the tokenizer back, or remove it and run again: it is made anew",
+        )
+    return encoder
 
 
 def _piece(encoder: Encoder, parameter: str, piece: str) -> int:
@@ -64,7 +85,7 @@ STAGE = Stage(
     shape="rows",
     reads=("documents", "verdict", "tokenizer"),
     writes="tokens",
-    version=1,
+    version=2,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
 )

@@ -25,6 +25,18 @@ def tables(work: Path, step: str) -> dict[str, list[dict]]:
     return found
 
 
+def documents_of(binary: Path) -> list[list[int]]:
+    """Put the documents of a `.bin` together again, in the order of the corpus, by the table of pieces beside it."""
+    ids = memoryview(binary.read_bytes()).cast("H").tolist()
+    found: dict[int, dict[int, list[int]]] = {}
+    for row in pq.read_table(binary.with_suffix(".provenance.parquet")).to_pylist():
+        tokens = ids[row["first_token"] : row["first_token"] + row["tokens"]]
+        found.setdefault(row["document"], {})[row["document_token"]] = tokens
+    return [
+        [token for _, part in sorted(parts.items()) for token in part] for _, parts in sorted(found.items())
+    ]
+
+
 @pytest.fixture(scope="module")
 def odd(make, kakehi, tmp_path_factory):
     """Run one WARC file in which every record is odd in its own way; give (documents, rejects) by URL."""
@@ -533,12 +545,12 @@ def test_an_existing_tokenizer_json_goes_through_encode_and_pack(make, kakehi, t
     make.jsonl(tmp_path / "a.jsonl", [{"text": text} for text in texts])
     make.file(
         tmp_path / "m.yaml",
-        MINI + "train: {existing: tokenizer.json}\nencode: {eod: <end>}\npack:\n",
+        MINI
+        + "train: {existing: tokenizer.json}\nencode: {eod: <end>}\npack: {sequence_tokens: 64, lanes: 2}\n",
     )
     said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
     assert said.code == 0, said.err
     [binary] = (tmp_path / "w" / "pack").rglob("*.bin")
     end = theirs.token_to_id("<end>")
     wanted = [[*theirs.encode(text, add_special_tokens=False).ids, end] for text in texts]
-    found = memoryview(binary.read_bytes()).cast("H").tolist()
-    assert found == [token for ids in wanted for token in ids]
+    assert documents_of(binary) == wanted

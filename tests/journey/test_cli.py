@@ -28,7 +28,8 @@ screen:
 dedupe: {priority: [{source: [wiki, notes]}, longest]}
 train: {vocab_size: 400, num_threads: 1}
 encode: {eod: "</s>"}
-pack:
+pack: {sequence_tokens: 64, lanes: 2, tile_rows: 4}
+index: {jobs: [{data_parallel: 2}]}
 export: {formats: [parquet]}
 """
 
@@ -109,7 +110,7 @@ def test_no_command_is_forgotten_here():
         (["chek"], 2, "", "Did you mean 'check'?"),
         (["check"], 2, "", "Missing argument"),
         (["run", "no.yaml", "--machine", "none.yaml"], 2, "", "no.yaml: can't be read"),
-        (["lookup", "no", "--token", "0"], 3, "", "no.provenance.parquet: is not there"),
+        (["lookup", "no", "--token", "0"], 3, "", "no: there is no manifest.json beside it"),
         (["lookup", "no", "--token", str(2**70)], 2, "", "--token"),
     ],
 )
@@ -181,18 +182,27 @@ def test_explain_takes_an_id_and_says_where_nothing_is(whole, kakehi):
 
 
 def test_lookup_names_the_document_of_a_token(whole, kakehi):
-    """The first and the last token have a document, the one behind has none."""
+    """The first token has a document; the last one is of the guard row, and the one behind is none."""
     manifest, work, _ = whole
     [binary] = (work / "pack").rglob("*.bin")
     prefix, tokens = binary.with_suffix(""), binary.stat().st_size // 2
-    for token in (0, tokens - 1):
+    said = kakehi("lookup", prefix, "--token", 0)
+    found = json.loads(said.out)
+    assert found["first_token"] == 0 < found["tokens"]
+    assert found["id"] in kakehi("explain", manifest, found["url"], "--work", work).out
+    for token in (tokens - 1, tokens):
         said = kakehi("lookup", prefix, "--token", token)
-        found = json.loads(said.out)
-        assert found["first_token"] <= token < found["first_token"] + found["tokens"]
-        assert found["id"] in kakehi("explain", manifest, found["url"], "--work", work).out
-    said = kakehi("lookup", prefix, "--token", tokens)
-    assert said.code == 3
-    assert f"got {tokens}" in said.err
+        assert said.code == 3
+        assert f"got {token}" in said.err
+
+
+def test_check_looks_at_binaries_and_maps(whole, kakehi):
+    """What a run made has no fault."""
+    _, work, _ = whole
+    [binary] = (work / "pack").rglob("*.bin")
+    [cache] = (work / "index").rglob("cache")
+    said = kakehi("check", binary.with_suffix(""), "--maps", cache)
+    assert (said.code, "no fault found" in said.out) == (0, True)
 
 
 def test_export_copies_into_an_empty_folder_only(whole, kakehi, tmp_path):

@@ -17,11 +17,12 @@ from kakehi.pipeline import errors
 from kakehi.pipeline.cli import cli
 from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.formats import records
-from kakehi.pipeline.machine import Machine
+from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.manifest import Selection
 from kakehi.pipeline.stage import parameter_model
 from kakehi.pipeline.stages import STAGES, TOGETHER
 from kakehi.pipeline.stages.extract import GATE
+from kakehi.pipeline.stages.index import Job
 from kakehi.pipeline.stages.keep import EXACT, NEAR
 from kakehi.pipeline.stages.screen import Threshold
 
@@ -38,6 +39,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "normalise": Normalisation,
     "a threshold": Threshold,
     "The machine file": Machine,
+    "limits": Limits,
+    "a job": Job,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py"))
-PURE = ["planner", "addresses"]
+PURE = ["planner", "addresses", "costs", "lots"]
 DOORS = {
     "dask": "pipeline/engines/",
     "distributed": "pipeline/engines/",

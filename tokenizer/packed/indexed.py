@@ -5,9 +5,9 @@ Source: megatron-core 0.16.1, `megatron/core/datasets/indexed_dataset.py`; layou
 
 import os
 import struct
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,104 +80,50 @@ def find_documents(ids: Ids, lengths: Int64N, token: int) -> Int64N:
     return np.asarray(np.unique(places), np.int64)
 
 
-class Writer:
-    """Write documents one after the other; nothing is left behind when the block raises.
+def write_index(prefix: Path, dtype: Dtype, lengths: Callable[[], Iterable[Int64N]]) -> None:
+    """Write `PREFIX.idx`, each sequence a document of its own, in constant memory.
 
     Args:
-        prefix: path without `.bin`; both files and a scratch file beside them are overwritten.
-        vocab_size: decides the dtype, and every id is held to it.
+        prefix: path without `.idx`.
+        dtype: of the ids.
+        lengths: gives the sequences' lengths in tokens, block by block, int64[n] each; called three times.
 
-    Example:
-        >>> with Writer(folder / "ja_text_document", vocab_size=32_000) as out:  # doctest: +SKIP
-        ...     out.add(ids, lengths)
+    Raises:
+        ValueError: no sequence, one of less than a token or of 2**31 bytes, or 2**31 of them.
     """
-
-    def __init__(self, prefix: Path, *, vocab_size: int) -> None:
-        self.dtype = token_dtype(vocab_size)
-        self.documents = 0
-        self.tokens = 0
-        self._vocab_size = vocab_size
-        self._bin, self._idx, self._scratch = (
-            _path(prefix, ending) for ending in (".bin", ".idx", ".lengths")
+    count = sum(_checked(block, dtype) for block in lengths())
+    if not 0 < count < 2**31:
+        raise ValueError(
+            f"{prefix}: got {count:,} sequences, wanted 1 to 2**31 - 1: no reader maps an empty file, "
+            "and readers number sequences in int32"
         )
-        self._ids_file: BinaryIO
-        self._lengths_file: BinaryIO
-
-    def __enter__(self) -> Self:
-        self._ids_file = self._bin.open("wb")
-        self._lengths_file = self._scratch.open("w+b")
-        return self
-
-    def add(self, ids: Ids, lengths: Int64N) -> None:
-        """Append documents, each one sequence and ended by its EOD.
-
-        Args:
-            ids: tokens of all documents, back to back, of this writer's dtype.
-            lengths: int64[n], at least 1 and less than 2**31 bytes each.
-        """
-        self._check(ids, lengths)
-        self._ids_file.write(np.ascontiguousarray(ids, self.dtype).data)
-        self._lengths_file.write(lengths.astype("<i4").data)
-        self.documents += len(lengths)
-        self.tokens += len(ids)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        finished = False
-        try:
-            if kind is None:
-                self._finish()
-                finished = True
-        finally:
-            self._ids_file.close()
-            self._lengths_file.close()
-            self._scratch.unlink()
-            if not finished:
-                self._bin.unlink()
-                self._idx.unlink(missing_ok=True)
-
-    def _check(self, ids: Ids, lengths: Int64N) -> None:
-        if ids.dtype != self.dtype:
-            raise ValueError(f"ids: got {ids.dtype}, wanted {self.dtype} for {self._vocab_size} pieces")
-        if len(lengths) and (lengths.min() < 1 or lengths.max() * self.dtype.itemsize >= 2**31):
-            raise ValueError(
-                f"lengths: got {lengths.min()} to {lengths.max()} tokens, "
-                f"wanted 1 to {(2**31 - 1) // self.dtype.itemsize}"
-            )
-        if lengths.sum() != len(ids):
-            raise ValueError(f"lengths: got a sum of {lengths.sum()}, wanted {len(ids)}, the number of ids")
-        if len(ids) and (ids.min() < 0 or ids.max() >= self._vocab_size):
-            raise ValueError(f"ids: got {ids.min()} to {ids.max()}, wanted 0 to {self._vocab_size - 1}")
-        if self.documents + len(lengths) >= 2**31:
-            raise ValueError(f"documents: got {self.documents + len(lengths)}, wanted less than 2**31")
-
-    def _finish(self) -> None:
-        if not self.documents:
-            raise ValueError(
-                f"{self._bin}: got no document, wanted one at least; no reader maps an empty file"
-            )
-        with self._idx.open("wb") as idx:
-            idx.write(_HEADER.pack(_MAGIC, _VERSION, _CODES[self.dtype], self.documents, self.documents + 1))
-            self._write_lengths(idx)
-            self._write_offsets(idx)
-            for start in range(0, self.documents + 1, _BLOCK):
-                idx.write(np.arange(start, min(start + _BLOCK, self.documents + 1), dtype="<i8").data)
-            _sync(idx)
-        _sync(self._ids_file)
-
-    def _write_lengths(self, idx: BinaryIO) -> None:
-        self._lengths_file.seek(0)
-        while block := self._lengths_file.read(4 * _BLOCK):
-            idx.write(block)
-
-    def _write_offsets(self, idx: BinaryIO) -> None:
-        self._lengths_file.seek(0)
+    with _path(prefix, ".idx").open("wb") as idx:
+        idx.write(_HEADER.pack(_MAGIC, _VERSION, _CODES[dtype], count, count + 1))
+        for block in lengths():
+            idx.write(block.astype("<i4").data)
         offset = 0
-        while block := self._lengths_file.read(4 * _BLOCK):
-            stops = offset + np.cumsum(np.frombuffer(block, "<i4"), dtype="<i8") * self.dtype.itemsize
-            idx.write(np.concatenate(([offset], stops[:-1])).astype("<i8").data)
-            offset = int(stops[-1])
+        for block in lengths():
+            stops = offset + np.cumsum(block, dtype="<i8") * dtype.itemsize
+            idx.write(np.concatenate(([offset], stops))[:-1].astype("<i8").data)
+            offset = int(stops[-1]) if len(stops) else offset
+        for start in range(0, count + 1, _BLOCK):
+            idx.write(np.arange(start, min(start + _BLOCK, count + 1), dtype="<i8").data)
+        _sync(idx)
+
+
+def repeated(runs: Iterable[tuple[int, int]]) -> Iterator[Int64N]:
+    """Give blocks of lengths out of runs of (how many, tokens of each)."""
+    for count, tokens in runs:
+        for start in range(0, count, _BLOCK):
+            yield np.full(min(_BLOCK, count - start), tokens, np.int64)
+
+
+def _checked(lengths: Int64N, dtype: Dtype) -> int:
+    if len(lengths) and (lengths.min() < 1 or lengths.max() * dtype.itemsize >= 2**31):
+        raise ValueError(
+            f"lengths: got {lengths.min()} to {lengths.max()} tokens, wanted 1 to {(2**31 - 1) // dtype.itemsize}"
+        )
+    return len(lengths)
 
 
 class Reader:
@@ -214,6 +160,10 @@ class Reader:
             return self._ids[:0]
         start = self.offsets[first] // self.dtype.itemsize
         return self._ids[start : self.offsets[last - 1] // self.dtype.itemsize + self.lengths[last - 1]]
+
+    def ids(self, first: int, count: int) -> Ids:
+        """Give ids by their place in the file, whatever sequences they are of; a view of the mapped file."""
+        return self._ids[first : first + count]
 
     def _check(self, idx_path: Path) -> int:
         offset = 0

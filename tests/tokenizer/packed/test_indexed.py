@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from kakehi.tokenizer.packed.indexed import Reader, Writer, find_documents, insert_eod
+from kakehi.tokenizer.packed import indexed
+from kakehi.tokenizer.packed.indexed import (
+    Reader,
+    find_documents,
+    insert_eod,
+    repeated,
+    token_dtype,
+    write_index,
+)
 
 _SPEC = importlib.util.spec_from_file_location("oracles", Path(__file__).parents[2] / "oracles.py")
 assert _SPEC
@@ -27,9 +35,10 @@ GOLDEN = bytes.fromhex(
 )
 
 
-def _write(prefix: Path, ids: list[int], lengths: list[int], vocab_size: int = 32_000) -> Path:
-    with Writer(prefix, vocab_size=vocab_size) as out:
-        out.add(np.array(ids, out.dtype), np.array(lengths, np.int64))
+def _write(prefix: Path, ids: list[int], *blocks: list[int], vocab_size: int = 32_000) -> Path:
+    dtype = token_dtype(vocab_size)
+    np.array(ids, dtype).tofile(prefix.with_name(prefix.name + ".bin"))
+    write_index(prefix, dtype, lambda: [np.array(block, np.int64) for block in blocks])
     return prefix
 
 
@@ -43,22 +52,19 @@ def test_three_sequences_are_golden(tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    batches=st.lists(st.lists(st.integers(1, 9), max_size=5), min_size=1, max_size=4).filter(any),
+    blocks=st.lists(st.lists(st.integers(1, 9), max_size=5), min_size=1, max_size=4).filter(any),
     vocab_size=st.sampled_from([300, 100_000]),
 )
-def test_oracle_and_reader_agree(tmp_path_factory: pytest.TempPathFactory, batches, vocab_size: int) -> None:
-    """A reader written from the byte table gives back every document, however they came in batches."""
+def test_oracle_and_reader_agree(tmp_path_factory: pytest.TempPathFactory, blocks, vocab_size: int) -> None:
+    """A reader written from the byte table gives back every document, in whatever blocks their lengths came."""
     prefix = tmp_path_factory.mktemp("pair") / "x_text_document"
     rng = np.random.default_rng(0)
-    with Writer(prefix, vocab_size=vocab_size) as out:
-        rows = [rng.integers(0, vocab_size, n).astype(out.dtype) for lengths in batches for n in lengths]
-        taken = iter(rows)
-        for lengths in batches:
-            ids = np.concatenate([np.empty(0, out.dtype), *(next(taken) for _ in lengths)])
-            out.add(ids, np.array(lengths, np.int64))
-        assert (out.documents, out.tokens) == (len(rows), sum(map(len, rows)))
+    dtype = token_dtype(vocab_size)
+    rows = [rng.integers(0, vocab_size, n).astype(dtype) for block in blocks for n in block]
+    _write(prefix, np.concatenate(rows).tolist(), *blocks, vocab_size=vocab_size)
     reader = Reader(prefix)
     assert len(reader) == len(rows)
+    assert reader.tokens == sum(map(len, rows))
     for ours, oracle, row in zip(
         map(reader.document, range(len(rows))), oracles.read_megatron(prefix), rows, strict=True
     ):
@@ -67,40 +73,35 @@ def test_oracle_and_reader_agree(tmp_path_factory: pytest.TempPathFactory, batch
 
 
 @pytest.mark.parametrize(
-    ("ids", "lengths", "fault"),
+    ("blocks", "fault"),
     [
-        (np.array([1, 2], np.uint16), [2, 0], "lengths: got 0 to 2 tokens, wanted 1 to 1073741823"),
-        (np.array([1, 2], np.uint16), [1], "lengths: got a sum of 1, wanted 2"),
-        (np.array([1, 2], np.int32), [2], "ids: got int32, wanted uint16 for 300 pieces"),
-        (np.array([1, 300], np.uint16), [2], "ids: got 1 to 300, wanted 0 to 299"),
-        (np.array([1], np.uint16), [2**30], "lengths: got 1073741824 to 1073741824 tokens"),
+        ([[2, 0]], "lengths: got 0 to 2 tokens, wanted 1 to 1073741823"),
+        ([[1], [2**30]], "lengths: got 1073741824 to 1073741824 tokens"),
+        ([], "got 0 sequences, wanted 1 to"),
+        ([[], []], "got 0 sequences, wanted 1 to"),
     ],
 )
-def test_what_readers_cannot_take_is_refused(
-    tmp_path: Path, ids: np.ndarray, lengths: list[int], fault: str
-) -> None:
-    """The message says what is wrong, and no file is left."""
-    with pytest.raises(ValueError, match=fault), Writer(tmp_path / "x", vocab_size=300) as out:
-        out.add(ids, np.array(lengths, np.int64))
+def test_what_readers_cannot_take_is_refused(tmp_path: Path, blocks: list[list[int]], fault: str) -> None:
+    """The message says what is wrong, and no file is made."""
+    with pytest.raises(ValueError, match=fault):
+        write_index(tmp_path / "x", token_dtype(300), lambda: [np.array(b, np.int64) for b in blocks])
     assert not list(tmp_path.iterdir())
 
 
-def test_negative_ids_are_refused(tmp_path: Path) -> None:
-    """Int32 has room for what no vocabulary has."""
-    with (
-        pytest.raises(ValueError, match="ids: got -1 to 3, wanted 0 to 99999"),
-        Writer(tmp_path / "x", vocab_size=100_000) as out,
-    ):
-        out.add(np.array([3, -1], np.int32), np.array([2]))
+def test_too_many_sequences_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers number them in int32; nobody waits for 2**31 lengths to be written before that is said."""
+    monkeypatch.setattr(indexed, "_checked", lambda *_: 2**31)
+    with pytest.raises(ValueError, match="got 2,147,483,648 sequences"):
+        write_index(tmp_path / "x", token_dtype(300), lambda: [np.array([1], np.int64)])
 
 
-def test_nothing_is_left_of_a_broken_or_empty_run(tmp_path: Path) -> None:
-    """An exception in the block, or no document at all, leaves no file under the name."""
-    with pytest.raises(ValueError, match="sum of 2"), Writer(tmp_path / "x", vocab_size=300) as out:
-        list(map(out.add, [np.array([1], np.uint16)] * 2, [np.array([1]), np.array([2])]))
-    with pytest.raises(ValueError, match="got no document"), Writer(tmp_path / "x", vocab_size=300):
-        pass
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_runs_give_their_lengths(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """In blocks of a bounded size, whatever the runs are."""
+    monkeypatch.setattr(indexed, "_BLOCK", block)
+    blocks = list(repeated([(3, 7), (0, 5), (2, 1)]))
+    assert np.concatenate(blocks).tolist() == [7, 7, 7, 1, 1]
+    assert max(map(len, blocks)) <= block
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,410 @@
+"""Measure packing: planning and placing, text to binaries, and the pages that the real Megatron reader touches.
+
+    python bench/packing.py place [--millions 50]      lengths planned and placed: seconds, memory
+    python bench/packing.py text                       text to .bin, against a bare loop of sentencepiece and numpy
+    python bench/packing.py pages [--documents 1000000] [--folder DIR]
+                                                       pack made-up documents, then count resident pages; needs the
+                                                       interop extra, Linux, and 8 GB of disk for a million documents
+
+Documents are of log-normal length (mean 631 tokens, sigma 1.1), their ids drawn at random. Pages are counted by mincore
+after each load, with read-ahead switched off (MADV_RANDOM), in units of 64 KiB as on Fugaku, whatever this machine's are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import mmap
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kakehi.pipeline.costs import Corpus, Job, pages_per_row
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.stages.encode import encode, load_encoder
+from kakehi.pipeline.stages.pack import pack
+from kakehi.pipeline.tables import TableWriter
+from kakehi.tokenizer.packed import maps
+from kakehi.tokenizer.packed.checking import layout_of
+from kakehi.tokenizer.packed.indexed import write_index
+from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
+from kakehi.tokenizer.packed.maps import Maps
+from kakehi.tokenizer.packed.rows import count_pieces, plan_rows
+from kakehi.tokenizer.training import train
+
+PAGE = 1 << 16
+S, LANES, TILE_ROWS, RANKS, BATCH = 2048, 96, 256, 12, 96
+SHARD_DOCUMENTS = 125_000
+TOKENIZER = {"class": "made.up", "tokenizer_path": "tokenizer.model"}
+NAME = "bench_text_document"
+
+
+def main() -> None:
+    """Run one measurement."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["place", "text", "pages"])
+    parser.add_argument("--millions", type=int, default=50)
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where pages works; kept (default: a temporary one)")
+    options = parser.parse_args()
+    if options.what == "place":
+        place(options.millions)
+    elif options.what == "text":
+        text()
+    elif options.folder:
+        pages(options.folder, options.documents)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            pages(Path(folder), options.documents)
+
+
+def lengths_of(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Draw the lengths of documents."""
+    drawn = np.random.default_rng(seed).lognormal(np.log(631) - 1.1**2 / 2, 1.1, count)
+    return np.maximum(2, drawn).astype(np.int64)
+
+
+def place(millions: int) -> None:
+    """Plan and place documents in parts of a million, as workers do."""
+    parts = [lengths_of(1_000_000, seed) for seed in range(millions)]
+    before = peak_mb()
+    started = time.perf_counter()
+    counts = [count_pieces(part, S) for part in parts]
+    counted = time.perf_counter()
+    plan = plan_rows(sum(counts, np.zeros(S + 1, np.int64)), packing="best-fit", seed=1, name="bench")
+    planned = time.perf_counter()
+    front, pieces = np.zeros(S + 1, np.int64), 0
+    for part, count in zip(parts, counts, strict=True):
+        pieces += len(plan.place(part, front).row)
+        front += count
+    placed = time.perf_counter()
+    concat = sum(int((part > S).sum()) for part in parts)
+    print(f"{millions} million documents, {plan.tokens:,} tokens, {pieces:,} pieces, {plan.rows:,} rows")
+    print(f"fill {plan.tokens / plan.rows / S:.6f}, documents cut {concat / millions / 1e6:.2%}")
+    print(
+        f"count {counted - started:.1f} s, plan {1e3 * (planned - counted):.0f} ms, place {placed - planned:.1f} s"
+    )
+    print(f"memory beyond the lengths themselves: {peak_mb() - before:,.0f} MB")
+
+
+def text() -> None:
+    """Encode and pack real sentences of the quickstart, over and over, and compare with the bare loop."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only here
+    import sentencepiece  # noqa: PLC0415 - only here
+    import zstandard  # noqa: PLC0415 - only here
+
+    home = Path(__file__).resolve().parents[1] / "manifests" / "quickstart"
+    with zstandard.open(home / "wiki" / "articles-00000.jsonl.zst", "rt", encoding="utf-8") as file:
+        found = [json.loads(line).get("text") for line in file if line.strip().endswith("}")]
+    pages_of_text = [page for page in found if page]
+    pages_of_text += pq.read_table(home / "notes" / "notes-00000.parquet")["body"].drop_null().to_pylist()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        lines = [line for page in pages_of_text for line in page.split("\n")]
+        (root / "tokenizer").mkdir()
+        (root / "tokenizer" / "tokenizer.model").write_bytes(
+            train(lines, vocab_size=4000, num_threads=2).model
+        )
+        texts = [f"{page}\n{number}" for number in range(60) for page in pages_of_text]
+        size = sum(len(page.encode()) for page in texts)
+        for _ in range(3):
+            bare = _bare(root, texts, sentencepiece)
+            ours, encoding = _ours(root, texts)
+            print(
+                f"{size / 1e6:.0f} MB of text: bare loop {size / bare / 1e6:.1f} MB/s, encode {size / encoding / 1e6:.1f}, "
+                f"encode and pack {size / ours / 1e6:.1f} MB/s; {bare / ours:.2f} of the bare loop"
+            )
+
+
+def _bare(root: Path, texts: list[str], library: Any) -> float:
+    model = library.SentencePieceProcessor(model_file=str(root / "tokenizer" / "tokenizer.model"))
+    end = np.array([model.piece_to_id("</s>")], np.uint16)
+    started = time.perf_counter()
+    with (root / "bare.bin").open("wb") as file:
+        for start in range(0, len(texts), 500):
+            rows = model.encode(texts[start : start + 500], return_type="numpy", num_threads=1)
+            file.write(np.concatenate([part for row in rows for part in (row.astype(np.uint16), end)]).data)
+    return time.perf_counter() - started
+
+
+def _ours(root: Path, texts: list[str]) -> tuple[float, float]:
+    """Encode in batches of 500, write the tables, pack them; seconds of all, and of encoding with its table."""
+    shutil.rmtree(root / "run", ignore_errors=True)
+    column = pa.array(texts, pa.large_string())
+    load_encoder(root / "tokenizer")
+    started = time.perf_counter()
+    batches = [
+        encode(
+            pa.record_batch(
+                {"text": column.slice(at, 500), "kept": pa.array(np.ones(len(column.slice(at, 500)), bool))}
+            ),
+            root / "tokenizer",
+            eod="</s>",
+        )
+        for at in range(0, len(column), 500)
+    ]
+    shard = _shard(root / "run", 0, batches)
+    encoded = time.perf_counter()
+    inputs = Inputs(
+        corpus="bench",
+        shards=(shard,),
+        scratch=root / "run" / "scratch",
+        artifacts={"tokenizer": root / "tokenizer"},
+    )
+    (root / "run" / "out").mkdir()
+    pack(inputs, root / "run" / "out", Inline(), lanes=8)
+    return time.perf_counter() - started, encoded - started
+
+
+def _shard(root: Path, ordinal: int, batches: list[pa.RecordBatch]) -> ShardTables:
+    """Write tables of documents and tokens as the stages before pack do."""
+    paths = {name: root / name / f"{ordinal}.parquet" for name in ("documents", "tokens")}
+    with (
+        TableWriter(paths["documents"], DOCUMENTS) as documents,
+        TableWriter(paths["tokens"], batches[0].schema) as tokens,
+    ):
+        start = 0
+        for batch in batches:
+            rows = _documents(ordinal, start, batch.num_rows)
+            documents.note_ids(rows.column("id"))
+            documents.write(rows)
+            tokens.write(batch)
+            start += batch.num_rows
+        tokens.close(documents.close())
+    return ShardTables(
+        source="bench",
+        name=f"shard-{ordinal}",
+        ordinal=ordinal,
+        paths={"documents": (paths["documents"],), "tokens": (paths["tokens"],), "verdict": ()},
+    )
+
+
+def _documents(ordinal: int, start: int, count: int) -> pa.RecordBatch:
+    numbers = [(ordinal << 32 | i).to_bytes(16, "big") for i in range(start, start + count)]
+    fixed = {"source": "bench", "input": "bench", "text": "", "host": "bench.example"}
+    columns = {
+        field.name: numbers
+        if field.name in {"id", "text_hash"}
+        else [f"https://bench.example/{ordinal}/{i}" for i in range(start, start + count)]
+        if field.name == "url"
+        else [fixed.get(field.name, 0 if pa.types.is_integer(field.type) else None)] * count
+        for field in DOCUMENTS
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=DOCUMENTS)
+
+
+def pages(root: Path, documents: int) -> None:
+    """Pack the same documents three ways and count what the real reader touches."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "tokenizer").mkdir(exist_ok=True)
+    words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwxyz"]
+    model = train(words, vocab_size=320, num_threads=1).model
+    (root / "tokenizer" / "tokenizer.model").write_bytes(model)
+    shards = tuple(_made_up(root, number, size) for number, size in enumerate(_sizes(documents)))
+    job = Job(1, RANKS, BATCH, 2 * RANKS, 2 * RANKS)
+    print("| layout | pages a row, planned | counted | bytes a step / payload |")
+    print("|---|---|---|---|")
+    _report("documents, Megatron's own shuffle", *_stock_documents(root, shards), cold=True)
+    for label, layout, tile_rows in (
+        ("rows, stock", "stock", 1),
+        ("rows, lanes, B = 16", "lanes", 16),
+        (f"rows, lanes, B = {TILE_ROWS}", "lanes", TILE_ROWS),
+    ):
+        out = root / f"{layout}-{tile_rows}"
+        if not out.exists():
+            out.mkdir()
+            inputs = Inputs(
+                corpus="bench",
+                shards=shards,
+                scratch=root / f"scratch-{layout}-{tile_rows}",
+                artifacts={"tokenizer": root / "tokenizer"},
+            )
+            started = time.perf_counter()
+            counts = pack(
+                inputs, out, Inline(), sequence_tokens=S, layout=layout, lanes=LANES, tile_rows=tile_rows
+            )  # type: ignore[arg-type]
+            taken = time.perf_counter() - started
+            print(
+                f"(packed {counts['tokens']:,} tokens in {taken:.0f} s, {counts['tokens'] / taken / 1e6:.1f} million a second)"
+            )
+            shutil.rmtree(inputs.scratch)
+        told = json.loads((out / "manifest.json").read_bytes())["binaries"][NAME]
+        made = layout_of(told)
+        wanted = Maps(NAME, made, S, made.samples, 1, "train", layout == "stock")
+        cache = out / "cache"
+        if not cache.exists():
+            cache.mkdir()
+            names = maps.core_names(wanted, TOKENIZER)
+            (cache / names["description"]).write_text(maps.description(wanted, TOKENIZER), encoding="utf-8")
+            maps.write_arrays(wanted, cache, names)
+        corpus = Corpus(
+            rows=made.rows - 1,
+            sequence_tokens=S,
+            token_bytes=2,
+            layout=layout,
+            lanes=made.lanes,
+            tile_rows=made.tile_rows,  # type: ignore[arg-type]
+        )
+        planned = sum(pages_per_row(corpus, job, PAGE).values())
+        _report(label, out, cache, made.samples, planned, cold=layout == "stock")
+
+
+def _sizes(documents: int) -> list[int]:
+    return [min(SHARD_DOCUMENTS, documents - start) for start in range(0, documents, SHARD_DOCUMENTS)]
+
+
+def _made_up(root: Path, ordinal: int, count: int) -> ShardTables:
+    encoder = load_encoder(root / "tokenizer")
+    schema = pa.schema(
+        [("ids", pa.large_list(pa.uint16())), ("length", pa.int64())],
+        {TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"},
+    )
+    rng = np.random.default_rng(ordinal)
+    lengths = lengths_of(count, ordinal)
+    batches = []
+    for part in np.array_split(lengths, 10):
+        ids = rng.integers(3, 320, int(part.sum()), np.uint16)
+        stops = np.cumsum(part)
+        ids[stops - 1] = 2
+        lists = pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], stops))), pa.array(ids))
+        batches.append(pa.RecordBatch.from_arrays([lists, pa.array(part)], schema=schema))
+    return _shard(root, ordinal, batches)
+
+
+def _stock_documents(root: Path, shards: tuple[ShardTables, ...]) -> tuple[Path, Path, int, float]:
+    """Write documents one after another, as Megatron's own tool does; it builds its own maps at the first load."""
+    out, lengths = root / "documents-alone", [shard.column("tokens", "length").to_numpy() for shard in shards]
+    if not out.exists():
+        out.mkdir()
+        with (out / f"{NAME}.bin").open("wb") as file:
+            for shard in shards:
+                for chunk in shard.column("tokens", "ids").chunks:
+                    file.write(chunk.flatten().to_numpy().data)
+        write_index(out / NAME, np.dtype("<u2"), lambda: lengths)
+        (out / "cache").mkdir()
+    tokens, documents = sum(int(part.sum()) for part in lengths), sum(map(len, lengths))
+    fragments = 1 + S * documents / tokens
+    # Each fragment somewhere in .bin, its length and its pointer in .idx; one page of each of two arrays.
+    planned = fragments * 3 + S * 2 / PAGE + 2 + RANKS * 4 / PAGE
+    return out, out / "cache", (tokens - 1) // S, planned
+
+
+def _report(label: str, folder: Path, cache: Path, samples: int, planned: float, *, cold: bool) -> None:
+    """Load steps of one rank: each with all pages dropped before, or many in a row with the pages kept."""
+    data = _opened(folder, cache, samples)
+    parallel, rank = Parallel(1, RANKS), 5
+    steps = list(range(256, 256 + (40 if cold else min(1024, samples // BATCH - 256))))
+    counter = _Resident(folder, cache, data)
+    counter.drop()
+    counted = 0
+    for step in steps:
+        for sample in samples_of_step(step, rank, parallel, global_batch=BATCH):
+            data[int(sample)]
+        if cold:
+            counted += counter.count()
+            counter.drop()
+    counted = counted if cold else counter.count()
+    rows = len(steps) * BATCH // RANKS
+    payload = S * 2
+    print(
+        f"| {label} | {planned:.3f} | {counted / rows:.3f} | {counted / rows * PAGE / payload:.2f} |",
+        flush=True,
+    )
+
+
+def _opened(folder: Path, cache: Path, samples: int) -> Any:
+    from megatron.core.datasets.blended_megatron_dataset_builder import (  # noqa: PLC0415 - optional
+        BlendedMegatronDatasetBuilder,
+    )
+    from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig  # noqa: PLC0415 - optional
+
+    class Named:
+        unique_identifiers = TOKENIZER
+        eod, pad, vocab_size = 2, -1, 320
+
+    config = GPTDatasetConfig(
+        random_seed=1,
+        sequence_length=S,
+        blend_per_split=[([NAME], None), None, None],
+        path_to_cache=str(cache),
+        fast_cache_load=any(cache.iterdir()),
+        tokenizer=Named(),
+        reset_position_ids=False,
+        reset_attention_mask=False,
+        eod_mask_loss=True,
+        create_attention_mask=False,
+    )
+    os.chdir(folder)
+    build = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build
+    build()  # what is not there is built here, and touched; then mapped anew
+    return build()[0]
+
+
+class _Resident:
+    """Which pages of a prefix and its maps are in memory."""
+
+    def __init__(self, folder: Path, cache: Path, data: Any) -> None:
+        paths = [folder / f"{NAME}{ending}" for ending in (".bin", ".idx")]
+        self._files = [path.open("rb") for path in [*paths, *sorted(cache.glob("*.npy"))]]
+        self._maps = [
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_WRITE, flags=mmap.MAP_PRIVATE)
+            for file in self._files
+        ]
+        self._theirs = list(_mapped(data))
+        for mapped in self._theirs:
+            mapped.madvise(mmap.MADV_RANDOM)
+        self._mincore = ctypes.CDLL(None, use_errno=True).mincore
+
+    def drop(self) -> None:
+        """Take every page out of memory."""
+        for mapped in self._theirs:
+            mapped.madvise(mmap.MADV_DONTNEED)
+        for file in self._files:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def count(self) -> int:
+        """Count units of 64 KiB of which something is in memory."""
+        return sum(map(self._count, self._maps))
+
+    def _count(self, mapped: mmap.mmap) -> int:
+        size = len(mapped)
+        own = (size + mmap.PAGESIZE - 1) // mmap.PAGESIZE
+        seen = (ctypes.c_ubyte * own)()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(mapped))
+        if self._mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), seen):
+            raise OSError(ctypes.get_errno(), "mincore")
+        each = PAGE // mmap.PAGESIZE
+        resident = np.frombuffer(seen, np.uint8) & 1
+        return int(np.add.reduceat(resident, np.arange(0, own, each)).astype(bool).sum())
+
+
+def _mapped(data: Any) -> Iterator[mmap.mmap]:
+    """Find the mappings of a dataset: three arrays, .idx and .bin."""
+    for array in (data.document_index, data.sample_index, data.shuffle_index):
+        if isinstance(array, np.memmap):
+            yield array._mmap  # noqa: SLF001 - numpy gives no other way
+    yield data.dataset.index.bin_buffer_mmap._mmap  # noqa: SLF001
+    yield data.dataset.bin_reader._bin_buffer_mmap._mmap  # noqa: SLF001
+
+
+def peak_mb() -> float:
+    """Peak memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Say of a plan's packed binaries, before there are any, what training on them costs, and which limits they break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from kakehi.pipeline.costs import Corpus, Job, drawn, refusals
+from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.machine import Limits, Machine
+from kakehi.pipeline.planner import Step
+from kakehi.pipeline.stages.index import Job as PlannedJob
+from kakehi.pipeline.stages.pack import Portion
+from kakehi.pipeline.store import Store, merge
+from kakehi.pipeline.wiring import receipts_of
+from kakehi.tokenizer.encoding import open_encoder
+from kakehi.tokenizer.packed.indexed import token_dtype
+from kakehi.tokenizer.packed.mix import Share, epochs_of
+
+
+def forecast(steps: Sequence[Step], store: Store, machine: Machine) -> Iterator[str]:
+    """Yield lines on every packed corpus and job.
+
+    Raises:
+        ManifestError: a limit is broken; after the lines on what was asked for.
+    """
+    limits, broken = machine.limits or Limits(), list[str]()
+    for step in (step for step in steps if step.stage.name == "pack"):
+        tokens = _tokens(step, store)
+        if tokens is None:
+            yield f"{machine.name}: {step.name}: how many tokens there will be is known once encode has run, or if pack.mix says so"
+            continue
+        corpus = _corpus(step, tokens)
+        for job in _jobs(step, steps):
+            yield from drawn(corpus, job, limits, f"{machine.name}: {step.name}")
+            broken += [
+                f"{step.name}: {limit}: {said}; nearest that fits: {way_out}"
+                for limit, said, way_out in refusals(corpus, job, limits)
+            ]
+    if broken:
+        raise ManifestError(
+            "\n".join(dict.fromkeys(broken)),
+            hint=f"limits of {machine.name}, with their sources, are in its machine file",
+        )
+
+
+def _tokens(step: Step, store: Store) -> int | None:
+    """Count the tokens for training: as the mix asks, or as encode has made them."""
+    mix = step.parameters["mix"]
+    shares = {name: Portion(**asked).share for name, asked in (mix or {}).items()}
+    if shares and all(share.tokens is not None for share in shares.values()):
+        return sum(share.tokens or 0 for share in shares.values())
+    counted: dict[str, int] = {}
+    for encode in step.upstream["tokens"]:
+        receipts = receipts_of(encode, store)
+        if len(receipts) < len(encode.shards):
+            return None
+        counted[str(encode.source)] = merge(receipt.counts for receipt in receipts).get("tokens", 0)
+    epochs = epochs_of(shares or dict.fromkeys(counted, Share(epochs=Fraction(1))), counted)
+    return int(sum(counted[name] * epochs[name] for name in counted))
+
+
+def _corpus(step: Step, tokens: int) -> Corpus:
+    asked = step.parameters
+    [train] = step.upstream["tokenizer"]
+    size, width = asked["sequence_tokens"], token_dtype(_vocabulary(train)).itemsize
+    rows, lanes = ceil(tokens / size), asked["layout"] == "lanes"
+    most = int(asked["file_gb"] * 1e9) // (size * width) if asked["file_gb"] else rows
+    return Corpus(
+        rows=rows,
+        sequence_tokens=size,
+        token_bytes=width,
+        layout=asked["layout"],
+        lanes=asked["lanes"] if lanes else 1,
+        tile_rows=asked["tile_rows"] if lanes else 1,
+        prefixes=ceil(rows / max(1, most)),
+    )
+
+
+def _vocabulary(train: Step) -> int:
+    existing = train.parameters["existing"]
+    if existing is None:
+        return int(train.parameters["vocab_size"])
+    path = Path(existing)
+    return open_encoder(
+        path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece"
+    ).vocab_size
+
+
+def _jobs(step: Step, steps: Sequence[Step]) -> list[Job]:
+    """List the jobs that index steps plan for these binaries; where there are none, one of a rank a lane."""
+    planned = [
+        PlannedJob(**job)
+        for other in steps
+        if other.stage.name == "index" and step in other.upstream["packed"]
+        for job in other.parameters["jobs"]
+    ]
+    lanes = step.parameters["lanes"] if step.parameters["layout"] == "lanes" else 1
+    found = []
+    for job in planned or [PlannedJob(data_parallel=lanes)]:
+        readers = job.readers or 2 * job.data_parallel
+        batch = job.global_batch or job.micro_batch * job.data_parallel
+        found.append(Job(job.micro_batch, job.data_parallel, batch, readers, job.nodes or readers))
+    return found

@@ -1,0 +1,368 @@
+"""Token pieces on their way from tables of shards to rows of binaries: what the tasks of `pack` do.
+
+    count      lengths of a shard's documents, how many pieces of each length, and its part of the table of documents
+    spread     a shard's pieces of one epoch, sorted by bucket: tokens to a file, what they are to a shuffle's records
+    assemble   a bucket, which is a range of rows of one binary: its pieces from all those files, written in place
+
+All three leave files that are not made again, and write the same bytes whenever they run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.inputs import ShardTables
+from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.stage import Counts
+from kakehi.tokenizer.packed import provenance
+from kakehi.tokenizer.packed.lanes import Lanes
+from kakehi.tokenizer.packed.mix import Lot
+from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
+from kakehi.tokenizer.packed.rows import count_cut, count_pieces
+
+Int64N = npt.NDArray[np.int64]
+
+#: One piece. `row` is counted through all binaries; `first` is the piece's place in its file of tokens, and `digest`
+#: that of all tokens of its bucket in it.
+PIECE: Final = np.dtype(
+    [
+        *((name, "<u8") for name in ("row", "order", "document", "document_token", "first", "digest")),
+        ("length", "<u4"),
+        ("lot", "<u2"),
+    ]
+)
+
+
+class Binary(NamedTuple):
+    """A `.bin` to be: its name, its layout, its first row among those of all binaries, and what for it is."""
+
+    name: str
+    layout: Lanes
+    first: int
+    held_out: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What a shard has to give.
+
+    Args:
+        documents: encoded ones.
+        tokens: of these.
+        pieces: int64[S + 1], how many of each length, of documents for training.
+        held_out: the same of documents for validation.
+    """
+
+    documents: int
+    tokens: int
+    pieces: Int64N
+    held_out: Int64N
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What holds for every piece.
+
+    Args:
+        sequence_tokens: S.
+        seed: of the corpus.
+        dtype: of the ids, as numpy writes it.
+        vocab_size: ids are below.
+        eod: id that ends every document and fills rows.
+        tokenizer: its digest.
+        held_out: by source, the threshold under which a document's hash holds it out.
+        binaries: in order, those for training first.
+        rows: of all lots for training, and of all for validation.
+        buckets: int64[k], the first row of each bucket.
+    """
+
+    sequence_tokens: int
+    seed: int
+    dtype: str
+    vocab_size: int
+    eod: int
+    tokenizer: str
+    held_out: dict[str, int]
+    binaries: tuple[Binary, ...] = ()
+    rows: tuple[int, int] = (0, 0)
+    buckets: tuple[int, ...] = ()
+
+
+class Load(NamedTuple):
+    """Pieces of one shard for one lot: how many documents and pieces of each length lie in front of the shard."""
+
+    shard: ShardTables
+    lot: Lot
+    number: int
+    documents_before: int
+    before: Int64N
+
+
+def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
+    """Count a shard's pieces, and write its rows of the table of documents."""
+    lengths, rows = _lengths(shard)
+    _refuse_strangers(shard, terms)
+    held = held_out(shard, rows, terms)
+    columns = {name: shard.column("documents", name).take(pa.array(rows)) for name in ("id", "source", "url")}
+    table = pa.table(
+        {
+            **columns,
+            "shard": pa.array([shard.name] * len(rows), pa.string()),
+            "row": pa.array(rows.astype(np.uint64)),
+            "tokens": pa.array(lengths.astype(np.uint64)),
+        },
+        schema=provenance.DOCUMENTS,
+    )
+    _publish(folder / f"{shard.ordinal}.parquet", lambda path: pq.write_table(table, path, compression="lz4"))
+    return Counted(
+        documents=len(rows),
+        tokens=int(lengths.sum()),
+        pieces=count_pieces(lengths[~held], terms.sequence_tokens),
+        held_out=count_pieces(lengths[held], terms.sequence_tokens),
+    )
+
+
+def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> npt.NDArray[np.bool_]:
+    """Say which documents are held out: by a hash of their id, so always the same ones, bool[n]."""
+    below = terms.held_out.get(shard.source, 0)
+    if not below:
+        return np.zeros(len(rows), np.bool_)
+    ids = pc.take(shard.column("documents", "id").combine_chunks(), pa.array(rows))
+    words = np.frombuffer(ids.buffers()[1], "<u8")[2 * ids.offset :][: 2 * len(ids) : 2]
+    return np.asarray(mixed(words ^ np.uint64(key_of(terms.seed, "held out"))) < np.uint64(below))
+
+
+def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
+    """Cut one shard's documents into the pieces of a lot, and sort them by bucket.
+
+    The tokens go to a file in `folder`, in the order of the records.
+    """
+    lengths, rows = _lengths(load.shard)
+    chosen = held_out(load.shard, rows, terms) == load.lot.held_out
+    pieces = load.lot.plan.place(np.where(chosen, lengths, 0), load.before)
+    row = _rows_of(load.lot.numbers_of(pieces.row), terms, held_out=load.lot.held_out)
+    bucket = np.searchsorted(terms.buckets, row, side="right") - 1
+    order = np.argsort(bucket, kind="stable")[
+        np.count_nonzero(row < 0) :
+    ]  # rows that are not taken come first
+    tokens = _taken(load.shard, rows[chosen], pieces.length, order, terms)
+    length = pieces.length[order]
+    records = np.empty(len(order), PIECE)
+    records["row"], records["order"], records["length"] = row[order], pieces.order[order], length
+    records["document"] = load.documents_before + pieces.document[order]
+    records["document_token"] = pieces.start[order]
+    records["first"] = np.cumsum(length) - length
+    records["digest"] = _digests(tokens, bucket[order], length)
+    records["lot"] = load.number
+    _publish(tokens_path(folder, load), tokens.tofile)
+    return Spread(records, bucket[order])
+
+
+def tokens_path(folder: Path, load: Load) -> Path:
+    """Name the file that `spread` writes the tokens of a load to."""
+    return folder / f"{load.number}-{load.shard.ordinal}.tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """A range of rows of one binary, and where its pieces are.
+
+    Args:
+        part: its records.
+        tokens: the files of tokens, in the order of the records' files.
+        binary: whose rows they are.
+        first: first row, of that binary.
+        rows: how many.
+    """
+
+    part: Part
+    tokens: tuple[Path, ...]
+    binary: Binary
+    first: int
+    rows: int
+
+
+def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: Path) -> Counts:
+    """Write the rows of a bucket in their place, and its rows of the table of pieces beside."""
+    done = folder / f"{bucket.part.number}.json"
+    if done.exists():
+        return dict(json.loads(done.read_bytes()))
+    records, values = _gathered(bucket, np.dtype(terms.dtype))
+    row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
+    order, arrived = np.lexsort((records["order"], row)), records["length"].astype(np.int64)
+    records, row = records[order], row[order]
+    lengths = records["length"].astype(np.int64)
+    filled = np.bincount(row, weights=lengths, minlength=bucket.rows).astype(np.int64)
+    size = terms.sequence_tokens
+    out = np.full((bucket.rows, size), terms.eod, terms.dtype)
+    out[np.arange(size) < filled[:, None]] = _in_order(values, arrived, order)
+    in_row = np.cumsum(lengths) - lengths - (np.cumsum(filled) - filled)[row]
+    _write_at(folder / f"{bucket.binary.name}.bin", out, bucket.first * size * out.itemsize)
+    table = pa.table(
+        {
+            "document": records["document"],
+            "epoch": np.array(epochs, np.uint16)[records["lot"]],
+            "document_token": records["document_token"],
+            "first_token": ((bucket.first + row) * size + in_row).astype(np.uint64),
+            "tokens": records["length"],
+        },
+        schema=provenance.PIECES,
+    )
+    _publish(
+        folder / f"{bucket.part.number}.parquet", lambda path: pq.write_table(table, path, compression="lz4")
+    )
+    by_lot = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
+    counts = {
+        "rows": bucket.rows,
+        "pieces": len(records),
+        "tokens": int(lengths.sum()),
+        **{f"lot/{number}": int(tokens) for number, tokens in enumerate(by_lot)},
+    }
+    _publish(done, lambda path: path.write_text(json.dumps(counts), encoding="utf-8"))
+    return counts
+
+
+def cut_of(load: Load, *, terms: Terms) -> tuple[int, int]:
+    """Count a shard's documents that this packing cuts, and that concatenation would cut."""
+    lengths, rows = _lengths(load.shard)
+    lengths = np.where(held_out(load.shard, rows, terms) == load.lot.held_out, lengths, 0)
+    plan = load.lot.plan
+    ours = count_cut(lengths, load.before, packing=plan.packing, key=plan.key)
+    return ours, count_cut(lengths, load.before, packing="concat", key=plan.key)
+
+
+def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
+    """Give the tokens of each encoded document, and their rows in the shard."""
+    every = shard.column("tokens", "length").to_numpy()
+    rows = np.flatnonzero(every)
+    return every[rows].astype(np.int64), rows
+
+
+def _refuse_strangers(shard: ShardTables, terms: Terms) -> None:
+    [path] = shard.paths["tokens"]
+    said = pq.read_schema(path).metadata or {}
+    got = (said.get(TOKENIZER_KEY, b"").decode(), said.get(EOD_KEY, b"").decode())
+    if got != (terms.tokenizer, str(terms.eod)):
+        raise DataError(
+            f"{path}: got tokens of tokenizer {got[0][:16]!r} with eod {got[1]!r}, "
+            f"wanted {terms.tokenizer[:16]!r} and {terms.eod!r}",
+            hint="remove the folder of its step and run again",
+        )
+
+
+def _rows_of(numbers: Int64N, terms: Terms, *, held_out: bool) -> Int64N:
+    """Shuffle numbered rows and give their places among the rows of all binaries, -1 for those not taken."""
+    taken = numbers >= 0
+    key = key_of(terms.seed, "rows", int(held_out))
+    number = np.zeros(len(numbers), np.int64)
+    number[taken] = permuted(numbers[taken].astype(np.uint64), terms.rows[held_out], key).astype(np.int64)
+    places = np.full(len(numbers), -1, np.int64)
+    start = 0
+    for binary in terms.binaries:
+        if binary.held_out != held_out:
+            continue
+        held = binary.layout.rows - 1  # the guard row is nobody's
+        inside = taken & (number >= start) & (number < start + held)
+        places[inside] = binary.first + binary.layout.row_of(number[inside] - start)
+        start += held
+    return places
+
+
+def _taken(
+    shard: ShardTables, rows: Int64N, lengths: Int64N, order: Int64N, terms: Terms
+) -> npt.NDArray[Any]:
+    """Read the ids of some documents and give those of their pieces, in another order."""
+    lists = shard.column("tokens", "ids").take(pa.array(rows)).combine_chunks()
+    ids = lists.flatten()
+    _refuse(shard, ids.to_numpy(), lists, terms)
+    return _in_order(ids, lengths, order).astype(terms.dtype, copy=False)
+
+
+def _refuse(shard: ShardTables, ids: npt.NDArray[Any], lists: pa.Array, terms: Terms) -> None:
+    """Hold the ids to the vocabulary, and the end mark to the end of each document, where alone it may be."""
+    [path] = shard.paths["tokens"]
+    if len(ids) and not 0 <= ids.min() <= ids.max() < terms.vocab_size:
+        raise DataError(
+            f"{path}: ids: got {ids.min()} to {ids.max()}, wanted 0 to {terms.vocab_size - 1}",
+            hint="remove the folder of its step and run again",
+        )
+    last = lists.offsets.to_numpy()[1:] - lists.offsets[0].as_py() - 1
+    marks = np.flatnonzero(ids == terms.eod)
+    if not np.array_equal(marks, last):
+        strange = np.setxor1d(marks, last)
+        where = int(np.searchsorted(last, strange[0]))
+        raise DataError(
+            f"{path}: end mark {terms.eod}: got it missing from or inside {len(strange)} documents, the first "
+            f"the encoded one in place {where}, wanted it at the end of each and nowhere else",
+            hint="a text must not encode to the end mark; choose another eod, or a tokenizer that has it as control piece",
+        )
+
+
+def _in_order(values: pa.Array, lengths: Int64N, order: Int64N) -> npt.NDArray[Any]:
+    """Cut values into pieces and lay these end to end in another order. Arrow copies 2 GB/s, a loop in Python 0.5."""
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    pieces = pa.LargeListArray.from_arrays(pa.array(offsets), values)
+    return np.asarray(pieces.take(pa.array(order)).flatten().to_numpy())
+
+
+def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
+    """Digest the tokens of each bucket, for each of its pieces."""
+    starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+    ends = np.append(starts, len(bucket))[1:]
+    stop = np.concatenate(([0], np.cumsum(lengths)))
+    found = [
+        xxhash.xxh3_64_intdigest(tokens[stop[a] : stop[b]].data) for a, b in zip(starts, ends, strict=True)
+    ]
+    return np.repeat(np.array(found, np.uint64), ends - starts)
+
+
+def _gathered(bucket: Bucket, dtype: np.dtype[Any]) -> tuple[Records, pa.Array]:
+    """Read a bucket's records and tokens, those of the first file first."""
+    records, tokens = [np.empty(0, PIECE)], [np.empty(0, dtype)]
+    for index, (path, found) in enumerate(zip(bucket.tokens, bucket.part.pieces(), strict=True)):
+        if len(found):
+            count = int(found["length"].sum())
+            read = np.fromfile(path, dtype, count, offset=int(found["first"][0]) * dtype.itemsize)
+            if len(read) != count or xxhash.xxh3_64_intdigest(read.data) != found["digest"][0]:
+                bucket.part.path(index).unlink(missing_ok=True)
+                raise DataError(f"{path}: other bytes than were written", hint="run again: it is made anew")
+            records.append(found)
+            tokens.append(read)
+    return np.concatenate(records), pa.array(np.concatenate(tokens))
+
+
+def _write_at(path: Path, rows: npt.NDArray[Any], offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(rows.data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _publish(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under a name of its own beside its place, sync, and rename it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

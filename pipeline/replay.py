@@ -1,0 +1,172 @@
+"""Lead back from training to documents: tokens, samples and steps of a packed prefix; and from a document to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.stages.pack import MANIFEST
+from kakehi.tokenizer.packed import checking, provenance
+from kakehi.tokenizer.packed.lanes import Int64N, Lanes
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed prefix, opened for questions.
+
+    Args:
+        prefix: path without `.bin`.
+        about: what `manifest.json` beside it says.
+    """
+
+    prefix: Path
+    about: dict[str, Any]
+
+    @property
+    def layout(self) -> Lanes:
+        """How its rows lie."""
+        return checking.layout_of(self.about["binaries"][self.prefix.name])
+
+    def token(self, number: int) -> dict[str, Any]:
+        """Say of which document a token is, and where in it.
+
+        Raises:
+            DataError: it is padding, or behind the end.
+        """
+        try:
+            return self._told(provenance.lookup(self._pieces(), number))
+        except ValueError as error:
+            raise DataError(f"{self.prefix}: {error}") from error
+
+    def samples(self, numbers: Int64N, cache: Path | None = None) -> list[dict[str, Any]]:
+        """Say which row each sample is, and which documents are in it.
+
+        Args:
+            numbers: of samples, from 0.
+            cache: folder of index maps; needed for stock layouts, whose order is Megatron's.
+        """
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < self.layout.samples:
+            raise DataError(
+                f"{self.prefix}: sample: got {numbers.min()} to {numbers.max()}, wanted 0 to {self.layout.samples - 1}"
+            )
+        size = self.about["sequence_tokens"]
+        return [
+            {
+                "sample": int(number),
+                "row": int(row),
+                "first_token": int(row) * size,
+                "documents": [
+                    self._told(p) for p in provenance.within(self._pieces(), int(row) * size, size)
+                ],
+            }
+            for number, row in zip(numbers, self._rows(numbers, cache), strict=True)
+        ]
+
+    def documents(self, wanted: str) -> list[dict[str, Any]]:
+        """Say where every token of a document is, in every epoch.
+
+        Args:
+            wanted: an id of 32 hexadecimal digits, or a URL.
+
+        Raises:
+            DataError: there is none such.
+        """
+        column, value = ("url", wanted) if "://" in wanted else ("id", _id(wanted))
+        found = [
+            self._where(number, row)
+            for number, row in provenance.find_documents(self._documents(), column, value)
+        ]
+        if not found:
+            raise DataError(
+                f"{self.prefix}: no document {wanted!r} was packed",
+                hint="name an id of 32 hexadecimal digits or a whole URL; kakehi explain says what became of others",
+            )
+        return found
+
+    def _where(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
+        size, pieces = self.about["sequence_tokens"], provenance.pieces_of(self._pieces(), number)
+        samples = self.layout.sample_of(
+            np.array([piece["first_token"] // size for piece in pieces], np.int64)
+        )
+        lanes = (
+            self.about["layout"] == "lanes" or self.about["binaries"][self.prefix.name]["for"] == "validation"
+        )
+        for piece, sample in zip(pieces, samples, strict=True):
+            piece.pop("document")
+            if lanes:
+                piece["sample"] = int(sample) if sample < self.layout.samples else None
+        return {**_readable(row), "pieces": pieces}
+
+    def _rows(self, samples: Int64N, cache: Path | None) -> Int64N:
+        if self.about["layout"] == "lanes" or self.about["binaries"][self.prefix.name]["for"] == "validation":
+            return self.layout.row_of(samples)
+        found = sorted(cache.glob(f"{self.prefix.name}_train_*_shuffle_idx.npy")) if cache else []
+        if not found:
+            raise DataError(
+                f"{self.prefix}: its samples are in Megatron's own order, which its index maps say",
+                hint="name their folder: --maps work/index/ADDRESS/cache, made with reader fork",
+            )
+        order = np.load(found[0], mmap_mode="r")
+        rows = np.load(str(found[0]).replace("_shuffle_idx", "_doc_idx"), mmap_mode="r")
+        return np.asarray(rows[order[samples]], np.int64)
+
+    def _told(self, piece: dict[str, Any]) -> dict[str, Any]:
+        row = provenance.document(self._documents(), piece.pop("document"))
+        row.pop("tokens")
+        return {**_readable(row), **piece}
+
+    def _pieces(self) -> pq.ParquetFile:
+        return pq.ParquetFile(provenance.path_beside(self.prefix))
+
+    def _documents(self) -> pq.ParquetFile:
+        return pq.ParquetFile(self.prefix.with_name(f"{self.about['corpus']}.documents.parquet"))
+
+
+def open_packed(prefix: Path) -> Packed:
+    """Open a packed prefix.
+
+    Raises:
+        DataError: there is none.
+    """
+    path = prefix.with_name(MANIFEST)
+    try:
+        about = json.loads(path.read_bytes())
+        if prefix.name not in about["binaries"]:
+            raise DataError(f"{prefix}: {MANIFEST} beside it knows {sorted(about['binaries'])} only")
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{prefix}: there is no {MANIFEST} beside it", hint="PREFIX is the path of a .bin without .bin"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: says nothing of binaries ({error!r})", hint="run again: it is made anew"
+        ) from error
+    return Packed(prefix, about)
+
+
+def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
+    """Yield every fault of a prefix, and of its maps where their folder is given."""
+    yield from checking.check_binary(packed.prefix, packed.about)
+    if cache is not None:
+        yield from checking.check_maps(cache, packed.prefix.name, packed.about)
+
+
+def _id(wanted: str) -> bytes:
+    try:
+        found = bytes.fromhex(wanted)
+    except ValueError:
+        found = b""
+    if len(found) != 16:
+        raise DataError(f"{wanted!r}: is no URL and no id", hint="an id has 32 hexadecimal digits")
+    return found
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "id": row["id"].hex()}

@@ -1,0 +1,78 @@
+"""`kakehi plan --machine` says what training on the binaries will cost, and refuses what a machine can't bear."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FUGAKU = ROOT / "manifests" / "machines" / "fugaku.yaml"
+
+MANIFEST = """\
+corpus: c
+sources: {{a: {{ingest: {{files: a.jsonl}}}}, b: {{ingest: {{files: b.jsonl}}}}}}
+train: {{vocab_size: 400}}
+encode: {{eod: "</s>"}}
+pack: {pack}
+index: {{jobs: [{{data_parallel: 288, global_batch: 2016, readers: 576, nodes: 13824}}]}}
+"""
+
+
+@pytest.fixture
+def plan(make, kakehi, tmp_path):
+    """Plan a manifest of two small sources with what pack is given."""
+    for name in "ab":
+        make.texts(tmp_path / f"{name}.jsonl", 20, seed=name)
+
+    def planned(pack: str, machine: Path = FUGAKU):
+        manifest = make.file(tmp_path / "m.yaml", MANIFEST.format(pack=pack))
+        return kakehi("plan", manifest, "--work", tmp_path / "w", "--machine", machine)
+
+    planned.run = lambda: kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w", "--until", "encode")
+    return planned
+
+
+def test_tokens_of_a_mix_are_known_beforehand(plan) -> None:
+    """The 13 B run's 380 billion tokens, before a file is read."""
+    said = plan("{lanes: 2016, mix: {a: 379e9, b: 999420416}}")
+    assert said.code == 0, said.err
+    assert "fugaku: pack: 185,546,592 rows of 2,048 tokens, lanes (Λ 2,016, B 256)" in said.out
+    assert "1.41 × the payload" in said.out
+    assert "3,456 at the start" in said.out
+
+
+def test_without_a_mix_they_are_known_once_encode_has_run(plan) -> None:
+    """Before, it says so; afterwards the rows are those of the receipts."""
+    pack = "{sequence_tokens: 32, lanes: 288, tile_rows: 2048, mix: {a: {weight: 1}, b: {weight: 1}}}"
+    assert "is known once encode has run" in plan(pack).out
+    assert plan.run().code == 0
+    said = plan(pack)
+    assert "is known once encode" not in said.out
+    assert "rows of 32 tokens" in said.out
+
+
+@pytest.mark.parametrize(
+    ("pack", "limit", "nearest"),
+    [
+        ("{lanes: 2016, tile_rows: 1024, mix: {a: 300e9, b: 80e9}}", "stripe_bytes", "tile_rows: 256"),
+        ("{lanes: 2016, mix: {a: 3000e9, b: 80e9}}", "quota_bytes", "rows fit"),
+        (
+            "{layout: stock, file_gb: 1, mix: {a: 300e9, b: 80e9}}",
+            "opens_at_start",
+            "layout: lanes makes one",
+        ),
+    ],
+)
+def test_a_limit_that_is_broken_is_named(plan, pack: str, limit: str, nearest: str) -> None:
+    """With the nearest layout that fits, and exit code 2; the costs are said all the same."""
+    said = plan(pack)
+    assert said.code == 2
+    assert f"error: pack: {limit}: got" in said.err or f"\npack: {limit}: got" in said.err
+    assert f"nearest that fits: {nearest}" in said.err or nearest in said.err
+    assert "fugaku: pack: " in said.out
+
+
+def test_a_machine_without_limits_refuses_nothing(plan, make, tmp_path) -> None:
+    """Costs are counted in pages of 4 KiB there."""
+    machine = make.file(tmp_path / "plain.yaml", "name: plain\n")
+    said = plan("{lanes: 2016, tile_rows: 1, mix: {a: 300e9, b: 80e9}}", machine)
+    assert (said.code, "of 4 KiB a row" in said.out) == (0, True)

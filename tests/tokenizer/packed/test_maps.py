@@ -1,0 +1,144 @@
+"""Maps say of every sample which row it is, under the names that readers look for."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kakehi.tokenizer.packed import maps
+from kakehi.tokenizer.packed.lanes import Lanes
+from kakehi.tokenizer.packed.maps import Maps, core_flags, core_names, description, fork_flags, fork_names
+
+LANES = Lanes(lanes=6, tile_rows=4, samples=66, rows=70)
+STOCK = Lanes(lanes=1, tile_rows=1, samples=50, rows=51)
+TOKENIZER = {"class": "x.Y", "tokenizer_path": "日本.model", "vocab_size": "48588"}
+
+
+def asked(layout: Lanes = LANES, **changes) -> Maps:
+    plain = Maps(
+        prefix="c_text_document",
+        layout=layout,
+        sequence_tokens=16,
+        samples=layout.samples,
+        seed=1234,
+        split="train",
+        shuffled=layout is STOCK,
+    )
+    return plain._replace(**changes)
+
+
+def written(folder: Path, wanted: Maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    names = fork_names(wanted)
+    maps.write_arrays(wanted, folder, names)
+    document, sample, shuffle = (
+        np.load(folder / names[name], mmap_mode="r") for name in ("document", "sample", "shuffle")
+    )
+    return document, sample, shuffle
+
+
+def test_the_description_is_golden() -> None:
+    """Keys in Megatron's order, null for splits, letters beyond ASCII escaped; the name is its md5."""
+    text = description(asked(), TOKENIZER)
+    assert text == (
+        '{\n    "class": "GPTDataset",\n    "dataset_path": "c_text_document",\n    "num_samples": 66,\n'
+        '    "index_split": "train",\n    "random_seed": 1234,\n    "sequence_length": 16,\n    "split": null,\n'
+        '    "split_matrix": null,\n    "tokenizer": {\n        "class": "x.Y",\n'
+        '        "tokenizer_path": "\\u65e5\\u672c.model",\n        "vocab_size": "48588"\n    }\n}'
+    )
+    digest = hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - Megatron's choice
+    assert core_names(asked(), TOKENIZER) == {
+        "description": f"{digest}-GPTDataset-train-description.txt",
+        "document": f"{digest}-GPTDataset-train-document_index.npy",
+        "sample": f"{digest}-GPTDataset-train-sample_index.npy",
+        "shuffle": f"{digest}-GPTDataset-train-shuffle_index.npy",
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"prefix": "./c_text_document"}, {"samples": 65}, {"seed": 1}, {"split": "valid"}]
+)
+def test_every_wish_has_its_own_name(change) -> None:
+    """What differs in one thing is another cache."""
+    assert core_names(asked(), TOKENIZER)["sample"] != core_names(asked(**change), TOKENIZER)["sample"]
+
+
+def test_the_forks_names_are_golden() -> None:
+    """Beside the prefix, with samples, length and seed."""
+    assert fork_names(asked()) == {
+        "document": "c_text_document_train_indexmap_66ns_16sl_1234s_doc_idx.npy",
+        "sample": "c_text_document_train_indexmap_66ns_16sl_1234s_sample_idx.npy",
+        "shuffle": "c_text_document_train_indexmap_66ns_16sl_1234s_shuffle_idx.npy",
+    }
+
+
+@pytest.mark.parametrize("block", [7, 1 << 20])
+@pytest.mark.parametrize("layout", [LANES, STOCK])
+def test_a_sample_is_one_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Lanes, block: int
+) -> None:
+    """From its first token to the first of what follows it in the order of sequences, whatever the blocks."""
+    monkeypatch.setattr(maps, "_BLOCK", block)
+    document, sample, shuffle = written(tmp_path, asked(layout))
+    assert (document.dtype, sample.dtype, shuffle.dtype) == (np.int32, np.int32, np.uint32)
+    assert sorted(document.tolist()) == list(range(layout.sequences))
+    assert sample.shape == (layout.samples + 1, 2)
+    assert sorted(shuffle.tolist()) == list(range(layout.samples))
+    heights = np.array([rows for count, rows in layout.runs() for _ in range(count)])[document]
+    starts = np.cumsum(heights * 16) - heights * 16
+    tokens = starts[sample[:, 0]] + sample[:, 1]
+    assert tokens.tolist() == [16 * row for row in range(layout.samples + 1)]
+
+
+def test_lanes_are_in_the_shuffle_and_stock_is_megatrons_own(tmp_path: Path) -> None:
+    """The guard row stays last."""
+    document, _, shuffle = written(tmp_path, asked())
+    assert shuffle.tolist() == LANES.row_of(np.arange(66)).tolist()
+    assert document.tolist() == list(range(LANES.sequences))
+    document, _, shuffle = written(tmp_path, asked(STOCK))
+    state = np.random.RandomState(1234)
+    rows, order = np.arange(50), np.arange(50)
+    state.shuffle(rows)
+    state.shuffle(order)
+    assert document.tolist() == [*rows.tolist(), 50]
+    assert shuffle.tolist() == order.tolist()
+
+
+def test_validation_goes_round(tmp_path: Path) -> None:
+    """Asked for more than there is, samples repeat; rows keep their places and the number comes out."""
+    _, sample, shuffle = written(tmp_path, asked(STOCK, shuffled=False, split="valid", samples=120))
+    assert shuffle.tolist() == [k % 50 for k in range(120)]
+    assert len(sample) == 121
+    assert sample[:51].tolist() == [[row, 0] for row in range(51)]
+
+
+def test_training_beyond_the_rows_is_refused(tmp_path: Path) -> None:
+    """A second epoch is packed anew, by the mix."""
+    with pytest.raises(
+        ValueError, match=r"samples: got 67, wanted 66 at most(.|\n)*hint: .*epochs in pack.mix"
+    ):
+        written(tmp_path, asked(samples=67))
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_names_hold_the_same_bytes(tmp_path: Path) -> None:
+    """Both readers read one set of arrays."""
+    wanted = asked()
+    maps.write_arrays(wanted, tmp_path, fork_names(wanted))
+    maps.link(tmp_path, fork_names(wanted), core_names(wanted, TOKENIZER))
+    for name, path in fork_names(wanted).items():
+        assert (tmp_path / path).read_bytes() == (tmp_path / core_names(wanted, TOKENIZER)[name]).read_bytes()
+
+
+def test_flags_say_what_the_names_say() -> None:
+    """Samples, seed and length as in the maps; a cache that is missed is an error, never built."""
+    train, valid = asked(), asked(STOCK, prefix="c_valid_text_document", split="valid", shuffled=False)
+    flags = core_flags(train, valid, "../cache")
+    assert {"--train-data-path c_text_document", "--valid-data-path c_valid_text_document"} < {*flags}
+    assert {"--dataloader-fast-cache-load", "--train-samples 66", "--seed 1234", "--seq-length 16"} < {*flags}
+    assert "--eval-iters 0" in core_flags(train, None, "../cache")
+    for name in fork_names(train).values():
+        assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in fork_flags(train, "../cache"))
+    assert "--use-cached-dataset" in fork_flags(train, "../cache")
+    assert json.loads(description(train, TOKENIZER))["num_samples"] == 66

@@ -1,0 +1,186 @@
+"""Look for faults in a packed prefix and its index maps, as no reader does: a wrong map trains on wrong data in silence.
+
+Every function yields faults as lines that say where, what was got and what was wanted.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from . import maps
+from .indexed import Reader, repeated
+from .lanes import Lanes
+from .maps import Maps
+from .provenance import path_beside
+
+_BLOCK: Final = 1 << 20
+_FORK_NAME: Final = re.compile(r"(.+)_(train|valid)_indexmap_(\d+)ns_(\d+)sl_(\d+)s_doc_idx\.npy")
+
+
+def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
+    """Check the pair of files and the table of pieces against `manifest.json`, byte by byte.
+
+    Args:
+        prefix: path without `.bin`.
+        about: what `manifest.json` beside it says.
+    """
+    told = about["binaries"].get(prefix.name)
+    if told is None:
+        yield f"{prefix}: manifest.json knows {sorted(about['binaries'])}, not this name"
+        return
+    for name, wanted in told["files"].items():
+        path = prefix.with_name(name)
+        if not path.exists():
+            yield f"{path}: is not there"
+        elif path.stat().st_size != wanted["bytes"]:
+            yield f"{path}: got {path.stat().st_size:,} bytes, wanted {wanted['bytes']:,}"
+        elif _sha256(path) != wanted["sha256"]:
+            yield f"{path}: got other bytes than manifest.json says (sha256)"
+    try:
+        reader = Reader(prefix)
+    except (ValueError, OSError) as error:
+        yield str(error)
+        return
+    yield from _check_lengths(prefix, reader, layout_of(told), about["sequence_tokens"])
+    if path_beside(prefix).exists():
+        yield from _check_pieces(prefix, reader, about, told)
+
+
+def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[str]:
+    """Check every map of one prefix in a cache: names, description, and each value of each array."""
+    told = about["binaries"][prefix]
+    found = 0
+    for path in sorted(folder.glob("*-description.txt")):
+        text = path.read_text(encoding="utf-8")
+        digest, split = path.name.split("-")[0], path.name.split("-")[2]
+        md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        if md5 != digest:
+            found += prefix in text
+            yield f"{path}: got md5 {md5}, wanted that of its name: no reader will ask for this text"
+            continue
+        asked = json.loads(text)
+        if asked["dataset_path"] == prefix:
+            found += 1
+            names = {
+                name: f"{digest}-GPTDataset-{split}-{name}_index.npy"
+                for name in ("document", "sample", "shuffle")
+            }
+            wanted = _maps(about, told, prefix, asked["num_samples"], asked["random_seed"], split)
+            yield from _refuse_length(path, asked["sequence_length"], about)
+            yield from _check_arrays(folder, names, wanted)
+    for path in sorted(folder.glob(f"{prefix}_*_doc_idx.npy")):
+        parts = _FORK_NAME.fullmatch(path.name)
+        if parts and parts[1] == prefix:
+            found += 1
+            wanted = _maps(about, told, prefix, int(parts[3]), int(parts[5]), parts[2])
+            yield from _refuse_length(path, int(parts[4]), about)
+            yield from _check_arrays(folder, maps.fork_names(wanted), wanted)
+    if not found:
+        yield f"{folder}: got no map of {prefix!r}, wanted some"
+
+
+def layout_of(told: Mapping[str, Any]) -> Lanes:
+    """Read a binary's layout from what `manifest.json` says of it."""
+    return Lanes(**{name: told[name] for name in ("lanes", "tile_rows", "samples", "rows")})
+
+
+def _check_lengths(prefix: Path, reader: Reader, layout: Lanes, size: int) -> Iterator[str]:
+    if len(reader.lengths) != layout.sequences:
+        yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {layout.sequences:,} for its layout"
+        return
+    start = 0
+    for wanted in repeated((count, rows * size) for count, rows in layout.runs()):
+        wrong = np.flatnonzero(reader.lengths[start : start + len(wanted)] != wanted)
+        if len(wrong):
+            at = start + int(wrong[0])
+            yield f"{prefix}.idx: length of sequence {at}: got {reader.lengths[at]}, wanted {wanted[wrong[0]]}"
+            return
+        start += len(wanted)
+
+
+def _check_pieces(
+    prefix: Path, reader: Reader, about: Mapping[str, Any], told: Mapping[str, Any]
+) -> Iterator[str]:
+    """Hold the table of pieces to the tokens: end marks end documents and fill rows, and are nowhere else."""
+    size, eod = about["sequence_tokens"], about["eod"]
+    at, pieces = 0, 0
+    with pq.ParquetFile(path_beside(prefix)) as table:
+        for group in range(table.num_row_groups):
+            rows = table.read_row_group(group, columns=["first_token", "tokens"])
+            first, tokens = (rows[name].to_numpy().astype(np.int64) for name in ("first_token", "tokens"))
+            stop, pieces = first + tokens, pieces + len(rows)
+            if (first < np.concatenate(([at], stop[:-1]))).any() or (
+                first // size != (stop - 1) // size
+            ).any():
+                yield f"{path_beside(prefix)}: row group {group}: got pieces that overlap or leave their row"
+                return
+            end = int(stop[-1])
+            ids = reader.ids(at, end - at)
+            own = np.zeros(end - at + 1, np.int8)
+            own[first - at] += 1
+            own[stop - at] -= 1
+            is_text = np.cumsum(own[:-1], dtype=np.int8).astype(np.bool_)
+            if len(ids) != end - at or (ids[~is_text] != eod).any():
+                yield f"{prefix}.bin: got padding other than {eod} in tokens {at:,} to {end:,}"
+                return
+            last = np.zeros(end - at, np.bool_)
+            last[stop - at - 1] = True
+            if (inside := np.flatnonzero(is_text & ~last & (ids == eod))).size:
+                yield f"{prefix}.bin: token {at + int(inside[0]):,}: got the end mark inside a document"
+                return
+            if ids.max(initial=0) >= about["vocab_size"]:
+                yield f"{prefix}.bin: got id {ids.max()}, wanted less than {about['vocab_size']}"
+            at = end
+    if (reader.ids(at, reader.tokens - at) != eod).any():
+        yield f"{prefix}.bin: got padding other than {eod} behind token {at:,}"
+    if pieces != told["pieces"]:
+        yield f"{path_beside(prefix)}: got {pieces:,} pieces, wanted {told['pieces']:,}"
+
+
+def _maps(
+    about: Mapping[str, Any], told: Mapping[str, Any], prefix: str, samples: int, seed: int, split: str
+) -> Maps:
+    return Maps(
+        prefix=prefix,
+        layout=layout_of(told),
+        sequence_tokens=about["sequence_tokens"],
+        samples=samples,
+        seed=seed,
+        split="train" if split == "train" else "valid",
+        shuffled=split == "train" and about["layout"] == "stock",
+    )
+
+
+def _refuse_length(path: Path, got: int, about: Mapping[str, Any]) -> Iterator[str]:
+    if got != about["sequence_tokens"]:
+        yield f"{path}: sequence length: got {got}, wanted {about['sequence_tokens']}"
+
+
+def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps) -> Iterator[str]:
+    for name, array in maps.arrays(wanted).items():
+        path = folder / names[name]
+        if not path.exists():
+            yield f"{path}: is not there: a reader without the fast flag would build its own"
+            continue
+        got: NDArray[Any] = np.load(path, mmap_mode="r")
+        if (got.dtype, got.shape) != (array.dtype, array.shape):
+            yield f"{path}: got {got.dtype}{list(got.shape)}, wanted {array.dtype}{list(array.shape)}"
+            continue
+        for start, values in array.blocks():
+            wrong = np.argwhere(got[start : start + len(values)] != values)
+            if len(wrong):
+                at = int(wrong[0][0])
+                yield f"{path}: entry {start + at}: got {got[start + at].tolist()}, wanted {values[at].tolist()}"
+                break
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,191 @@
+"""Index maps as Megatron caches them, written beforehand, so that loading builds nothing.
+
+Sample k is row shuffle_index[k]; a row begins at sample_index[row] = (place in document_index, token in that sequence),
+and ends with the first token of the next. Lanes need no shuffle at load time: theirs is written into the shuffle_index.
+
+Source: megatron-core 0.16.1, `megatron/core/datasets/gpt_dataset.py` and `megatron_dataset.py`; for the fork,
+Fugaku-LLM/DeepSpeedFugaku 74753f95, `megatron/data/gpt_dataset.py`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lanes import Int64N, Lanes
+
+Split = Literal["train", "valid"]
+
+_BLOCK: Final = 1 << 20
+_ARRAYS: Final = ("document", "sample", "shuffle")
+
+
+class Maps(NamedTuple):
+    """What a job asks of one prefix.
+
+    Args:
+        prefix: as the command line has it: relative, no `./` in front.
+        layout: of its rows.
+        sequence_tokens: S.
+        samples: that the job asks for (`--train-samples`).
+        seed: Megatron's `--seed`.
+        split: `train` or `valid`.
+        shuffled: whether the readers go in Megatron's own random order; else as the lanes say.
+    """
+
+    prefix: str
+    layout: Lanes
+    sequence_tokens: int
+    samples: int
+    seed: int
+    split: Split
+    shuffled: bool
+
+
+def description(maps: Maps, tokenizer: Mapping[str, Any]) -> str:
+    """Spell what megatron-core asks for; the cache's name is its md5.
+
+    Args:
+        maps: of one prefix, given as `--train-data-path` or `--valid-data-path`.
+        tokenizer: the tokenizer's `unique_identifiers`, in its own order.
+    """
+    asked = {
+        "class": "GPTDataset",
+        "dataset_path": maps.prefix,
+        "num_samples": maps.samples,
+        "index_split": maps.split,
+        "random_seed": maps.seed,
+        "sequence_length": maps.sequence_tokens,
+        "split": None,
+        "split_matrix": None,
+        "tokenizer": dict(tokenizer),
+    }
+    return json.dumps(asked, indent=4)
+
+
+def core_names(maps: Maps, tokenizer: Mapping[str, Any]) -> dict[str, str]:
+    """Name megatron-core's cache files: `description`, `document`, `sample` and `shuffle`."""
+    digest = hashlib.md5(description(maps, tokenizer).encode(), usedforsecurity=False).hexdigest()
+    base = f"{digest}-GPTDataset-{maps.split}"
+    return {
+        "description": f"{base}-description.txt",
+        **{name: f"{base}-{name}_index.npy" for name in _ARRAYS},
+    }
+
+
+def fork_names(maps: Maps) -> dict[str, str]:
+    """Name the files that the 2022 fork on Fugaku looks for beside its prefix: `document`, `sample`, `shuffle`."""
+    base = f"{maps.prefix}_{maps.split}_indexmap_{maps.samples}ns_{maps.sequence_tokens}sl_{maps.seed}s"
+    short = {"document": "doc", "sample": "sample", "shuffle": "shuffle"}
+    return {name: f"{base}_{short[name]}_idx.npy" for name in _ARRAYS}
+
+
+class Array(NamedTuple):
+    """An array as it must be: dtype, shape, and its values at some places of the first axis."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    values: Callable[[Int64N], NDArray[Any]]
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield the values block by block, with the place of each block's first."""
+        for start in range(0, self.shape[0], _BLOCK):
+            places = np.arange(start, min(start + _BLOCK, self.shape[0]), dtype=np.int64)
+            yield start, np.ascontiguousarray(self.values(places), self.dtype)
+
+
+def arrays(maps: Maps) -> dict[str, Array]:
+    """Say what `document`, `sample` and `shuffle` must hold.
+
+    Raises:
+        ValueError: more training samples than the file has: a second epoch belongs into the mix, where it is packed
+            anew; or more rows than readers can number.
+    """
+    layout, order = maps.layout, None
+    if maps.split == "train" and maps.samples > layout.samples:
+        raise ValueError(
+            f"samples: got {maps.samples:,}, wanted {layout.samples:,} at most: there are no more"
+            "\nhint: ask for fewer, or give sources more epochs in pack.mix"
+        )
+    if layout.sequences >= 2**31 or layout.rows >= 2**32 - 1:
+        raise ValueError(
+            f"rows: got {layout.rows:,} in {layout.sequences:,} sequences, wanted less than 2**31 sequences"
+        )
+    total = max(layout.samples, maps.samples)
+    documents = np.arange(layout.sequences, dtype=np.int32)
+    if maps.shuffled:  # as Megatron shuffles; only the guard row stays where it is
+        state = np.random.RandomState(maps.seed)
+        state.shuffle(documents[:-1])
+        order = np.arange(layout.samples, dtype=np.uint32)
+        state.shuffle(order)
+    return {
+        "document": Array(np.dtype("<i4"), (layout.sequences,), lambda some: documents[some]),
+        "sample": Array(np.dtype("<i4"), (total + 1, 2), lambda rows: _sample_index(maps, rows)),
+        "shuffle": Array(np.dtype("<u4"), (total,), lambda samples: _shuffle_index(maps, order, samples)),
+    }
+
+
+def write_arrays(maps: Maps, folder: Path, names: Mapping[str, str]) -> None:
+    """Write the three arrays, block by block; raises as `arrays`."""
+    for name, array in arrays(maps).items():
+        with (folder / names[name]).open("wb") as file:
+            head = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+            np.lib.format.write_array_header_1_0(file, head)
+            for _, values in array.blocks():
+                file.write(values.data)
+
+
+def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> None:
+    """Give arrays that are there other names too, without a copy where the file system can."""
+    for name in _ARRAYS:
+        os.link(folder / names[name], folder / others[name])
+
+
+def _sample_index(maps: Maps, rows: Int64N) -> NDArray[np.int32]:
+    """Say where rows begin; rows behind the last are asked for by nobody, and make up the number alone."""
+    there = np.where(rows < maps.layout.rows, rows, 0)
+    sequence, row = maps.layout.sequence_of(there)
+    return np.stack([sequence, row * maps.sequence_tokens], axis=1).astype(np.int32)
+
+
+def _shuffle_index(maps: Maps, order: NDArray[np.uint32] | None, samples: Int64N) -> NDArray[np.uint32]:
+    once = samples % maps.layout.samples
+    return order[once] if order is not None else maps.layout.row_of(once).astype(np.uint32)
+
+
+def core_flags(train: Maps, valid: Maps | None, cache: str) -> list[str]:
+    """Write the flags that go with megatron-core's caches, to be used from the folder of the binaries."""
+    return [
+        f"--train-data-path {train.prefix}",
+        *([f"--valid-data-path {valid.prefix}"] if valid else ["--eval-iters 0"]),
+        f"--data-cache-path {cache}",
+        "--dataloader-fast-cache-load",
+        f"--seq-length {train.sequence_tokens}",
+        f"--seed {train.seed}",
+        f"--train-samples {train.samples}",
+        "--eod-mask-loss",
+    ]
+
+
+def fork_flags(train: Maps, cache: str) -> list[str]:
+    """Write the flags that go with the 2022 fork's maps; it has no validation from another prefix."""
+    names = fork_names(train)
+    return [
+        f"--data-path {train.prefix}",
+        "--data-impl mmap",
+        "--split 100,0,0",
+        "--eval-iters 0",
+        "--use-cached-dataset",
+        f"--train-doc-idx-path {cache}/{names['document']}",
+        f"--train-sample-idx-path {cache}/{names['sample']}",
+        f"--train-shuffle-idx-path {cache}/{names['shuffle']}",
+        f"--seq-length {train.sequence_tokens}",
+        f"--seed {train.seed}",
+        f"--train-samples {train.samples}",
+        "--eod-mask-loss",
+    ]

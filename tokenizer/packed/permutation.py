@@ -1,0 +1,77 @@
+"""Permutations by arithmetic: where number i of n goes, with no table and no order of work.
+
+A worker that knows i alone can say where it goes, so shuffles of a whole corpus need no memory and no shared state.
+Four rounds of a Feistel network over the next power of two; numbers that fall outside n go through again.
+
+Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains (2002), cycle walking; mixing: SplitMix64's finalizer.
+"""
+
+from typing import Final
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+UInt64N = NDArray[np.uint64]
+Numbers = UInt64N | np.uint64
+
+_ROUNDS: Final = 4
+_BLOCK: Final = (
+    1 << 16
+)  # numbers that stay in the cache through all rounds: 55 ns each, against 130 for 10 million at once
+
+
+def key_of(*parts: int | str) -> int:
+    """Make a key of 64 bits out of what it is for."""
+    return xxhash.xxh3_64_intdigest("\0".join(map(str, parts)).encode())
+
+
+def mixed(numbers: UInt64N) -> UInt64N:
+    """Scatter numbers over 64 bits, one to one."""
+    out = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    out = (out ^ (out >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(out ^ (out >> np.uint64(31)))
+
+
+def permuted(numbers: UInt64N, sizes: UInt64N | int, keys: UInt64N | int) -> UInt64N:
+    """Say where each number goes in a permutation of 0 to size - 1.
+
+    Args:
+        numbers: uint64[n], each below its size.
+        sizes: one, or one for each number; below 2**53.
+        keys: one, or one for each number; another key is another permutation.
+
+    Returns:
+        uint64[n]
+    """
+    out = np.empty(len(numbers), np.uint64)
+    every_size = np.broadcast_to(np.asarray(sizes, np.uint64), out.shape)
+    every_key = np.broadcast_to(np.asarray(keys, np.uint64), out.shape)
+    for start in range(0, len(out), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        out[here] = _walked(numbers[here].astype(np.uint64), every_size[here], every_key[here])
+    return out
+
+
+def _walked(numbers: UInt64N, sizes: UInt64N, keys: UInt64N) -> UInt64N:
+    out = _network(numbers, sizes, keys)
+    while len(outside := np.flatnonzero(out >= sizes)):
+        out[outside] = _network(out[outside], sizes[outside], keys[outside])
+    return out
+
+
+def _network(numbers: UInt64N, sizes: UInt64N, keys: UInt64N) -> UInt64N:
+    one = np.uint64(1)
+    # The bit length of size - 1, exact below 2**53.
+    bits = np.frexp((sizes - one).astype(np.float64))[1].astype(np.uint64)
+    low_bits = bits >> one
+    low_mask = (one << low_bits) - one
+    high_mask = (one << (bits - low_bits)) - one
+    high, low = numbers >> low_bits, numbers & low_mask
+    for number in range(_ROUNDS):
+        salt = keys + np.uint64(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
+        if number % 2:
+            low ^= mixed(high + salt) & low_mask
+        else:
+            high ^= mixed(low + salt) & high_mask
+    return np.asarray((high << low_bits) | low)
