@@ -306,7 +306,8 @@ def _report(label: str, folder: Path, cache: Path, samples: int, planned: float,
     """Load steps of one rank: each with all pages dropped before, or many in a row with the pages kept."""
     data = _opened(folder, cache, samples)
     parallel, rank = Parallel(1, RANKS), 5
-    steps = list(range(256, 256 + (40 if cold else min(1024, samples // BATCH - 256))))
+    first = samples // BATCH // 8
+    steps = list(range(first, first + (40 if cold else min(1024, samples // BATCH - first))))
     counter = _Resident(folder, cache, data)
     counter.drop()
     counted = 0

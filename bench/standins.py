@@ -112,7 +112,7 @@ def main() -> None:
         _write(options.out / "fugaku-llm" / name / "00000.jsonl.zst", _kind(name), few, seed=name)
         tree["pack"]["mix"][name] = few
     tree["pack"]["validation_rows"] = 16
-    tree["train"] |= {"vocab_size": 1000, "sample_characters": 200_000}
+    tree["train"] |= {"vocab_size": 500, "sample_characters": 50_000}
     with (options.out / "fugaku-llm-small.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="rt").dump(tree, file)
 

@@ -103,7 +103,7 @@ def _run_attempt(task: ShardTask, store: Store) -> Receipt:
             counts, inputs = (
                 _run_source(task, stage, target, bookmark)
                 if stage.shape == "source"
-                else (_run_rows(task, stage, target, bookmark), ())
+                else (_run_rows(task, stage, target, bookmark), _models_of(task))
             )
         return store.publish(
             attempt,
@@ -132,6 +132,14 @@ def measured() -> Iterator[dict[str, Any]]:
         seconds=round(time.perf_counter() - wall, 4),
         cpu_seconds=round(time.process_time() - cpu, 4),
         peak_bytes=peak if sys.platform == "darwin" else peak * 1024,
+    )
+
+
+def _models_of(task: ShardTask) -> tuple[Mapping[str, Any], ...]:
+    """Name the tokenizers that a shard was encoded with, and their digests."""
+    paths = [path for folder in task.artifacts for path in sorted(folder.glob("tokenizer.*"))]
+    return tuple(
+        {"name": path.name, "sha256": file_digest(path)} for path in paths if path.suffix != ".vocab"
     )
 
 

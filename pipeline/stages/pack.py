@@ -34,7 +34,7 @@ from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
 from kakehi.tokenizer.packed.rows import Packing
 
 #: Bytes that a bucket takes for each byte of its rows: the tokens as read, in order, and as rows; and what they are.
-_BUCKET_FACTOR: Final = 4
+_BUCKET_FACTOR: Final = 12
 
 MANIFEST: Final = "manifest.json"
 

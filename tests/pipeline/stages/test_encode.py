@@ -1,9 +1,13 @@
 """encode: kept text to ids with the end mark; what is not kept has no ids."""
 
+import json
+import os
+from hashlib import sha256
+
 import pyarrow as pa
 import pytest
 
-from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.tokenizer.training import train
 
@@ -51,3 +55,21 @@ def test_a_mark_that_is_no_piece(folder, name):
         encode(batch(["あ"], [True]), folder, **marks)
     assert "'<s>'" in str(caught.value.hint)
     assert "hint" not in caught.value.message
+
+
+def test_a_changed_model_is_refused(folder, tmp_path):
+    """The folder's receipt says which one it was."""
+    content = (folder / "tokenizer.model").read_bytes()
+    (tmp_path / "tokenizer.model").write_bytes(content)
+    receipt = {"outputs": [{"name": "tokenizer.model", "sha256": sha256(content).hexdigest()}]}
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    table = encode(batch(["あ"], [True]), tmp_path, eod="</s>")
+    said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    assert said == {"kakehi.tokenizer": sha256(content).hexdigest(), "kakehi.eod": "2"}
+    assert table.column("length").to_pylist() == [len(table.column("ids")[0])]
+    receipt["outputs"][0]["sha256"] = "0" * 64
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    (tmp_path / "tokenizer.model").write_bytes(content)
+    os.utime(tmp_path / "tokenizer.model", (1, 1))
+    with pytest.raises(DataError, match=r"got sha256 .*, wanted 0000.*as its receipt says"):
+        encode(batch(["あ"], [True]), tmp_path, eod="</s>")

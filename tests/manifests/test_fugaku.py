@@ -1,0 +1,43 @@
+"""The mix of the Fugaku-LLM run, and stand-ins for its sets."""
+
+import runpy
+import sys
+from pathlib import Path
+
+from kakehi.pipeline.compiling import load
+from kakehi.pipeline.machine import load_machine
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_mix_sums_to_four_hundred_billion() -> None:
+    """34 sets, each asked for its tokens, in rows of 2,048."""
+    manifest = load(ROOT / "manifests" / "fugaku-llm.yaml")
+    [pack] = [step.parameters for step in manifest.steps if step.stage.name == "pack"]
+    assert len(manifest.sources) == len(pack["mix"]) == 34
+    assert sum(share["tokens"] for share in pack["mix"].values()) == 400_000_000_000
+    assert pack["sequence_tokens"] == 2048
+
+
+def test_it_runs_on_stand_ins(kakehi, tmp_path, monkeypatch) -> None:
+    """The plan says the real sizes; a millionth of each set goes the whole way in one binary."""
+    monkeypatch.setattr(sys, "argv", ["standins.py", "--out", str(tmp_path), "--scale", "2e-6"])
+    runpy.run_path(str(ROOT / "bench" / "standins.py"), run_name="__main__")
+    machine = ROOT / "manifests" / "machines" / "fugaku.yaml"
+    said = kakehi("plan", tmp_path / "fugaku-llm.yaml", "--work", tmp_path / "w", "--machine", machine)
+    assert said.code == 0, said.err
+    assert "195,312,500 rows of 2,048 tokens" in said.out
+    said = kakehi("run", tmp_path / "fugaku-llm-small.yaml", "--work", tmp_path / "w")
+    assert said.code == 0, said.err
+    assert "fugaku-llm_text_document.bin" in said.out
+
+
+def test_every_limit_of_fugaku_has_a_source_and_a_date() -> None:
+    """Numbers that nobody vouches for are not limits."""
+    limits = load_machine(ROOT / "manifests" / "machines" / "fugaku.yaml").limits
+    assert limits is not None
+    for name in type(limits).model_fields:
+        limit = getattr(limits, name)
+        assert limit is not None, name
+        assert limit.source
+        assert limit.date[:4].isdigit()
