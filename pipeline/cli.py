@@ -118,7 +118,10 @@ def check(manifest: Path) -> None:
 @VERIFY
 def plan(manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool) -> None:
     """Print what `run` would do, and why."""
-    click.echo(draw_plan(_planned(load(manifest), work, limit=limit, until=until, verify=verify)))
+    steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
+    click.echo(draw_plan(steps))
+    told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
 
 
 @cli.command(cls=_Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")

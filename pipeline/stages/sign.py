@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from kakehi.filters.duplicates.bands import best_bands
+from kakehi.filters.duplicates.bands import best_bands, caught
 from kakehi.filters.duplicates.minhash import Scheme, band_keys
 from kakehi.filters.duplicates.shingles import Unit
 from kakehi.filters.texts import view
@@ -72,6 +73,22 @@ def _signed(preset: Preset | None, target: Target | None, plain: Signed) -> Sign
     return plain
 
 
+def foretell(parameters: Mapping[str, Any]) -> str:
+    """Draw the share of pairs that bands catch, from similarity 0.5 to 1, and say it for three."""
+    given = {name: parameters[name] for name in Signed._fields}
+    target = parameters["target"]
+    signed = _signed(parameters["preset"], Target(**target) if target else None, Signed(**given))
+    curve = caught(np.linspace(0.5, 1, 11), signed.bands, signed.rows)
+    drawn = "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * share))] for share in curve)
+    shares = " / ".join(
+        f"{100 * share:.1f}" for share in caught(np.array([0.7, 0.8, 0.9]), signed.bands, signed.rows)
+    )
+    return (
+        f"{signed.bands} × {signed.rows} {signed.scheme} of {signed.ngram} {signed.unit}, similarity 0.5 {drawn} 1: "
+        f"{shares} % of pairs at 0.7 / 0.8 / 0.9 meet"
+    )
+
+
 def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     preset = parameters["preset"]
     unit = PRESETS[preset].unit if preset else parameters["unit"]
@@ -86,4 +103,5 @@ STAGE = Stage(
     version=2,
     libraries=_libraries,
     columns=("text",),
+    foretell=foretell,
 )

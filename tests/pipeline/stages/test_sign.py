@@ -7,7 +7,7 @@ import pytest
 
 from kakehi.filters.duplicates.bands import best_bands
 from kakehi.pipeline.signing import PRESETS
-from kakehi.pipeline.stages.sign import Target, sign
+from kakehi.pipeline.stages.sign import STAGE, Target, foretell, sign
 
 
 def test_equal_texts_have_equal_keys(make):
@@ -51,3 +51,21 @@ def test_a_target_decides_bands_and_rows(make):
     found = sign(make.documents([make.text(1)]), target=Target(similarity=0.8, recall=0.9, hashes=64))
     said = json.loads(found.schema.metadata[b"kakehi.signed"])
     assert (said["bands"], said["rows"]) == best_bands(0.8, hashes=64, recall=0.9)
+
+
+def filled(**given):
+    """Fill in the defaults."""
+    return STAGE.model()(**given).model_dump()
+
+
+def test_the_plan_says_what_will_be_caught():
+    """By the numbers that will be used: those of the preset or the target where there is one."""
+    assert foretell(filled()) == (
+        "14 × 8 affine32 of 5 characters, similarity 0.5 ▁▂▂▃▅▆▇████ 1: 56.5 / 92.4 / 100.0 % of pairs at 0.7 / 0.8 / 0.9 meet"
+    )
+    assert "40 × 20 fss of 5 characters" in foretell(filled(preset="swallow"))
+    assert "3.1 / 37.1 / 99.4 %" in foretell(filled(preset="swallow"))
+    bands, rows = best_bands(0.8, hashes=128, recall=0.9)
+    assert foretell(filled(target={"similarity": 0.8, "recall": 0.9})).startswith(
+        f"{bands} × {rows} affine32"
+    )
