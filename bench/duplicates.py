@@ -30,6 +30,7 @@ from kakehi.filters.texts import view
 Int64N2 = np.ndarray
 NGRAM = 5
 THRESHOLD = 0.8
+SEEDS = 12
 
 
 def main() -> None:
@@ -86,33 +87,41 @@ def all_pairs(texts: list[str]) -> dict[tuple[int, int], float]:
 
 
 def compare(texts: list[str], truth: dict[tuple[int, int], float]) -> None:
-    """Find candidates and measure them, by each scheme; hold both against all pairs."""
+    """Find candidates and measure them, by each scheme and some seeds; hold both against all pairs."""
     shapes: list[tuple[Scheme, int, int]] = [
         ("affine32", 14, 8),
         ("legacy", 14, 8),
         ("fss", 14, 8),
         ("fss", 40, 20),
     ]
-    print(
-        "\nscheme    bands x rows  candidates  under 0.8  wrong  "
-        + "  ".join(f"{'pairs':>6} {'caught':>7} {'curve':>6}" for _ in range(3))
-    )
     column = view(pa.array(texts, pa.large_string()))
+    ranges = [
+        {pair: value for pair, value in truth.items() if low <= value < high}
+        for low, high in ((0.7, 0.8), (0.8, 0.9), (0.9, 1.1))
+    ]
+    print(f"\nof {[len(values) for values in ranges]} pairs at 0.7, 0.8, 0.9 and more, {SEEDS} seeds:")
     for scheme, bands, rows in shapes:
-        pairs = candidates(
-            band_keys(column, Signing(shingling=Shingling(), scheme=scheme, bands=bands, rows=rows))
+        met, wrong, false, count = [], 0, 0, 0
+        for seed in range(1, SEEDS + 1):
+            signing = Signing(shingling=Shingling(), scheme=scheme, bands=bands, rows=rows, seed=seed)
+            pairs = candidates(band_keys(column, signing))
+            shared, union = shared_shingles(column, pairs, Shingling())
+            measured = shared / np.maximum(union, 1)
+            found = dict(zip(map(tuple, pairs.tolist()), measured.tolist(), strict=True))
+            met.append([sum(pair in found for pair in values) / max(1, len(values)) for values in ranges])
+            # A 32-bit hash of two shingles may be one: the similarity is then off by one in some thousand.
+            wrong += sum(
+                abs(value - truth.get(pair, 0)) > 1e-3 for pair, value in found.items() if value >= 0.5
+            )
+            false, count = false + int((measured < THRESHOLD).sum()), count + len(pairs)
+        mean, error = np.mean(met, axis=0), np.std(met, axis=0) / SEEDS**0.5
+        curve = [float(caught(np.array(list(values.values())), bands, rows).mean()) for values in ranges]
+        shares = "  ".join(
+            f"{one:.3f} ± {off:.3f} ({said:.3f})" for one, off, said in zip(mean, error, curve, strict=True)
         )
-        shared, union = shared_shingles(column, pairs, Shingling())
-        measured = shared / np.maximum(union, 1)
-        found = dict(zip(map(tuple, pairs.tolist()), measured.tolist(), strict=True))
-        # A 32-bit hash of two shingles may be one: the similarity is then off by one in some thousand.
-        wrong = sum(abs(value - truth.get(pair, 0)) > 1e-3 for pair, value in found.items() if value >= 0.5)
-        line = f"{scheme:9} {bands:5} x {rows:<5} {len(pairs):11,} {(measured < THRESHOLD).sum():10,} {wrong:6}  "
-        for low, high in ((0.7, 0.8), (0.8, 0.9), (0.9, 1.1)):
-            values = {pair: value for pair, value in truth.items() if low <= value < high}
-            curve = float(caught(np.array(list(values.values())), bands, rows).mean()) if values else 0.0
-            line += f"  {len(values):6} {sum(pair in found for pair in values) / max(1, len(values)):7.3f} {curve:6.3f}"
-        print(line)
+        print(
+            f"{scheme} {bands} x {rows}: caught (curve) {shares}; {false / count:.2f} of candidates false, {wrong} wrong"
+        )
 
 
 def candidates(keys: np.ndarray) -> Int64N2:
