@@ -142,6 +142,8 @@ def plan(
     """Print what `run` would do, and why."""
     steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
     click.echo(draw_plan(steps))
+    told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
     if machine is not None:
         for line in forecast(steps, Store(work), load_machine(machine)):
             click.echo(line)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from kakehi.filters.texts import Texts, view
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import ShardTables
@@ -67,14 +66,16 @@ class Part(NamedTuple):
         for index in self.files:
             yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
 
-    def tails(self, chosen: Callable[[Records], npt.NDArray[np.bool_]]) -> tuple[Records, Texts]:
+    def tails(
+        self, chosen: Callable[[Records], npt.NDArray[np.bool_]]
+    ) -> tuple[Records, pa.LargeStringArray]:
         """Read the records that are chosen and their tails, in the order of `read`."""
         records, tails = [np.empty(0, self.dtype)], [pa.array([], pa.large_string())]
         for index, piece in zip(self.files, self.pieces(), strict=True):
             places = np.flatnonzero(chosen(piece))
             records.append(piece[places])
             tails.append(read_tails(_path(self.folder, index), self.number, self.dtype, places))
-        return np.concatenate(records), view(pa.concat_arrays(tails))
+        return np.concatenate(records), pa.concat_arrays(tails)
 
     @property
     def size(self) -> int:

@@ -82,6 +82,7 @@ class Stage:
         whole: the parameter that takes the manifest's value as a whole.
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
+        foretell: says in a line of the plan what its parameters will do.
     """
 
     run: Callable[..., Any]
@@ -94,6 +95,7 @@ class Stage:
     whole: str | None = None
     optional: tuple[Table, ...] = ()
     summary: bool = False
+    foretell: Callable[[Mapping[str, Any]], str] | None = None
 
     @property
     def name(self) -> str:

@@ -1,59 +1,74 @@
-"""Sign texts by MinHash over their character n-grams, and cut signatures into band keys."""
+"""Sign texts by MinHash over their shingles, and cut signatures into band keys."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from kakehi.filters.duplicates.shingles import hash_shingles, shingle_constants
-from kakehi.filters.texts import (
-    BoolN,
-    Int64N1,
-    Texts,
-    UInt8M,
-    UInt32M,
-    UInt32NK,
-    UInt64M,
-    UInt64NB,
-    decode_into,
-)
+from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
+from kakehi.filters.texts import Int64N1, Texts, UInt32M, UInt32NK, UInt64M, UInt64NB
 
 # Shingles per block: hashes of a block and one permutation stay in the first-level cache.
 BLOCK: Final = 4096
 # Pad to a full vector, by a repetition, which no minimum notices.
 LANES: Final = 64
+# Of the legacy scheme.
+PRIME: Final = (1 << 61) - 1
 
 
-def signatures(texts: Texts, *, ngram: int, hashes: int, seed: int) -> UInt32NK:
-    """Return the MinHash signatures of texts, uint32[n, hashes].
+Scheme: TypeAlias = Literal["affine32", "fss", "legacy"]
 
-    They equal `datasketch.MinHash(num_perm=hashes, seed=seed, scheme="affine32")` bit for bit over the same
-    shingle hashes. An empty text has no shingle and so no signature: its row is all ones, see `has_key`.
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """How a text becomes band keys; keys that were made otherwise must not meet.
 
     Args:
-        texts: Texts of valid UTF-8.
-        ngram: Code points in a shingle, 1 to 64.
-        hashes: Permutations.
+        shingling: What a shingle is.
+        scheme: `affine32` and `legacy` as datasketch has them, `fss` for many hashes.
+        bands: Keys of a text.
+        rows: Hashes of a key.
         seed: Choice of the permutations, 0 to 2**32 - 1.
-
-    Source: Broder 1997; permutations as in datasketch 2.0, whose error is that of independent ones.
     """
-    slopes, shifts = permutations(hashes, seed)
-    signed = np.full((len(texts), hashes), 0xFFFFFFFF, np.uint32)
-    _sign_all(texts.bytes_, texts.offsets, shingle_constants(ngram), slopes, shifts, signed)
-    return signed
+
+    shingling: Shingling
+    scheme: Scheme = "affine32"
+    bands: int = 14
+    rows: int = 8
+    seed: int = 1
 
 
-def band_keys(texts: Texts, *, ngram: int, bands: int, rows: int, seed: int) -> UInt64NB:
+def band_keys(texts: Texts, signing: Signing) -> UInt64NB:
     """Return a 64-bit key for each band of a text's signature, uint64[n, bands].
 
-    Two texts with equal keys in a band agree, but for chance of 2**-64, in `rows` MinHashes. Where `has_key`
-    says no, a row means nothing and must not be matched.
+    Two texts with equal keys in a band agree, but for chance of 2**-64, in `rows` MinHashes. A text without a
+    shingle shares its keys with its like alone: the empty ones.
     """
-    if bands < 1 or rows < 1:
-        raise ValueError(f"minhash.band_keys: bands, rows are {(bands, rows)!r}, wanted at least 1 each")
-    signed = signatures(texts, ngram=ngram, hashes=bands * rows, seed=seed)
-    return keys_of(signed, bands=bands)
+    if signing.bands < 1 or signing.rows < 1:
+        wrong = (signing.bands, signing.rows)
+        raise ValueError(f"minhash.band_keys: bands, rows are {wrong!r}, wanted at least 1 each")
+    return keys_of(signatures(texts, signing), bands=signing.bands)
+
+
+def signatures(texts: Texts, signing: Signing) -> UInt32NK:
+    """Return the MinHash signatures of texts, uint32[n, bands * rows].
+
+    Those of `affine32` and `legacy` equal `datasketch.MinHash(num_perm, seed, scheme)` bit for bit over the same
+    shingle hashes. An empty text has no shingle and so no signature: its row is all ones.
+
+    Source: Broder 1997; permutations as in datasketch 2.0, whose error is that of independent ones; `fss` is Fast
+    Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017), of smaller error, and quicker for 256 hashes and more.
+    """
+    count = signing.bands * signing.rows
+    signed = np.full((len(texts), count), 0xFFFFFFFF, np.uint32)
+    first, second = permutations(count, signing.seed, signing.scheme)
+    sign = {"affine32": _sign_affine32, "fss": _sign_fss, "legacy": _sign_legacy}[signing.scheme]
+    for start, part in parts(texts):
+        hashes, offsets = shingle_hashes(part, signing.shingling)
+        sign(hashes, offsets, first, second, signed[start : start + len(part)])
+    return signed
 
 
 def keys_of(signed: UInt32NK, *, bands: int) -> UInt64NB:
@@ -68,45 +83,51 @@ def keys_of(signed: UInt32NK, *, bands: int) -> UInt64NB:
     return keys
 
 
-def has_key(texts: Texts) -> BoolN:
-    """Tell which texts have a signature: all but the empty ones."""
-    return texts.sizes > 0
+def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Draw what decides the permutations, as datasketch does.
 
-
-def permutations(hashes: int, seed: int) -> tuple[UInt32M, UInt32M]:
-    """Draw the slopes (odd) and shifts of `a * h + b` modulo 2**32, uint32[hashes] each, as datasketch does."""
+    Returns:
+        `affine32`: slopes (odd) and shifts modulo 2**32, uint32[hashes] each. `legacy`: the same modulo 2**61 - 1,
+        uint64. `fss`: the seeds of the rounds, uint32[2 * hashes], twice.
+    """
     if hashes < 1:
         raise ValueError(f"minhash.permutations: hashes is {hashes!r}, wanted at least 1")
     draw = np.random.RandomState(seed)
+    if scheme == "legacy":
+        bounds = [(one, PRIME) for _ in range(hashes) for one in (1, 0)]
+        drawn = np.array([draw.randint(low, high, dtype=np.uint64) for low, high in bounds], np.uint64)
+        return drawn[::2].copy(), drawn[1::2].copy()
+    if scheme == "fss":
+        seeds = draw.randint(0, 1 << 32, 2 * hashes, dtype=np.uint32)
+        return seeds, seeds
     slopes = draw.randint(0, 1 << 31, hashes, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return slopes, draw.randint(0, 1 << 32, hashes, dtype=np.uint32)
 
 
 @njit(cache=True, nogil=True)
-def _sign_all(
-    bytes_: UInt8M, offsets: Int64N1, constants: UInt64M, slopes: UInt32M, shifts: UInt32M, signed: UInt32NK
+def _mix(value: np.uint32) -> np.uint32:
+    """Mix 32 bits: the MurmurHash3 finalizer. numba widens uint32 to 64 bits: cut each back."""
+    h = np.uint32(value ^ (value >> np.uint32(16)))
+    h = np.uint32(h * np.uint32(0x85EBCA6B))
+    h = np.uint32(h ^ (h >> np.uint32(13)))
+    h = np.uint32(h * np.uint32(0xC2B2AE35))
+    return np.uint32(h ^ (h >> np.uint32(16)))
+
+
+@njit(cache=True, nogil=True)
+def _sign_affine32(
+    hashes: UInt32M, offsets: Int64N1, slopes: UInt32M, shifts: UInt32M, signed: UInt32NK
 ) -> None:
-    """Decode, hash, premix and permute text after text."""
-    longest = np.int64(0)
+    """Premix and permute text after text."""
+    mixed = np.empty(np.max(np.diff(offsets)) + LANES, np.uint32)
     for i in range(len(offsets) - 1):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    points = np.empty(longest + len(constants), np.uint32)
-    hashes = np.empty(longest + LANES, np.uint32)
-    for i in range(len(offsets) - 1):
-        count = decode_into(bytes_, offsets[i], offsets[i + 1], points)
-        number = hash_shingles(points, count, constants, hashes)
+        number = offsets[i + 1] - offsets[i]
         if number == 0:
             continue
         for j in range(number):
-            # numba widens products and shifts of uint32 to 64 bits: cut each back.
-            h = np.uint32(hashes[j] ^ (hashes[j] >> np.uint32(16)))
-            h = np.uint32(h * np.uint32(0x85EBCA6B))
-            h = np.uint32(h ^ (h >> np.uint32(13)))
-            h = np.uint32(h * np.uint32(0xC2B2AE35))
-            hashes[j] = np.uint32(h ^ (h >> np.uint32(16)))
+            mixed[j] = _mix(hashes[offsets[i] + j])
         padded = (number + LANES - 1) // LANES * LANES
-        for j in range(number, padded):
-            hashes[j] = hashes[0]
+        mixed[number:padded] = mixed[0]
         for start in range(0, padded, BLOCK):
             stop = min(start + BLOCK, padded)
             for k in range(len(slopes)):
@@ -114,8 +135,49 @@ def _sign_all(
                 shift = shifts[k]
                 least = signed[i, k]
                 for j in range(start, stop):
-                    least = min(least, np.uint32(slope * hashes[j] + shift))
+                    least = min(least, np.uint32(slope * mixed[j] + shift))
                 signed[i, k] = least
+
+
+@njit(cache=True, nogil=True)
+def _sign_legacy(
+    hashes: UInt32M, offsets: Int64N1, slopes: UInt64M, shifts: UInt64M, signed: UInt32NK
+) -> None:
+    """Permute modulo a prime; products wrap at 64 bits before, as in datasketch."""
+    for i in range(len(offsets) - 1):
+        for k in range(len(slopes)):
+            least = signed[i, k]
+            for j in range(offsets[i], offsets[i + 1]):
+                value = (slopes[k] * np.uint64(hashes[j]) + shifts[k]) % np.uint64(PRIME)
+                least = min(least, np.uint32(value & np.uint64(0xFFFFFFFF)))
+            signed[i, k] = least
+
+
+@njit(cache=True, nogil=True)
+def _sign_fss(hashes: UInt32M, offsets: Int64N1, seeds: UInt32M, _: UInt32M, signed: UInt32NK) -> None:
+    """Throw the shingles into bins, round after round, until each bin has one; the least of a round stays.
+
+    From round `bins` on, each round is for one bin alone, so that `2 * bins` rounds fill all.
+    """
+    bins = signed.shape[1]
+    filled = np.empty(bins, np.int64)
+    for i in range(len(offsets) - 1):
+        if offsets[i + 1] == offsets[i]:
+            continue
+        filled[:] = -1
+        left = bins
+        for r in range(2 * bins):
+            for j in range(offsets[i], offsets[i + 1]):
+                h = _mix(hashes[j] ^ seeds[r])
+                bin_ = np.int64((np.uint64(h) * np.uint64(bins)) >> np.uint64(32)) if r < bins else r - bins
+                if filled[bin_] < 0:
+                    filled[bin_] = r
+                    left -= 1
+                    signed[i, bin_] = h
+                elif filled[bin_] == r:
+                    signed[i, bin_] = min(signed[i, bin_], h)
+            if left == 0:
+                break
 
 
 @njit(cache=True, nogil=True)

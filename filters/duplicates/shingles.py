@@ -1,8 +1,11 @@
-"""Hash the character n-grams of texts."""
+"""Hash the shingles of texts: n-grams of characters or of words."""
 
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
+import xxhash
 from numba import njit
 
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into
@@ -10,27 +13,76 @@ from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decod
 MAX_NGRAM: Final = 64
 # N-grams summed at a time: short enough for the first-level cache.
 BLOCK: Final = 1024
+# Text whose shingles fit in the second-level cache.
+PART_BYTES: Final = 1 << 18
 
 
-def shingle_hashes(texts: Texts, *, ngram: int) -> tuple[UInt32M, Int64N1]:
-    """Hash every character n-gram of every text, in order and with repetitions.
+Unit: TypeAlias = Literal["characters", "words"]
 
-    A text of fewer than `ngram` characters is one n-gram, filled up with U+0000; an empty text has none.
+
+@dataclass(frozen=True, kw_only=True)
+class Shingling:
+    """How a text becomes a set of shingles; sets that were made otherwise must not be compared.
+
+    Args:
+        unit: What a shingle is made of.
+        ngram: Units in a shingle, 1 to 64.
+        cut: Cuts a line into words; white space around them is dropped, and words of nothing else. Only for words.
+    """
+
+    unit: Unit = "characters"
+    ngram: int = 5
+    cut: Callable[[str], Iterable[str]] | None = None
+
+
+def shingle_hashes(texts: Texts, shingling: Shingling) -> tuple[UInt32M, Int64N1]:
+    """Hash every shingle of every text, in order and with repetitions.
+
+    A text of fewer units than a shingle has is one shingle, filled up with zeros, so that short texts are equal or
+    unlike; a text of no unit has none.
 
     Args:
         texts: Texts of valid UTF-8.
-        ngram: Code points in an n-gram, 1 to 64.
+        shingling: What a shingle is.
 
     Returns:
         Hashes uint32[m] and offsets int64[n + 1]: those of text i are `hashes[offsets[i]:offsets[i + 1]]`.
 
     Source: own; 818,315 distinct 5-grams of Japanese text collide as often as 32 bits make one expect.
     """
-    constants = shingle_constants(ngram)
-    hashes = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint32)
+    constants = shingle_constants(shingling.ngram)
     offsets = np.zeros(len(texts) + 1, np.int64)
-    _hash_all(texts.bytes_, texts.offsets, constants, hashes, offsets)
+    if shingling.unit == "characters":
+        hashes = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint32)
+        _hash_characters(texts.bytes_, texts.offsets, constants, hashes, offsets)
+    else:
+        points, ends = _words(texts, shingling)
+        hashes = np.empty(len(points), np.uint32)
+        _hash_points(points, ends, constants, hashes, offsets)
     return hashes[: offsets[-1]], offsets
+
+
+def parts(texts: Texts, most_bytes: int = PART_BYTES) -> Iterator[tuple[int, Texts]]:
+    """Cut texts into parts whose shingles stay in the cache, with the number of the first; one text at least."""
+    start = 0
+    while start < len(texts):
+        full = int(np.searchsorted(texts.offsets, texts.offsets[start] + most_bytes, side="right")) - 1
+        stop = max(start + 1, full)
+        yield start, Texts(texts.bytes_, texts.offsets[start : stop + 1])
+        start = stop
+
+
+def _words(texts: Texts, shingling: Shingling) -> tuple[UInt32M, Int64N1]:
+    """Hash the words of every text to 32 bits, uint32[m], with offsets int64[n + 1]."""
+    if shingling.cut is None:
+        raise ValueError("shingles: unit is 'words', wanted a function that cuts lines into them")
+    ends = np.zeros(len(texts) + 1, np.int64)
+    points: list[int] = []
+    for place, text in enumerate(texts):
+        words = (word.strip() for line in text.split("\n") for word in shingling.cut(line))
+        points += [xxhash.xxh32_intdigest(word.encode()) for word in words if word]
+        ends[place + 1] = len(points)
+    return np.array(points, np.uint32), ends
 
 
 def shingle_constants(ngram: int) -> UInt64M:
@@ -77,7 +129,7 @@ def hash_shingles(points: UInt32M, count: int, constants: UInt64M, out: UInt32M)
 
 
 @njit(cache=True, nogil=True)
-def _hash_all(
+def _hash_characters(
     bytes_: UInt8M, text_offsets: Int64N1, constants: UInt64M, hashes: UInt32M, offsets: Int64N1
 ) -> None:
     """Hash text after text."""
@@ -88,3 +140,18 @@ def _hash_all(
     for i in range(len(text_offsets) - 1):
         count = decode_into(bytes_, text_offsets[i], text_offsets[i + 1], points)
         offsets[i + 1] = offsets[i] + hash_shingles(points, count, constants, hashes[offsets[i] :])
+
+
+@njit(cache=True, nogil=True)
+def _hash_points(
+    points: UInt32M, ends: Int64N1, constants: UInt64M, hashes: UInt32M, offsets: Int64N1
+) -> None:
+    """Hash units that are numbers already, text after text."""
+    longest = np.int64(0)
+    for i in range(len(ends) - 1):
+        longest = max(longest, ends[i + 1] - ends[i])
+    mine = np.empty(longest + len(constants), np.uint32)
+    for i in range(len(ends) - 1):
+        count = ends[i + 1] - ends[i]
+        mine[:count] = points[ends[i] : ends[i + 1]]
+        offsets[i + 1] = offsets[i] + hash_shingles(mine, count, constants, hashes[offsets[i] :])

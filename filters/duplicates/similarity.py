@@ -5,82 +5,61 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from kakehi.filters.duplicates.shingles import hash_shingles, shingle_constants
-from kakehi.filters.texts import (
-    Int64M,
-    Int64N,
-    Int64N1,
-    Int64NK,
-    Texts,
-    UInt8M,
-    UInt32M,
-    UInt64M,
-    decode_into,
-)
+from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
+from kakehi.filters.texts import Int64N, Int64N1, Int64NK, Texts, UInt32M
 
 # Below this many values, insertion beats three passes with their histograms.
 SMALL: Final = 48
 
 
-def shared_shingles(texts: Texts, pairs: Int64NK, *, ngram: int) -> tuple[Int64N, Int64N]:
+def shared_shingles(texts: Texts, pairs: Int64NK, shingling: Shingling) -> tuple[Int64N, Int64N]:
     """Count the distinct shingles that each pair of texts shares, and those of the two together.
 
-    Only the texts that occur in `pairs` are hashed. Two empty texts share 0 of 0.
+    Two empty texts share 0 of 0.
 
     Args:
-        texts: Texts of valid UTF-8.
-        pairs: Row numbers, int64[p, 2].
-        ngram: Code points in a shingle, 1 to 64.
+        texts: Texts of valid UTF-8, all of which are hashed.
+        pairs: Numbers of texts, int64[p, 2].
+        shingling: What a shingle is.
 
     Returns:
         Shared and united shingles, int64[p] each; the exact Jaccard similarity is their quotient.
     """
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ValueError(f"similarity.shared_shingles: pairs have shape {pairs.shape!r}, wanted (p, 2)")
-    rows, places = np.unique(pairs, return_inverse=True)
-    if len(rows) and not 0 <= rows[0] <= rows[-1] < len(texts):
-        reach = (int(rows[0]), int(rows[-1]))
+    if len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(texts):
+        reach = (int(pairs.min()), int(pairs.max()))
         raise ValueError(f"similarity.shared_shingles: rows reach {reach!r}, wanted 0 to {len(texts) - 1}")
-    shingles, offsets = sorted_sets(texts, rows, ngram=ngram)
+    shingles, offsets = sorted_sets(texts, shingling)
     shared = np.zeros(len(pairs), np.int64)
-    _count_shared(shingles, offsets, places.reshape(-1, 2).astype(np.int64, copy=False), shared)
-    sizes = np.diff(offsets)[places.reshape(-1, 2)].sum(axis=1)
+    _count_shared(shingles, offsets, pairs, shared)
+    sizes = np.diff(offsets)[pairs].sum(axis=1)
     return shared, sizes - shared
 
 
-def sorted_sets(texts: Texts, rows: Int64M, *, ngram: int) -> tuple[UInt32M, Int64N1]:
-    """Return the sorted distinct shingle hashes of the given rows, uint32[m], and their offsets int64[r + 1]."""
-    constants = shingle_constants(ngram)
-    shingles = np.empty(int(texts.sizes[rows].sum()), np.uint32)
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    _collect_sets(texts.bytes_, texts.offsets, rows, constants, shingles, offsets)
+def sorted_sets(texts: Texts, shingling: Shingling) -> tuple[UInt32M, Int64N1]:
+    """Return the sorted distinct shingle hashes of every text, uint32[m], and their offsets int64[n + 1]."""
+    # Room for every byte; pages that no shingle reaches are never taken from the machine.
+    shingles = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint32)
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    for start, part in parts(texts):
+        hashes, mine = shingle_hashes(part, shingling)
+        _collect_sets(hashes, mine, shingles, offsets[start : start + len(part) + 1])
     return shingles[: offsets[-1]], offsets
 
 
 @njit(cache=True, nogil=True)
-def _collect_sets(
-    bytes_: UInt8M,
-    text_offsets: Int64N1,
-    rows: Int64M,
-    constants: UInt64M,
-    shingles: UInt32M,
-    offsets: Int64N1,
-) -> None:
-    """Hash, sort and thin out row after row; `shingles` has room for every row at its longest."""
-    longest = np.int64(0)
-    for row in rows:
-        longest = max(longest, text_offsets[row + 1] - text_offsets[row])
-    points = np.empty(longest + len(constants), np.uint32)
-    hashes = np.empty(longest + 1, np.uint32)
-    spare = np.empty(longest + 1, np.uint32)
-    for i in range(len(rows)):
-        count = decode_into(bytes_, text_offsets[rows[i]], text_offsets[rows[i] + 1], points)
-        number = hash_shingles(points, count, constants, hashes)
-        _sort(hashes, number, spare)
+def _collect_sets(hashes: UInt32M, mine: Int64N1, shingles: UInt32M, offsets: Int64N1) -> None:
+    """Sort and thin out text after text, from where the text before ended."""
+    spare = np.empty(np.max(np.diff(mine)) + 1, np.uint32)
+    for i in range(len(mine) - 1):
+        number = mine[i + 1] - mine[i]
+        own = hashes[mine[i] : mine[i + 1]]
+        _sort(own, number, spare)
         end = offsets[i]
         for j in range(number):
-            if j == 0 or hashes[j] != hashes[j - 1]:
-                shingles[end] = hashes[j]
+            if j == 0 or own[j] != own[j - 1]:
+                shingles[end] = own[j]
                 end += 1
         offsets[i + 1] = end
 

@@ -22,6 +22,7 @@ from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.tables import column_bytes, set_aside, take_rows
 
@@ -33,6 +34,15 @@ _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
 _NEEDED: Final = np.dtype([("row", "<i8"), ("partition", "<u4")])
 _TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
 _VERIFIED: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("shared", "<i8"), ("union", "<i8")])
+
+_COUNTS: Final = (
+    "candidates",
+    "candidates_under_half",
+    "buckets_cut",
+    "pairs_cut",
+    "texts_moved",
+    "text_bytes_moved",
+)
 
 #: Bytes a key takes while its partition is paired. Measured with tracemalloc: 44 where few documents meet, 271 where
 #: every one is in a bucket of 64 in all bands, which still fits, as partitions fill half of a worker.
@@ -57,8 +67,6 @@ def pair(
     out: Path,
     engine: Engine,
     *,
-    ngram: Annotated[int, Field(ge=1, le=64)] = 5,
-    bands: Annotated[int, Field(ge=1, le=1000)] = 14,
     max_bucket: Annotated[int, Field(ge=2)] = 64,
 ) -> Counts:
     """Find candidates by shared keys and measure the Jaccard similarity of each.
@@ -70,19 +78,20 @@ def pair(
         inputs: keys, groups and documents.
         out: folder for the tables, one a shard: the pairs whose first row is in it.
         engine: runs a task for each partition.
-        ngram: as in `sign`.
-        bands: as in `sign`.
         max_bucket: in a bucket of more documents, each is compared with the first only; such buckets are counted.
     """
     shuffles = Shuffles(stage="pair", engine=engine, scratch=inputs.scratch)
-    found = _candidates(inputs, shuffles, bands, max_bucket)
+    if not inputs.shards:
+        return dict.fromkeys(_COUNTS, 0)
+    signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
+    found = _candidates(inputs, shuffles, signed.bands, max_bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
     texts = _texts(inputs, shuffles, pairs)
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     verified = shuffles.scatter(
         "verified",
         {name: (part, texts.parts[name]) for name, part in pairs.parts.items()},
-        partial(_verify, ngram=ngram, memory=inputs.bytes_per_worker),
+        partial(_verify, signed=signed, memory=inputs.bytes_per_worker),
         list(shards),
         _VERIFIED,
     )
@@ -90,14 +99,8 @@ def pair(
         {name: (shard, verified.parts[name]) for name, shard in shards.items()},
         partial(_write, out=out, scratch=inputs.scratch),
     )
-    return {
-        "candidates": verified.records,
-        "candidates_under_half": sum(under),
-        "buckets_cut": found.counted[0],
-        "pairs_cut": found.counted[1],
-        "texts_moved": texts.records,
-        "text_bytes_moved": texts.counted[0],
-    }
+    counted = (verified.records, sum(under), *found.counted, texts.records, texts.counted[0])
+    return dict(zip(_COUNTS, counted, strict=True))
 
 
 def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int) -> Scattered:
@@ -248,7 +251,7 @@ def _take_texts(item: tuple[_Run, Part]) -> Spread:
     return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
 
 
-def _verify(item: tuple[Part, Part], *, ngram: int, memory: int) -> Spread:
+def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
     """Measure the pairs of a partition, as many at a time as their texts fit."""
     part, texts = item
     pairs = part.read()
@@ -259,11 +262,16 @@ def _verify(item: tuple[Part, Part], *, ngram: int, memory: int) -> Spread:
     verified["a"], verified["b"] = pairs["a"], pairs["b"]
     places = np.searchsorted(index["row"], both)
     for chosen in _fitting(np.arange(len(pairs)), places, _TEXT_BYTES * index["size"], memory // 2):
-        rows = np.unique(both[chosen])
-        _, found = texts.tails(partial(_is_of, rows=rows))
-        local = np.searchsorted(rows, both[chosen])
-        verified["shared"][chosen], verified["union"][chosen] = shared_shingles(found, local, ngram=ngram)
+        verified["shared"][chosen], verified["union"][chosen] = _measure(both[chosen], texts, signed)
     return Spread(verified, verified["a"] >> ROW_BITS)
+
+
+def _measure(pairs: Int64N, texts: Part, signed: Signed) -> tuple[Int64N, Int64N]:
+    """Read the texts of some pairs and count shared and united shingles."""
+    rows = np.unique(pairs)
+    _, found = texts.tails(partial(_is_of, rows=rows))
+    levelled = view(comparable(found, signed.level))
+    return shared_shingles(levelled, np.searchsorted(rows, pairs), signed.shingling)
 
 
 def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:

@@ -56,9 +56,10 @@ def test_a_good_manifest_becomes_steps_in_the_order_of_the_stages(tmp_path: Path
 
 
 def test_a_parameter_of_dedupe_goes_to_every_stage_that_has_it(tmp_path: Path) -> None:
-    """`ngram` reaches sign and pair, `similarity` only keep."""
+    """`ngram` reaches sign, whose keys tell pair of it, and `similarity` keep."""
     by_name = {step.name: step.parameters for step in read(tmp_path).steps}
-    assert by_name["sign"]["ngram"] == by_name["pair"]["ngram"] == 4
+    assert by_name["sign"]["ngram"] == 4
+    assert "ngram" not in by_name["pair"]
     assert by_name["keep"]["similarity"] == 0.9
     assert "similarity" not in by_name["sign"]
 

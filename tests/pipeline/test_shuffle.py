@@ -176,7 +176,7 @@ def test_texts_arrive_with_their_records(keys, parts, step):
             every = part.read()
             records, texts = part.tails(lambda found: found["row"] % step == 0)
             assert records.tolist() == every[every["row"] % step == 0].tolist()
-            assert list(texts) == [f"{key}{TEXTS[key % 6]}" for key in records["key"].tolist()]
+            assert texts.to_pylist() == [f"{key}{TEXTS[key % 6]}" for key in records["key"].tolist()]
             assert part.size == len(every)
 
 

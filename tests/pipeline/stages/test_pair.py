@@ -15,17 +15,23 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.schemas import ROW_BITS
+from kakehi.pipeline.schemas import GROUPS, ROW_BITS
 from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.exact import exact
 from kakehi.pipeline.stages.pair import _FOUND, _TEXT, _TEXT_BYTES, _verify, pair
 from kakehi.pipeline.stages.sign import sign
+from kakehi.tokenizer.words import segment
 
 # distributed warns of its own making while a cluster is closed.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+
+
+SIGNED = Signed("characters", 5, "training", "affine32", 3, 8, 1)
 
 
 def pairs(make, root, *shards):
@@ -133,7 +139,7 @@ def keyed(make, root, shards, bands):
             {"group": pa.array(row, pa.uint64()), "group_size": pa.array([1] * len(row), pa.uint32())}
         )
         columns = [pa.array([key[band] for key in own], pa.uint64()) for band in range(bands)]
-        key = pa.RecordBatch.from_arrays(columns, names=[f"key_{band}" for band in range(bands)])
+        key = pa.RecordBatch.from_arrays(columns, schema=SIGNED._replace(bands=bands).schema())
         made.append(make.shard(root, i, documents=batch, groups=groups, keys=key))
         batches.append(batch)
         keys.append(own)
@@ -153,7 +159,7 @@ def test_pairs_are_those_of_the_slow_way(make, shards, memory, max_bucket):
         root = Path(folder)
         made, batches, keys = keyed(make, root, shards, bands)
         inputs = replace(make.inputs(*made), bytes_per_worker=memory)
-        counts = pair(inputs, root, Inline(), bands=bands, max_bucket=max_bucket)
+        counts = pair(inputs, root, Inline(), max_bucket=max_bucket)
         found = tables(made, root)
     wanted, cut = slowly(batches, keys, bands, max_bucket)
     assert found == wanted
@@ -177,7 +183,7 @@ def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
     files = [tmp_path / name for name in ("inline", "dask", "again")]
     with Dask(workers=2, bytes_per_worker=400 << 20) as cluster:
         for file, engine in zip(files, (Inline(), cluster, Inline()), strict=True):
-            pair(inputs, file, engine, bands=3)
+            pair(inputs, file, engine)
             for left in sorted(inputs.scratch.rglob("*.records"))[:: 2 if file.name == "dask" else 1]:
                 left.unlink()
     for shard in made:
@@ -192,7 +198,7 @@ def test_pairs_of_one_leader_are_verified_in_several_partitions(make, tmp_path, 
     for many in (1 << 16, 1):
         monkeypatch.setattr("kakehi.pipeline.stages.pair._MANY", many)
         scratch = inputs.scratch / str(many)
-        counts = pair(replace(inputs, scratch=scratch), tmp_path / str(many), Inline(), bands=3)
+        counts = pair(replace(inputs, scratch=scratch), tmp_path / str(many), Inline())
         found.append((tables(made, tmp_path / str(many)), counts["texts_moved"]))
     assert found[0][0] == found[1][0]
     assert found[0][1] < found[1][1]
@@ -216,9 +222,37 @@ def test_verifying_keeps_within_the_memory_it_is_given(tmp_path, letter):
     total, found = int(rows["size"].sum()), {}
     for share in (1, 4):
         tracemalloc.start()
-        spread = _verify(parts, ngram=5, memory=2 * total * _TEXT_BYTES // share)
-        peak = tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes()
+        spread = _verify(parts, signed=SIGNED, memory=2 * total * _TEXT_BYTES // share)
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak <= total * _TEXT_BYTES // share + (1 << 20)
         found[share] = spread.records[np.argsort(spread.records["b"])].tolist()
     assert found[1] == found[4]
+
+
+def test_keys_signed_unlike_each_other_never_meet(make, tmp_path):
+    """Shards of other seeds, or of more bands: one error that names both and what differs."""
+    made = []
+    for i, seed in enumerate((1, 2)):
+        batch = make.documents([make.text(1)])
+        groups = pa.RecordBatch.from_pylist([{"group": i << ROW_BITS, "group_size": 1}], schema=GROUPS)
+        made.append(make.shard(tmp_path, i, documents=batch, groups=groups, keys=sign(batch, seed=seed)))
+    with pytest.raises(
+        DataError, match=r"keys/0.parquet and .*keys/1.parquet: keys were signed unlike .*: seed 1 and 2\n"
+    ):
+        pair(make.inputs(*made), tmp_path / "out", Inline())
+
+
+def test_words_are_measured_as_words(make, tmp_path):
+    """The shingling travels with the keys: what is shared is counted in words where they were signed by words."""
+    text = make.text(1, 20)
+    batch = make.documents([text, text + "\nひとつだけ足した文です。"])
+    groups = pa.RecordBatch.from_pylist([{"group": row, "group_size": 1} for row in (0, 1)], schema=GROUPS)
+    shard = make.shard(tmp_path, 0, documents=batch, groups=groups, keys=sign(batch, preset="fineweb2"))
+    pair(make.inputs(shard), tmp_path / "out", Inline())
+    [found] = tables([shard], tmp_path / "out")
+    one, two = (
+        [w.strip() for line in t.split("\n") for w in segment(line)] for t in batch.column("text").to_pylist()
+    )
+    one, two = ({tuple(words[i : i + 5]) for i in range(len(words) - 4)} for words in (one, two))
+    assert (found["shared"], found["union"]) == (len(one & two), len(one | two))
