@@ -6,6 +6,7 @@ from importlib import import_module
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.language import LANGUAGE
 from kakehi.filters.signals.lines import LINES
+from kakehi.filters.signals.repetition import REPETITION
 from kakehi.filters.signals.script import SCRIPT
 
 __all__ = ["FAMILIES", "Family", "Signal", "find_family"]
@@ -13,6 +14,7 @@ __all__ = ["FAMILIES", "Family", "Signal", "find_family"]
 FAMILIES: dict[str, Family] = {
     "script": SCRIPT,
     "lines": LINES,
+    "repetition": REPETITION,
     "language": LANGUAGE,
 }
 
