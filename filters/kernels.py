@@ -13,7 +13,7 @@ from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.texts import view
 
-KERNEL_FAMILIES = ("script", "lines", "repetition")
+KERNEL_FAMILIES = ("script", "lines", "repetition", "swallow", "hojichar")
 
 
 def compile_kernels() -> None:
