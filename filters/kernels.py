@@ -11,6 +11,7 @@ from kakehi.filters.duplicates.keepers import candidate_pairs, choose_keepers
 from kakehi.filters.duplicates.minhash import band_keys
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.signals import FAMILIES
+from kakehi.filters.signals.wordlists import build, count_hits
 from kakehi.filters.texts import view
 
 KERNEL_FAMILIES = ("script", "lines", "repetition", "swallow", "hojichar")
@@ -22,6 +23,7 @@ def compile_kernels() -> None:
     texts = normalise(pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string()), "training")
     for name in KERNEL_FAMILIES:
         FAMILIES[name].measure(texts)
+    count_hits(view(texts), build(["水"], "script", "longest"))
     keys = band_keys(view(texts), ngram=5, bands=2, rows=2, seed=1)
     pairs, _ = candidate_pairs(np.ascontiguousarray(keys[:, 0]), np.arange(2))
     shared_shingles(view(texts), np.array([[0, 1]]), ngram=5)

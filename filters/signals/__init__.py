@@ -11,6 +11,7 @@ from kakehi.filters.signals.lines import LINES
 from kakehi.filters.signals.repetition import REPETITION
 from kakehi.filters.signals.script import SCRIPT
 from kakehi.filters.signals.swallow import SWALLOW
+from kakehi.filters.signals.wordlists import WORDLISTS
 
 __all__ = ["FAMILIES", "Family", "Signal", "find_family"]
 
@@ -22,6 +23,7 @@ FAMILIES: dict[str, Family] = {
     "swallow": SWALLOW,
     "hojichar": HOJICHAR,
     "language": LANGUAGE,
+    "wordlists": WORDLISTS,
 }
 
 
