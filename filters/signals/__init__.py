@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from importlib import import_module
 
+from kakehi.filters.signals.address import ADDRESS
 from kakehi.filters.signals.compression import COMPRESSION
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.hojichar import HOJICHAR
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "hojichar": HOJICHAR,
     "language": LANGUAGE,
     "wordlists": WORDLISTS,
+    "address": ADDRESS,
 }
 
 
