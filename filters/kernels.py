@@ -14,9 +14,10 @@ from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling, shingle_hashes
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.signals import FAMILIES
+from kakehi.filters.signals.wordlists import build, count_hits
 from kakehi.filters.texts import view
 
-KERNEL_FAMILIES = ("script", "lines")
+KERNEL_FAMILIES = ("script", "lines", "repetition", "swallow", "hojichar")
 
 
 def compile_kernels() -> None:
@@ -25,6 +26,7 @@ def compile_kernels() -> None:
     texts = normalise(pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string()), "training")
     for name in KERNEL_FAMILIES:
         FAMILIES[name].measure(texts)
+    count_hits(view(texts), build(["水"], "script", "longest"))
     shingling = Shingling()
     for scheme in get_args(Scheme):
         keys = band_keys(view(texts), Signing(shingling=shingling, scheme=scheme, bands=2, rows=2))

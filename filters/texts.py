@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 UInt8M: TypeAlias = NDArray[np.uint8]
 UInt16M: TypeAlias = NDArray[np.uint16]
 UInt32M: TypeAlias = NDArray[np.uint32]
+Int32M: TypeAlias = NDArray[np.int32]
 Int64M: TypeAlias = NDArray[np.int64]
 UInt64M: TypeAlias = NDArray[np.uint64]
 BoolN: TypeAlias = NDArray[np.bool_]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import unicodedata
+import zlib
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -32,7 +34,7 @@ def digest(content: bytes) -> str:
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Name the installed versions of distributions; `python` stands for the interpreter."""
+    """Name the installed versions of distributions; `unicodedata`, `zlib` and `python` stand for the interpreter's."""
     return {name: _version(name) for name in sorted(set(distributions))}
 
 
@@ -57,6 +59,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _version(name: str) -> str:
+    if name == "unicodedata":
+        return unicodedata.unidata_version
+    if name == "zlib":
+        return zlib.ZLIB_RUNTIME_VERSION
     if name == "python":
         return f"{sys.version_info.major}.{sys.version_info.minor}"
     return metadata.version(name)

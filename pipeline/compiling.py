@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator
 
+from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.crosschecks import (
     check_origins,
     check_packing,
@@ -16,6 +18,7 @@ from kakehi.pipeline.crosschecks import (
     check_signals,
 )
 from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.families import with_files, with_needs
 from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
 from kakehi.pipeline.stage import Stage
@@ -134,6 +137,8 @@ def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]
 def _parameters(
     reading: Reading, at: Location, stage: Stage, value: Any, together: Sequence[Stage]
 ) -> dict[str, Any] | None:
+    if stage.name == "measure":
+        value = with_needs(value, partial(_needs, reading))
     if stage.whole:
         value = {stage.whole: value}
     elif value is None:
@@ -147,6 +152,8 @@ def _parameters(
     if model is None:
         return None
     values = _values(model, reading.path)
+    if stage.name == "measure":
+        values["families"] = with_files(reading, at, values["families"], reading.path.resolve().parent)
     for name, file in values.items():
         if isinstance(file, Path) and not file.is_file():
             reading.fault((*at, name), f"{at[-1]}.{name}: no file {str(mine[name])!r} beside the manifest")
@@ -200,19 +207,31 @@ class _OneThreshold(BaseModel):
 
 
 def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]:
-    shipped = {path.stem: path for path in sorted(RULES_FOLDER.glob("*.yaml"))}
-    own = reading.path.resolve().parent / name
-    path = own if name.endswith((".yaml", ".yml")) and own.is_file() else shipped.get(name)
+    path = _rule_file(reading, name)
     if path is None:
-        reading.fault(
-            at, f"unknown rule set {name!r}{nearest(name, shipped)}; or a .yaml file beside the manifest"
-        )
+        said = f"unknown rule set {name!r}{nearest(name, _shipped())}; or a .yaml file beside the manifest"
+        reading.fault(at, said)
         return []
     inner = Reading(path=path, tree=parse(path))
     rules = _rules(inner, ("rules",), inner.tree.get("rules"))
     for line, message in inner.faults:
         reading.fault(at, f"rule set {name!r}, line {line}: {message}")
     return rules
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(RULES_FOLDER.glob("*.yaml"))}
+
+
+def _rule_file(reading: Reading, name: str) -> Path | None:
+    own = reading.path.resolve().parent / name
+    return own if name.endswith((".yaml", ".yml")) and own.is_file() else _shipped().get(name)
+
+
+def _needs(reading: Reading, name: str) -> list[Any] | None:
+    """List what a rule set measures; None for a name that is none's."""
+    path = None if name in FAMILIES else _rule_file(reading, name)
+    return None if path is None else list(parse(path).get("measure") or [])
 
 
 def _values(model: BaseModel, path: Path) -> dict[str, Any]:

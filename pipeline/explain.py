@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kakehi.filters.signals import find_family
 from kakehi.pipeline.documents import document_id
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.schemas import DOCUMENTS
 from kakehi.pipeline.shards import Shard
 from kakehi.pipeline.store import Store
 from kakehi.tokenizer.packed import provenance
@@ -128,7 +130,10 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
     if row is None:
         return []
     if step.stage.writes == "signals":
-        return [f"signal      {name} = {_value(value)}" for name, value in row.items()]
+        return [
+            *(f"signal      {name} = {_value(value)}" for name, value in row.items()),
+            *_evidence(step, place.values),
+        ]
     if step.stage.writes == "groups":
         return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
@@ -140,6 +145,17 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
             f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{len(row['ids']):,} tokens")
         ]
     return []
+
+
+def _evidence(step: Step, document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why signals have their values, where their family can tell: the hits of a list in their context."""
+    for spec in step.parameters["families"]:
+        family = find_family(spec["family"])
+        if family.evidence is None:
+            continue
+        columns = [pa.array([document[name]], DOCUMENTS.field(name).type) for name in family.reads]
+        for line in family.evidence(*columns, **spec["parameters"]):
+            yield f"evidence    {spec['name']}: {line}"
 
 
 def _screened(step: Step, store: Store, place: Place, row: Mapping[str, Any]) -> list[str]:

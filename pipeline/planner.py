@@ -224,4 +224,8 @@ def _why_rows(
 
 
 def _by_content(value: Any, file_digest: Callable[[Any], str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _by_content(item, file_digest) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_by_content(item, file_digest) for item in value]
     return {"sha256": file_digest(value)} if hasattr(value, "open") else value

@@ -3,17 +3,29 @@
 from difflib import get_close_matches
 from importlib import import_module
 
+from kakehi.filters.signals.address import ADDRESS
+from kakehi.filters.signals.compression import COMPRESSION
 from kakehi.filters.signals.family import Family, Signal
+from kakehi.filters.signals.hojichar import HOJICHAR
 from kakehi.filters.signals.language import LANGUAGE
 from kakehi.filters.signals.lines import LINES
+from kakehi.filters.signals.repetition import REPETITION
 from kakehi.filters.signals.script import SCRIPT
+from kakehi.filters.signals.swallow import SWALLOW
+from kakehi.filters.signals.wordlists import WORDLISTS
 
 __all__ = ["FAMILIES", "Family", "Signal", "find_family"]
 
 FAMILIES: dict[str, Family] = {
     "script": SCRIPT,
     "lines": LINES,
+    "repetition": REPETITION,
+    "compression": COMPRESSION,
+    "swallow": SWALLOW,
+    "hojichar": HOJICHAR,
     "language": LANGUAGE,
+    "wordlists": WORDLISTS,
+    "address": ADDRESS,
 }
 
 

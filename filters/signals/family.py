@@ -2,8 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
+
+
+def _itself(path: Path) -> Path:
+    return path
+
+
+def _nothing(**_: object) -> None:
+    """Have no files to check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +43,11 @@ class Family:
         signals: what it returns.
         version: rises when the meaning of a value changes.
         libraries: the distributions whose behaviour decides the values.
+        files: parameters that name files; their content decides the address, and patterns may name several.
+        locate: gives the file that a name of such a parameter stands for.
+        check: takes the parameters, and raises ValueError if a file is not what it should be.
+        evidence: takes what `measure` takes, of one row, and returns lines that say why it has its values; for
+            `kakehi explain`.
     """
 
     measure: Callable[..., tuple[pa.Array, ...]]
@@ -41,3 +55,7 @@ class Family:
     signals: tuple[Signal, ...]
     version: int
     libraries: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    locate: Callable[[Path], Path] = _itself
+    check: Callable[..., None] = _nothing
+    evidence: Callable[..., list[str]] | None = None

@@ -1,6 +1,6 @@
-"""Measure lines and sentences: how long, how often repeated, how often unfinished."""
+"""Measure lines, sentences and paragraphs: how long, how often repeated, how they begin and end, in which style."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -9,31 +9,59 @@ from numpy.typing import NDArray
 
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, view
+from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, view
 
 Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a count
 
 _LINES, _LINE_CHARS, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(4)
 _SENTENCES, _SENTENCE_CHARS, _LONGEST, _ELLIPSES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS = range(4, 10)
-_COUNTS = 10
+_PARAGRAPHS, _PARAGRAPH_CHARS, _REPEATED_PARAGRAPHS, _REPEATED_PARAGRAPH_CHARS = range(10, 14)
+_LONGEST_LINE, _SHORT_LINES, _STOPPED_LINES, _BULLETS, _BROKEN_OFF = range(14, 19)
+_CHARACTERS, _KUTEN, _RUN, _POLITE, _PLAIN = range(19, 24)
+_COUNTS = 24
+_LINE_KIND, _SENTENCE_KIND, _PARAGRAPH_KIND, _KINDS = range(4)
+
+#: A line of so many characters is short (as HojiChar has it).
+SHORT_LINE: Final = 10
+_BULLET_MARKS: Final = "・•●○◎■□◆◇▶►▼▽▲△★☆※◦‣⁃＊*-–—"
+_POLITE_ENDS: Final = ("です", "ます", "でした", "ました", "ません", "でしょう", "ましょう", "ください")
+_PLAIN_ENDS: Final = ("だ", "である", "だった", "であった", "だろう", "であろう")
+_PARTICLES: Final = "かねよなわ"
+_CLOSERS: Final = "。．！？!?」』）)…♪"
 
 
 def measure(column: pa.Array) -> tuple[pa.Array, ...]:
     """Measure the lines and sentences of every text; see `LINES.signals` for each definition."""
-    n = count_lines(view(column))
+    n = count_lines(view(column)).T
+    styled = n[_POLITE] + n[_PLAIN]
     return tuple(
         map(
             pa.array,
             (
-                n[:, _LINES],
-                n[:, _SENTENCES],
-                n[:, _LONGEST],
-                share(n[:, _SENTENCE_CHARS], n[:, _SENTENCES]),
-                share(n[:, _REPEATED_LINES], n[:, _LINES]),
-                share(n[:, _REPEATED_LINE_CHARS], n[:, _LINE_CHARS]),
-                share(n[:, _REPEATED_SENTENCES], n[:, _SENTENCES]),
-                share(n[:, _REPEATED_SENTENCE_CHARS], n[:, _SENTENCE_CHARS]),
-                share(n[:, _ELLIPSES], n[:, _SENTENCES]),
+                n[_LINES],
+                n[_SENTENCES],
+                n[_LONGEST],
+                share(n[_SENTENCE_CHARS], n[_SENTENCES]),
+                share(n[_REPEATED_LINES], n[_LINES]),
+                share(n[_REPEATED_LINE_CHARS], n[_LINE_CHARS]),
+                share(n[_REPEATED_SENTENCES], n[_SENTENCES]),
+                share(n[_REPEATED_SENTENCE_CHARS], n[_SENTENCE_CHARS]),
+                share(n[_ELLIPSES], n[_SENTENCES]),
+                n[_PARAGRAPHS],
+                share(n[_REPEATED_PARAGRAPHS], n[_PARAGRAPHS]),
+                share(n[_REPEATED_PARAGRAPH_CHARS], n[_PARAGRAPH_CHARS]),
+                n[_LONGEST_LINE],
+                share(n[_LINE_CHARS], n[_LINES]),
+                share(n[_SHORT_LINES], n[_LINES]),
+                share(n[_STOPPED_LINES], n[_LINES]),
+                share(n[_BULLETS], n[_LINES]),
+                share(n[_BROKEN_OFF], n[_LINES]),
+                n[_KUTEN],
+                share(n[_CHARACTERS], n[_KUTEN]),
+                n[_RUN],
+                n[_POLITE],
+                n[_PLAIN],
+                share(n[_POLITE], styled),
             ),
         )
     )
@@ -47,63 +75,82 @@ def count_lines(texts: Texts) -> Int64NC:
 _SENTENCE = "a maximal run up to and with the next run of 。．！？!? within a line, without the blanks at its ends (after Swallow corpus v1)"
 _LINE = "what newlines part, without the blanks at its ends; a line of nothing but blanks is none"
 _REPEATED = "equal, byte by byte, to an earlier one of the same text"
+_STYLE = "closing marks and up to two of か, ね, よ, な, わ behind it left out"
+
+
+def _counted(name: str, unit: str, source: str) -> Signal:
+    return Signal(name=name, dtype=pa.int64(), unit=unit, source=source)
+
+
+def _shared(name: str, source: str, unit: str = "share") -> Signal:
+    return Signal(name=name, dtype=pa.float64(), unit=unit, source=source)
+
 
 LINES = Family(
     measure=measure,
     reads=("text",),
     signals=(
-        Signal(name="lines", dtype=pa.int64(), unit="lines", source=_LINE),
-        Signal(name="sentences", dtype=pa.int64(), unit="sentences", source=_SENTENCE),
-        Signal(
-            name="max_sentence_chars",
-            dtype=pa.int64(),
-            unit="characters",
-            source="longest sentence, 0 if none",
+        _counted("lines", "lines", _LINE),
+        _counted("sentences", "sentences", _SENTENCE),
+        _counted("max_sentence_chars", "characters", "longest sentence, 0 if none"),
+        _shared(
+            "mean_sentence_chars", "characters in sentences / sentences; NaN without a sentence", "characters"
         ),
-        Signal(
-            name="mean_sentence_chars",
-            dtype=pa.float64(),
-            unit="characters",
-            source="characters in sentences / sentences; NaN without a sentence",
+        _shared(
+            "duplicate_line_share",
+            f"lines {_REPEATED} / lines; blank lines, which Swallow counts, are not lines here",
         ),
-        Signal(
-            name="duplicate_line_share",
-            dtype=pa.float64(),
-            unit="share",
-            source=f"lines {_REPEATED} / lines; blank lines, which Swallow counts, are not lines here",
+        _shared("duplicate_line_char_share", f"characters of lines {_REPEATED} / characters of lines"),
+        _shared("duplicate_sentence_share", f"sentences {_REPEATED} / sentences"),
+        _shared(
+            "duplicate_sentence_char_share", f"characters of sentences {_REPEATED} / characters of sentences"
         ),
-        Signal(
-            name="duplicate_line_char_share",
-            dtype=pa.float64(),
-            unit="share",
-            source=f"characters of lines {_REPEATED} / characters of lines",
+        _shared("ellipsis_share", "sentences that end in ・ or … / sentences"),
+        _counted("paragraphs", "paragraphs", "lines with no blank line between them"),
+        _shared("duplicate_paragraph_share", f"paragraphs {_REPEATED} / paragraphs"),
+        _shared(
+            "duplicate_paragraph_char_share",
+            f"characters of paragraphs {_REPEATED} / characters of paragraphs, newlines inside included",
         ),
-        Signal(
-            name="duplicate_sentence_share",
-            dtype=pa.float64(),
-            unit="share",
-            source=f"sentences {_REPEATED} / sentences",
+        _counted("max_line_chars", "characters", "longest line, 0 if none"),
+        _shared("mean_line_chars", "characters in lines / lines; NaN without a line", "characters"),
+        _shared("short_line_share", f"lines of {SHORT_LINE} characters or fewer / lines"),
+        _shared("stopped_line_share", "lines that end in one of 。．！？!?」』 / lines"),
+        _shared("bullet_line_share", f"lines that begin with one of {_BULLET_MARKS} / lines"),
+        _shared("ellipsis_line_share", "lines that end in …, ‥, ... or ・・・ / lines"),
+        _counted("kuten", "characters", "。"),
+        _shared("kuten_distance", "characters of the text / kuten; NaN without one", "characters"),
+        _counted("longest_run", "characters", "longest run of one character, blanks and newlines included"),
+        _counted(
+            "polite_sentences", "sentences", f"sentences that end in {', '.join(_POLITE_ENDS)}, {_STYLE}"
         ),
-        Signal(
-            name="duplicate_sentence_char_share",
-            dtype=pa.float64(),
-            unit="share",
-            source=f"characters of sentences {_REPEATED} / characters of sentences",
-        ),
-        Signal(
-            name="ellipsis_share",
-            dtype=pa.float64(),
-            unit="share",
-            source="sentences that end in ・ or … / sentences",
+        _counted("plain_sentences", "sentences", f"sentences that end in {', '.join(_PLAIN_ENDS)}, {_STYLE}"),
+        _shared(
+            "polite_share",
+            "polite_sentences / (polite_sentences + plain_sentences): です・ます against だ・である",
         ),
     ),
-    version=1,
+    version=2,
     libraries=(),
 )
 
 
+def _codes(marks: str) -> Int64M:
+    """Give the code points of marks, sorted."""
+    return np.array(sorted(map(ord, marks)), np.int64)
+
+
+def _suffixes(endings: tuple[str, ...]) -> UInt8M:
+    """Pack endings for the kernel: the length of each in bytes, then its bytes; all of kana."""
+    return np.frombuffer(b"".join(bytes([len(e.encode())]) + e.encode() for e in endings), np.uint8)
+
+
+_BULLET_CODES, _CLOSER_CODES, _PARTICLE_CODES = map(_codes, (_BULLET_MARKS, _CLOSERS, _PARTICLES))
+_POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
+
+
 @njit(cache=True, nogil=True)
-def _ends_sentence(code: int) -> bool:
+def ends_sentence(code: int) -> bool:
     """Tell whether a character is one of 。．！？!?."""
     if code < 0x3000:
         return code == 0x3F or code == 0x21  # noqa: PLR1714 - a tuple costs half the speed
@@ -111,12 +158,12 @@ def _ends_sentence(code: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: int, kind: int) -> bool:
+def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: int, kind: int) -> bool:
     """Tell whether these bytes were filed for this row and kind before, and file them.
 
     `slots` is int64[more than mask, 3]: stamp, start, stop; a slot of an earlier row is free.
     """
-    stamp = 2 * row + kind + 1
+    stamp = _KINDS * row + kind + 1
     hash_ = np.uint32(stop - start + kind)
     for j in range(
         stop - start
@@ -124,7 +171,7 @@ def _seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row:
         factor = np.uint32(j) * np.uint32(0x9E3779B1) + np.uint32(0x85EBCA6B)
         hash_ += (factor ^ (factor >> np.uint32(15))) * np.uint32(bytes_[start + j])
     slot = np.int64((hash_ * np.uint32(0xC2B2AE35)) >> np.uint32(7)) & mask
-    while slots[slot, 0] > 2 * row:
+    while slots[slot, 0] > _KINDS * row:
         other = slots[slot, 1]
         if slots[slot, 0] == stamp and slots[slot, 2] - other == stop - start:
             j = 0
@@ -149,11 +196,95 @@ def _pieces(bytes_: UInt8M, start: int, stop: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
-    """Count lines and sentences in one pass; blanks at their ends belong to neither.
+def _is_one_of(code: int, codes: Int64M) -> bool:
+    """Look a code point up in a few sorted ones."""
+    for other in codes:  # noqa: SIM110 - any() is no loop to numba
+        if other == code:
+            return True
+    return False
 
-    A line or sentence runs from its first character that is no blank (at byte `*_start`, the `*_at`-th character;
-    -1: not met yet) to the last one met (which ends at byte `tail`, the `tail_at`-th character).
+
+@njit(cache=True, nogil=True)
+def _before(bytes_: UInt8M, start: int, stop: int) -> tuple[int, int]:
+    """Give the last character of a piece, and where it begins; (0, start) for an empty one."""
+    if stop <= start:
+        return 0, start
+    i = stop - 1
+    while i > start and bytes_[i] & 0xC0 == 0x80:
+        i -= 1
+    code = int(bytes_[i])
+    if stop - i == 3:
+        code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
+    elif stop - i > 1:
+        code = 0x10000  # none of ours
+    return code, i
+
+
+@njit(cache=True, nogil=True)
+def _ends_in(bytes_: UInt8M, start: int, stop: int, endings: UInt8M) -> bool:
+    """Tell whether a piece ends in one of the packed endings."""
+    i = 0
+    while i < len(endings):
+        size = int(endings[i])
+        if stop - size >= start:
+            j = 0
+            while j < size and bytes_[stop - size + j] == endings[i + 1 + j]:
+                j += 1
+            if j == size:
+                return True
+        i += 1 + size
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _style(bytes_: UInt8M, start: int, stop: int) -> int:
+    """Name a sentence's style by the column that counts it, or -1."""
+    code, at = _before(bytes_, start, stop)
+    while at < stop and _is_one_of(code, _CLOSER_CODES):
+        stop = at
+        code, at = _before(bytes_, start, stop)
+    for particles in range(3):  # none, ね, よね
+        if _ends_in(bytes_, start, stop, _POLITE_BYTES):
+            return _POLITE
+        if _ends_in(bytes_, start, stop, _PLAIN_BYTES):
+            return _PLAIN
+        code, at = _before(bytes_, start, stop)
+        if particles == 2 or not _is_one_of(code, _PARTICLE_CODES):
+            break
+        stop = at
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _breaks_off(bytes_: UInt8M, start: int, stop: int) -> bool:
+    """Tell whether a line ends in …, ‥, three full stops or three middle dots."""
+    code, at = _before(bytes_, start, stop)
+    if code == 0x2026 or code == 0x2025:  # noqa: PLR1714 - a tuple costs half the speed
+        return True
+    if code != 0x2E and code != 0x30FB:  # noqa: PLR1714
+        return False
+    second, at = _before(bytes_, start, at)
+    third, at = _before(bytes_, start, at)
+    return second == code and third == code
+
+
+@njit(cache=True, nogil=True)
+def _begin(bytes_: UInt8M, i: int) -> int:
+    """Give the character that begins at a byte, as far as planes 0's three bytes go."""
+    code = int(bytes_[i])
+    if code < 0x80 or code >= 0xF0:
+        return code
+    if code >= 0xE0:
+        return (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
+    return (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F)
+
+
+@njit(cache=True, nogil=True)
+def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
+    """Count lines, sentences and paragraphs in one pass; blanks at their ends belong to none.
+
+    Each runs from its first character that is no blank (at byte `*_start`, the `*_at`-th character; -1: not met yet)
+    to the last one met (which ends at byte `tail`, the `tail_at`-th character).
     """
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
@@ -163,27 +294,33 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
         i, stop = offsets[row], offsets[row + 1]
         pieces = _pieces(bytes_, i, stop)
         room = 16
-        while room < 4 * pieces:  # lines and sentences, half full at most
+        while room < 4 * pieces:  # all three kinds, three quarters full at most
             room *= 2
         if room > len(slots):
             slots = np.zeros((room, 3), np.int64)
         at, tail, tail_at, last = 0, i, 0, 0
-        line_start, line_at, sentence_start, sentence_at = i, -1, i, -1
+        line_start, line_at, sentence_start, sentence_at, paragraph_start, paragraph_at = i, -1, i, -1, i, -1
         ended = False  # the character before ends a sentence
+        before, run, kuten, longest_run = -1, 0, 0, 0
         while i <= stop:
             code, following = 0x0A, i + 1  # the end of a text ends its line
             if i < stop:
                 code = int(bytes_[i])
                 if code >= 0xF0:
-                    code = 0x10000  # no mark is up there
+                    code = (code & 0x07) << 18 | (bytes_[i + 1] & 0x3F) << 12
+                    code |= (bytes_[i + 2] & 0x3F) << 6 | (bytes_[i + 3] & 0x3F)
                     following = i + 4
                 elif code >= 0xE0:
                     code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
                     following = i + 3
                 elif code >= 0x80:
-                    code = 0x80  # nor here
+                    code = (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F)
                     following = i + 2
-            ends = _ends_sentence(code)
+                run = run + 1 if code == before else 1
+                longest_run = max(longest_run, run)
+                before = code
+                kuten += code == 0x3002
+            ends = ends_sentence(code)
             if code == 0x0A or (ended and not ends):
                 if sentence_at >= 0:
                     chars = tail_at - sentence_at
@@ -191,25 +328,45 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                     mine[_SENTENCE_CHARS] += chars
                     mine[_LONGEST] = max(mine[_LONGEST], chars)
                     mine[_ELLIPSES] += last == 0x30FB or last == 0x2026  # noqa: PLR1714 - as above
-                    if _seen(bytes_, sentence_start, tail, slots, room - 1, row, 1):
+                    style = _style(bytes_, sentence_start, tail)
+                    if style >= 0:
+                        mine[style] += 1
+                    if seen(bytes_, sentence_start, tail, slots, room - 1, row, _SENTENCE_KIND):
                         mine[_REPEATED_SENTENCES] += 1
                         mine[_REPEATED_SENTENCE_CHARS] += chars
                 sentence_at = -1
-                if code == 0x0A and line_at >= 0:
-                    chars = tail_at - line_at
-                    mine[_LINES] += 1
-                    mine[_LINE_CHARS] += chars
-                    if _seen(bytes_, line_start, tail, slots, room - 1, row, 0):
-                        mine[_REPEATED_LINES] += 1
-                        mine[_REPEATED_LINE_CHARS] += chars
-                    line_at = -1
+                if code == 0x0A:
+                    if paragraph_at >= 0 and (line_at < 0 or i == stop):
+                        chars = tail_at - paragraph_at
+                        mine[_PARAGRAPHS] += 1
+                        mine[_PARAGRAPH_CHARS] += chars
+                        if seen(bytes_, paragraph_start, tail, slots, room - 1, row, _PARAGRAPH_KIND):
+                            mine[_REPEATED_PARAGRAPHS] += 1
+                            mine[_REPEATED_PARAGRAPH_CHARS] += chars
+                        paragraph_at = -1
+                    if line_at >= 0:
+                        chars = tail_at - line_at
+                        mine[_LINES] += 1
+                        mine[_LINE_CHARS] += chars
+                        mine[_LONGEST_LINE] = max(mine[_LONGEST_LINE], chars)
+                        mine[_SHORT_LINES] += chars <= SHORT_LINE
+                        mine[_STOPPED_LINES] += ends_sentence(last) or last == 0x300D or last == 0x300F  # noqa: PLR1714
+                        mine[_BULLETS] += _is_one_of(_begin(bytes_, line_start), _BULLET_CODES)
+                        mine[_BROKEN_OFF] += _breaks_off(bytes_, line_start, tail)
+                        if seen(bytes_, line_start, tail, slots, room - 1, row, _LINE_KIND):
+                            mine[_REPEATED_LINES] += 1
+                            mine[_REPEATED_LINE_CHARS] += chars
+                        line_at = -1
             if not (code == 0x20 or code == 0x0A or code == 0x09 or code == 0x3000):  # noqa: PLR1714 - as above
                 if sentence_at < 0:
                     sentence_start, sentence_at = i, at
                     if line_at < 0:
                         line_start, line_at = i, at
+                        if paragraph_at < 0:
+                            paragraph_start, paragraph_at = i, at
                 tail, tail_at, last = following, at + 1, code
             ended = ends
             at += 1
             i = following
+        mine[_CHARACTERS], mine[_KUTEN], mine[_RUN] = at - 1, kuten, longest_run
     return counts

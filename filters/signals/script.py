@@ -15,8 +15,8 @@ Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a class
 
 # The classes of characters; a code point has one.
 _OTHER, _BLANK, _HIRAGANA, _HIRAGANA_MARK, _KATAKANA, _KATAKANA_MARK, _KANJI, _KANJI_SWALLOW = range(8)
-_LATIN, _DIGIT, _JAPANESE_MARK, _JAPANESE_STOP = range(8, 12)
-_CLASSES = 12
+_LATIN, _DIGIT, _JAPANESE_MARK, _JAPANESE_STOP, _SYMBOL, _EMOJI, _HEXAGRAM = range(8, 15)
+_CLASSES = 15
 _PLANE = 0x10000
 
 
@@ -29,10 +29,13 @@ def measure(column: pa.Array) -> tuple[pa.Array, ...]:
     marks = n[:, _JAPANESE_MARK] + n[:, _JAPANESE_STOP]
     characters = n.sum(axis=1)
     printed = characters - n[:, _BLANK]
-    swallow = n[:, _HIRAGANA] + n[:, _KATAKANA] + n[:, _KANJI_SWALLOW] + n[:, _JAPANESE_STOP]
+    swallow = (
+        n[:, _HIRAGANA] + n[:, _KATAKANA] + n[:, _KANJI_SWALLOW] + n[:, _JAPANESE_STOP] + n[:, _HEXAGRAM]
+    )
+    symbols = n[:, _SYMBOL] + n[:, _HEXAGRAM]
     counts = (
         *(characters, printed, hiragana, katakana, kanji, marks, n[:, _LATIN], n[:, _DIGIT]),
-        swallow,
+        *(swallow, symbols, n[:, _EMOJI]),
     )
     shares = (
         share(hiragana + katakana, printed),
@@ -45,6 +48,8 @@ def measure(column: pa.Array) -> tuple[pa.Array, ...]:
         share(n[:, _HIRAGANA], swallow),
         share(n[:, _KATAKANA], swallow),
         share(swallow, characters),
+        share(symbols, printed),
+        share(n[:, _EMOJI], printed),
     )
     return (*map(pa.array, counts), *map(pa.array, shares))
 
@@ -67,6 +72,9 @@ _RANGES = {
     "katakana": "katakana U+30A1-30FA, ーヽヾヿ, U+31F0-31FF, half-width",
     "kanji": "kanji of all planes, compatibility ideographs, 々〆〇〻",
     "marks": "、。「」・〜 and the other U+3000 marks, and full-width forms",
+    "symbols": "punctuation and signs of ASCII and Latin-1, U+2000-2BFF, U+3200-33FF and the hexagrams U+4DC0-4DFF, without blanks, joiners and emoji",
+    "emoji": "shown as pictures by default: those of U+231A-2B55 by Unicode's Emoji_Presentation, and U+1F000-1FAFF "
+    "but for cards, tiles, letters and arrows; a skin tone or half a flag counts as one more",
 }
 
 
@@ -95,6 +103,8 @@ SCRIPT = Family(
             f"U+3041-3096, U+30A1-30FA, 々〇〻, U+3400-9FFF, U+F900-FAFF, 、，。．！？: 'Japanese letters' of {_SWALLOW}; "
             "misses ー and 𠮷 as it does",
         ),
+        _counted("symbols", _RANGES["symbols"]),
+        _counted("emoji", _RANGES["emoji"]),
         _shared("kana_share", "(hiragana + katakana) / printed"),
         _shared("hiragana_share", "hiragana / printed"),
         _shared("katakana_share", "katakana / printed"),
@@ -105,35 +115,60 @@ SCRIPT = Family(
         _shared("swallow_hiragana_share", f"U+3041-3096 / swallow_letters; {_SWALLOW}"),
         _shared("swallow_katakana_share", f"U+30A1-30FA / swallow_letters; {_SWALLOW}"),
         _shared("swallow_japanese_share", f"swallow_letters / characters; {_SWALLOW}"),
+        _shared("symbol_share", "symbols / printed"),
+        _shared("emoji_share", "emoji / printed"),
     ),
-    version=1,
+    version=2,
     libraries=(),
+)
+
+# Emoji of plane 0 (Unicode's emoji-data.txt, Emoji_Presentation=Yes) and of plane 1, first and last.
+_EMOJI_SPANS = (
+    *((0x231A, 0x231B), (0x23E9, 0x23EC), (0x23F0, 0x23F0), (0x23F3, 0x23F3), (0x25FD, 0x25FE)),
+    *((0x2614, 0x2615), (0x2648, 0x2653), (0x267F, 0x267F), (0x2693, 0x2693), (0x26A1, 0x26A1)),
+    *((0x26AA, 0x26AB), (0x26BD, 0x26BE), (0x26C4, 0x26C5), (0x26CE, 0x26CE), (0x26D4, 0x26D4)),
+    *((0x26EA, 0x26EA), (0x26F2, 0x26F3), (0x26F5, 0x26F5), (0x26FA, 0x26FA), (0x26FD, 0x26FD)),
+    *((0x2705, 0x2705), (0x270A, 0x270B), (0x2728, 0x2728), (0x274C, 0x274C), (0x274E, 0x274E)),
+    *((0x2753, 0x2755), (0x2757, 0x2757), (0x2795, 0x2797), (0x27B0, 0x27B0), (0x27BF, 0x27BF)),
+    *((0x2B1B, 0x2B1C), (0x2B50, 0x2B50), (0x2B55, 0x2B55)),
+    *((0x1F004, 0x1F004), (0x1F0CF, 0x1F0CF), (0x1F18E, 0x1F18E), (0x1F191, 0x1F19A), (0x1F1E6, 0x1F1FF)),
+    *((0x1F200, 0x1F2FF), (0x1F300, 0x1F64F), (0x1F680, 0x1F6FF), (0x1F7E0, 0x1F7FF), (0x1F900, 0x1F9FF)),
+    *((0x1FA70, 0x1FAFF),),
 )
 
 # First and last code point, class; later rows win.
 _SPANS = (
+    *((0x21, 0x7E, _SYMBOL), (0xA1, 0xBF, _SYMBOL), (0x2010, 0x2BFF, _SYMBOL), (0x3200, 0x33FF, _SYMBOL)),
+    *((0xAD, 0xAD, _OTHER), (0xB5, 0xB5, _OTHER), (0x202A, 0x202E, _OTHER), (0x2060, 0x206F, _OTHER)),
     *((0x09, 0x0D, _BLANK), (0x20, 0x20, _BLANK), (0x85, 0x85, _BLANK), (0xA0, 0xA0, _BLANK)),
     *((0x1680, 0x1680, _BLANK), (0x2000, 0x200A, _BLANK), (0x2028, 0x2029, _BLANK), (0x202F, 0x202F, _BLANK)),
     *((0x205F, 0x205F, _BLANK), (0x30, 0x39, _DIGIT), (0x41, 0x5A, _LATIN), (0x61, 0x7A, _LATIN)),
-    *((0xAA, 0xAA, _LATIN), (0xBA, 0xBA, _LATIN), (0xC0, 0x24F, _LATIN), (0xD7, 0xD7, _OTHER)),
-    *((0xF7, 0xF7, _OTHER), (0x1E00, 0x1EFF, _LATIN)),
+    *((0xAA, 0xAA, _LATIN), (0xBA, 0xBA, _LATIN), (0xC0, 0x24F, _LATIN), (0xD7, 0xD7, _SYMBOL)),
+    *((0xF7, 0xF7, _SYMBOL), (0x1E00, 0x1EFF, _LATIN)),
     *((0x3001, 0x303F, _JAPANESE_MARK), (0x3000, 0x3000, _BLANK), (0x3001, 0x3002, _JAPANESE_STOP)),
     *((0x3005, 0x3005, _KANJI_SWALLOW), (0x3006, 0x3006, _KANJI), (0x3007, 0x3007, _KANJI_SWALLOW)),
     *((0x303B, 0x303B, _KANJI_SWALLOW), (0x3041, 0x3096, _HIRAGANA), (0x3099, 0x309C, _JAPANESE_MARK)),
     *((0x309D, 0x309F, _HIRAGANA_MARK), (0x30A0, 0x30A0, _JAPANESE_MARK), (0x30A1, 0x30FA, _KATAKANA)),
     *((0x30FB, 0x30FB, _JAPANESE_MARK), (0x30FC, 0x30FF, _KATAKANA_MARK), (0x31F0, 0x31FF, _KATAKANA_MARK)),
-    *((0x3400, 0x9FFF, _KANJI_SWALLOW), (0x4DC0, 0x4DFF, _KANJI_SWALLOW), (0xF900, 0xFAFF, _KANJI_SWALLOW)),
+    *((0x3400, 0x9FFF, _KANJI_SWALLOW), (0x4DC0, 0x4DFF, _HEXAGRAM), (0xF900, 0xFAFF, _KANJI_SWALLOW)),
     *((0xFF01, 0xFF65, _JAPANESE_MARK), (0xFF10, 0xFF19, _DIGIT), (0xFF21, 0xFF3A, _LATIN)),
     *((0xFF41, 0xFF5A, _LATIN), (0xFF66, 0xFF9D, _KATAKANA_MARK), (0xFF9E, 0xFF9F, _JAPANESE_MARK)),
     *((0xFF01, 0xFF01, _JAPANESE_STOP), (0xFF0C, 0xFF0C, _JAPANESE_STOP), (0xFF0E, 0xFF0E, _JAPANESE_STOP)),
     *((0xFF1F, 0xFF1F, _JAPANESE_STOP),),
+    *(
+        (0x1AFF0, 0x1AFFF, _KATAKANA_MARK),
+        (0x1B001, 0x1B152, _HIRAGANA_MARK),
+        (0x1B000, 0x1B000, _KATAKANA_MARK),
+    ),
+    *((0x1B120, 0x1B122, _KATAKANA_MARK), (0x1B155, 0x1B167, _KATAKANA_MARK)),
+    *((first, last, _EMOJI) for first, last in _EMOJI_SPANS),
 )
 
 
 @cache
 def _class_table() -> UInt8M:
-    """Return uint8[65536]: the class of every code point of plane 0."""
-    table = np.full(_PLANE, _OTHER, np.uint8)
+    """Return uint8[2 * 65536]: the class of every code point of planes 0 and 1."""
+    table = np.full(2 * _PLANE, _OTHER, np.uint8)
     for first, last, class_ in _SPANS:
         table[first : last + 1] = class_
     return table
@@ -141,7 +176,7 @@ def _class_table() -> UInt8M:
 
 @njit(cache=True, nogil=True)
 def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
-    """Count classes; four-byte characters are kanji in planes 2 and 3, kana at U+1AFF0-1B16F, else other."""
+    """Count classes; planes 0 and 1 are in the table, planes 2 and 3 are kanji."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _CLASSES), np.int64)
     for row in range(rows):
@@ -162,18 +197,9 @@ def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
             else:
                 code = (byte & 0x07) << 18 | (bytes_[i + 1] & 0x3F) << 12 | (bytes_[i + 2] & 0x3F) << 6
                 code |= bytes_[i + 3] & 0x3F
-                if 0x20000 <= code <= 0x3FFFF:
-                    mine[_KANJI] += 1
-                elif (
-                    code == 0x1B000
-                    or 0x1AFF0 <= code <= 0x1AFFF
-                    or 0x1B120 <= code <= 0x1B122
-                    or 0x1B155 <= code <= 0x1B167
-                ):
-                    mine[_KATAKANA_MARK] += 1
-                elif 0x1B001 <= code <= 0x1B152:
-                    mine[_HIRAGANA_MARK] += 1
+                if code < 0x20000:
+                    mine[table[code]] += 1
                 else:
-                    mine[_OTHER] += 1
+                    mine[_KANJI if code <= 0x3FFFF else _OTHER] += 1
                 i += 4
     return counts

@@ -98,3 +98,20 @@ def test_hentaigana_and_old_kana_are_kana():
     """The kana of plane 1 count."""
     got = measured("\U0001b000\U0001b001\U0001b002\U0001b150\U0001b164")
     assert (got["katakana"], got["hiragana"]) == (2, 3)
+
+
+def test_symbols_and_emoji():
+    """Signs of every width are symbols; pictures are emoji, each code point of a family by itself."""
+    got = measured("!×…①㈱→©±☆ 👨\u200d👩🏽🇯🇵⭐🈁🀇")
+    assert got["symbols"] == 9
+    assert got["emoji"] == 7
+    assert measured("、あア日Aé0\u00ad\u2060\u2066가")["symbols"] == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(text_of_traps)
+def test_a_symbol_is_no_letter(text):
+    """What counts as a symbol has a category of punctuation, symbol or number."""
+    for c in text:
+        if measured(c)["symbols"] or measured(c)["emoji"]:
+            assert unicodedata.category(c)[0] in "PSNC" or "\u2071" <= c <= "\u2bff", c

@@ -32,7 +32,7 @@ def test_a_named_instance_prefixes_its_signals(make):
 
 def test_no_rows(make):
     """An empty batch has every column."""
-    families = specs(*FAMILIES)
+    families = specs(*(name for name in FAMILIES if not FAMILIES[name].files))
     out = measure(make.documents([]), families=families)
     assert (out.num_rows, out.schema.names) == (0, list(signal_types(families)))
 

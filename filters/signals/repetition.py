@@ -1,0 +1,302 @@
+"""Measure how much of a text is n-grams that come again, n = 2 to 10, by the definitions that recipes use."""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from kakehi.filters.signals.family import Family, Signal
+from kakehi.filters.signals.script import Int64NC, share
+from kakehi.filters.texts import Int32M, Int64M, Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into, view
+
+#: n of the n-grams whose most frequent one is measured, and of those that are measured for coming again.
+TOP: Final = (2, 3, 4)
+AGAIN: Final = (5, 6, 7, 8, 9, 10)
+
+# Columns of the counts: characters, the most frequent's occurrences for each n of TOP, then, for each n of AGAIN,
+# distinct n-grams, distinct ones seen more than once, occurrences of those, and characters inside those.
+_CHARACTERS, _TOP, _DISTINCT, _REPEATED, _OCCURRENCES, _COVERED, _FREQUENT = 0, 1, 4, 10, 16, 22, 28
+_COUNTS = 29
+_BITS = 12  # of an id in a key; texts of more different characters are compared id by id
+_HALF, _WHOLE = 5, 10  # positions are sorted by their first five characters, then by the next five
+_TABLE = 0x110000
+_FEW = 32  # from here on merge sort is faster than insertion
+
+
+def measure(column: pa.Array) -> tuple[pa.Array, ...]:
+    """Measure the n-grams of characters of every text, newlines included; see `REPETITION.signals`."""
+    n = count_ngrams(view(column))
+    characters = n[:, _CHARACTERS]
+    ngrams = {size: np.maximum(characters - size + 1, 0) for size in (*TOP, *AGAIN)}
+    shares = [share(n[:, _TOP + i], ngrams[size]) for i, size in enumerate(TOP)]
+    shares += [
+        share(size * n[:, _TOP + i], np.where(ngrams[size], characters, 0)) for i, size in enumerate(TOP)
+    ]
+    for i, size in enumerate(AGAIN):
+        whole = np.where(ngrams[size], characters, 0)
+        shares += [
+            share(n[:, _REPEATED + i], n[:, _DISTINCT + i]),
+            share(n[:, _OCCURRENCES + i], ngrams[size]),
+            share(n[:, _COVERED + i], whole),
+        ]
+    shares.append(share(n[:, _FREQUENT], ngrams[5]))
+    return tuple(map(pa.array, shares))
+
+
+def count_ngrams(texts: Texts) -> Int64NC:
+    """Return int64[n, counts]: what the shares are divided from."""
+    return _count(texts.bytes_, texts.offsets)
+
+
+def _shared(name: str, source: str) -> Signal:
+    return Signal(name=name, dtype=pa.float64(), unit="share", source=source)
+
+
+_SHORT = "NaN for texts of fewer than {n} characters"
+_GOPHER = "Gopher's (Rae et al. 2021, A1.1), over characters where it has words"
+
+REPETITION = Family(
+    measure=measure,
+    reads=("text",),
+    signals=(
+        *(
+            _shared(
+                f"top_{n}gram_share",
+                f"occurrences of the most frequent {n}-gram of characters / {n}-grams; Swallow corpus v1; {_SHORT.format(n=n)}",
+            )
+            for n in TOP
+        ),
+        *(
+            _shared(
+                f"top_{n}gram_char_share",
+                f"{n} × occurrences of the most frequent {n}-gram / characters; {_GOPHER}; over 1 where they overlap",
+            )
+            for n in TOP
+        ),
+        *(
+            signal
+            for n in AGAIN
+            for signal in (
+                _shared(
+                    f"duplicate_{n}gram_type_share",
+                    f"distinct {n}-grams seen more than once / distinct {n}-grams; as Swallow corpus v1's code has it",
+                ),
+                _shared(
+                    f"duplicate_{n}gram_share",
+                    f"occurrences of {n}-grams seen more than once / {n}-grams; as Swallow corpus v1's README has it",
+                ),
+                _shared(
+                    f"duplicate_{n}gram_char_share",
+                    f"characters inside {n}-grams seen more than once, each counted once / characters; {_GOPHER}",
+                ),
+            )
+        ),
+        _shared(
+            "frequent_5gram_share",
+            "occurrences of the most frequent 5-grams / 5-grams: as many as √(distinct 5-grams), if so many come again; "
+            "BigScience's rule (Laurençon et al. 2022) as HojiChar has it",
+        ),
+    ),
+    version=1,
+    libraries=(),
+)
+
+
+@njit(cache=True, nogil=True)
+def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
+    """Sort the positions of every text by what follows them; n-grams seen again are then neighbours."""
+    rows = len(offsets) - 1
+    counts = np.zeros((rows, _COUNTS), np.int64)
+    longest = 0
+    for row in range(rows):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    codes = np.empty(longest, np.uint32)
+    stamps = np.zeros(_TABLE, np.int64)  # of a code point: row + 1, and its number in that row
+    ids = np.zeros(longest + _WHOLE, np.int32)
+    keys = np.zeros(longest + _WHOLE, np.uint64)
+    order, spare = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    groups = np.empty(longest + _WHOLE, np.int32)
+    shared = np.zeros(longest + 1, np.uint8)
+    for row in range(rows):
+        size = decode_into(bytes_, offsets[row], offsets[row + 1], codes)
+        mine = counts[row]
+        mine[_CHARACTERS] = size
+        if size < 2:
+            continue
+        known = _number(codes[:size], stamps, row + 1, ids)
+        narrow = known < 1 << _BITS
+        if narrow:
+            _pack(ids, size, keys)
+        order, spare = _sort(ids, size, known, order, spare)
+        _share_five(ids, keys, narrow, size, order, groups, shared)
+        _share_ten(ids, keys, narrow, size, order, spare, groups, shared)
+        _tally(size, order, shared, groups, spare, mine)
+        _cover(size, groups, mine)
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _number(codes: UInt32M, stamps: Int64M, stamp: int, ids: Int32M) -> int:
+    """Number the code points of a text from 1 in the order they are met; 0 stands behind its end."""
+    known = 0
+    for i in range(len(codes)):
+        found = stamps[codes[i]]
+        if found >> 32 != stamp:
+            known += 1
+            found = np.int64(stamp) << 32 | known
+            stamps[codes[i]] = found
+        ids[i] = found & 0xFFFFFFFF
+    ids[len(codes) : len(codes) + _WHOLE] = 0
+    return known
+
+
+@njit(cache=True, nogil=True)
+def _pack(ids: Int32M, size: int, keys: UInt64M) -> None:
+    """Write five ids from each position on into one number, so that they are compared without a loop."""
+    keys[size : size + _WHOLE] = 0
+    for i in range(size - 1, -1, -1):
+        keys[i] = np.uint64(ids[i]) << np.uint64(4 * _BITS) | keys[i + 1] >> np.uint64(_BITS)
+
+
+@njit(cache=True, nogil=True)
+def _equal(ids: Int32M, keys: UInt64M, narrow: bool, left: int, right: int) -> int:
+    """Count how many of five ids are equal before the first that differs."""
+    equal = 0
+    if narrow:
+        unlike = keys[left] ^ keys[right]
+        for place in range(_HALF):  # unrolled, without a branch: 3 ns a position instead of 11
+            equal += unlike < np.uint64(1) << np.uint64(place * _BITS)
+        return equal
+    while equal < _HALF and ids[left + equal] == ids[right + equal]:
+        equal += 1
+    return equal
+
+
+@njit(cache=True, nogil=True)
+def _sort(ids: Int32M, size: int, known: int, order: Int32M, spare: Int32M) -> tuple[Int32M, Int32M]:
+    """Sort positions by their five ids, the last first, by counting. Returns the order, and what is free again."""
+    tally = np.zeros(known + 1, np.int64)
+    first = np.empty(known + 1, np.int64)
+    for i in range(size):
+        tally[ids[i]] += 1
+    for place in range(_HALF - 1, -1, -1):
+        # the ids `place` further on are all but the text's first `place`, and as many ends
+        for i in range(min(place, size)):
+            tally[ids[i]] -= 1
+        tally[0] = min(place, size)
+        at = 0
+        for id_ in range(known + 1):
+            first[id_] = at
+            at += tally[id_]
+        for i in range(min(place, size)):
+            tally[ids[i]] += 1
+        for i in range(size):
+            position = np.int32(i) if place == _HALF - 1 else order[i]
+            id_ = ids[position + place]
+            spare[first[id_]] = position
+            first[id_] += 1
+        order, spare = spare, order
+    return order, spare
+
+
+@njit(cache=True, nogil=True)
+def _share_five(
+    ids: Int32M, keys: UInt64M, narrow: bool, size: int, order: Int32M, groups: Int32M, shared: UInt8M
+) -> None:
+    """Note how many of five ids each position shares with the one sorted before it, and number equal fives."""
+    group = 0
+    shared[0] = 0
+    shared[size] = 0
+    groups[order[0]] = 0
+    for i in range(1, size):
+        equal = _equal(ids, keys, narrow, order[i - 1], order[i])
+        group += equal < _HALF
+        shared[i] = equal
+        groups[order[i]] = group
+    groups[size : size + _WHOLE] = -1
+
+
+@njit(cache=True, nogil=True)
+def _share_ten(
+    ids: Int32M,
+    keys: UInt64M,
+    narrow: bool,
+    size: int,
+    order: Int32M,
+    spare: Int32M,
+    groups: Int32M,
+    shared: UInt8M,
+) -> None:
+    """Sort positions of equal fives by the next five, and note how many of ten are shared."""
+    start = 0
+    while start < size:
+        stop = start + 1
+        while stop < size and shared[stop] == _HALF:
+            stop += 1
+        if stop - start > _FEW:
+            following = np.empty(stop - start, np.int32)
+            for i in range(start, stop):
+                following[i - start] = groups[order[i] + _HALF]
+                spare[i] = order[i]
+            for i, place in enumerate(np.argsort(following, kind="mergesort")):
+                order[start + i] = spare[start + place]
+        else:
+            for i in range(start + 1, stop):
+                position = order[i]
+                group = groups[position + _HALF]
+                j = i
+                while j > start and groups[order[j - 1] + _HALF] > group:
+                    order[j] = order[j - 1]
+                    j -= 1
+                order[j] = position
+        for i in range(start + 1, stop):
+            shared[i] = _HALF + _equal(ids, keys, narrow, order[i - 1] + _HALF, order[i] + _HALF)
+        start = stop
+
+
+@njit(cache=True, nogil=True)
+def _tally(size: int, order: Int32M, shared: UInt8M, longest: Int32M, sizes: Int32M, mine: Int64M) -> None:
+    """Count n-grams from what neighbours share: a first of its kind shares less than n with the one before.
+
+    Writes to `longest` how many characters from each position on are seen again; `sizes` is scratch.
+    """
+    pairs = np.zeros((_WHOLE + 1, _WHOLE + 1), np.int64)
+    two, three, four, five, groups = 0, 0, 0, 1, 0
+    for i in range(size):
+        before, after = shared[i], shared[i + 1]
+        pairs[before, after] += 1
+        longest[order[i]] = max(before, after)
+        two = two + 1 if before >= 2 else 1
+        three = three + 1 if before >= 3 else 1
+        four = four + 1 if before >= 4 else 1
+        mine[_TOP] = max(mine[_TOP], two)
+        mine[_TOP + 1] = max(mine[_TOP + 1], three)
+        mine[_TOP + 2] = max(mine[_TOP + 2], four)
+        if after >= _HALF:
+            five += 1
+        elif before >= _HALF:
+            sizes[groups] = five
+            groups += 1
+            five = 1
+    for before in range(_WHOLE + 1):
+        for after in range(_WHOLE + 1):
+            seen = pairs[before, after]
+            for n in range(_HALF, _WHOLE + 1):
+                mine[_DISTINCT + n - _HALF] += seen * (before < n)
+                mine[_REPEATED + n - _HALF] += seen * (before < n <= after)
+                mine[_OCCURRENCES + n - _HALF] += seen * (max(before, after) >= n)
+    for n in range(_HALF, _WHOLE + 1):  # the last n - 1 positions begin no n-gram
+        mine[_DISTINCT + n - _HALF] = max(mine[_DISTINCT + n - _HALF] - (n - 1), 0)
+    largest = np.sort(sizes[:groups])[::-1]
+    mine[_FREQUENT] = largest[: int(np.sqrt(mine[_DISTINCT]))].sum()
+
+
+@njit(cache=True, nogil=True)
+def _cover(size: int, longest: Int32M, mine: Int64M) -> None:
+    """Count characters inside n-grams seen more than once."""
+    covered = np.zeros(_WHOLE + 1, np.int64)  # up to here, by n
+    for position in range(size):
+        for n in range(_HALF, longest[position] + 1):
+            mine[_COVERED + n - _HALF] += position + n - max(covered[n], position)
+            covered[n] = position + n

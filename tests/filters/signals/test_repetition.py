@@ -1,0 +1,80 @@
+"""N-grams that come again are counted as a dictionary would count them."""
+
+import math
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kakehi.filters.signals.repetition import REPETITION
+
+NAMES = [signal.name for signal in REPETITION.signals]
+few_letters = st.integers(1, 4).flatmap(lambda n: st.text(st.sampled_from("aあ𠮷\n"[:n]), max_size=120))
+
+
+def measured(text):
+    """Return the signals of one text by name."""
+    return {n: c[0].as_py() for n, c in zip(NAMES, REPETITION.measure(pa.array([text])), strict=True)}
+
+
+def slowly(text):
+    """Count every n-gram in a dictionary."""
+    found = {}
+    for n in range(2, 11):
+        seen = Counter(text[i : i + n] for i in range(len(text) - n + 1))
+        total, most = sum(seen.values()), max(seen.values(), default=0)
+        if n < 5:
+            found[f"top_{n}gram_share"] = divide(most, total)
+            found[f"top_{n}gram_char_share"] = divide(n * most, len(text) * bool(seen))
+            continue
+        again = {gram: times for gram, times in seen.items() if times > 1}
+        inside = {i + j for i in range(len(text) - n + 1) if text[i : i + n] in again for j in range(n)}
+        found[f"duplicate_{n}gram_type_share"] = divide(len(again), len(seen))
+        found[f"duplicate_{n}gram_share"] = divide(sum(again.values()), total)
+        found[f"duplicate_{n}gram_char_share"] = divide(len(inside), len(text) * bool(seen))
+        if n == 5:
+            largest = sorted(again.values(), reverse=True)[: math.isqrt(len(seen))]
+            found["frequent_5gram_share"] = divide(sum(largest), total)
+    return found
+
+
+def divide(part, whole):
+    """Divide, or say that it can't be."""
+    return part / whole if whole else float("nan")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(few_letters, st.text(max_size=60), few_letters.map(lambda text: text * 3)))
+def test_ngrams_equal_their_twin(text):
+    """The kernel counts what the readable version counts."""
+    assert measured(text) == pytest.approx(slowly(text), rel=0, abs=0, nan_ok=True)
+
+
+def test_more_letters_than_fit_in_a_key():
+    """Texts of more than 4,095 different characters are compared character by character, with the same result."""
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 4200))) + "くりかえすことば" * 3
+    assert measured(text) == slowly(text)
+
+
+def test_many_equal_fives_are_sorted():
+    """A group of hundreds of equal 5-grams is refined exactly."""
+    text = "".join(f"ああああああ{i % 7}い{i % 3}" for i in range(200)) + "あ" * 500
+    assert measured(text) == slowly(text)
+
+
+def test_a_short_text_has_no_ngram():
+    """Under n characters there is nothing to divide by."""
+    got = measured("あああ")
+    assert got["top_3gram_share"] == 1
+    assert math.isnan(got["top_4gram_share"])
+    assert math.isnan(got["duplicate_5gram_share"])
+
+
+def test_the_three_definitions_differ():
+    """Three times five letters: the code counts kinds, the README occurrences, Gopher characters."""
+    got = measured("あいうえおxあいうえおyあいうえおz")
+    assert got["duplicate_5gram_type_share"] == 1 / 12
+    assert got["duplicate_5gram_share"] == 3 / 14
+    assert got["duplicate_5gram_char_share"] == 15 / 18
