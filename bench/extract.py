@@ -116,7 +116,7 @@ def speed(pages: list[str], seconds: float) -> str:
 def fast(page: str) -> str:
     """Extract by resiliparse, as the pipeline does."""
     try:
-        return main_text(page).text
+        return main_text(page.encode(errors="replace")).text
     except PageError:
         return ""
 
@@ -124,7 +124,7 @@ def fast(page: str) -> str:
 def precise(page: str) -> str:
     """Extract by trafilatura, out of what the cut has left."""
     try:
-        return main_text(page, extractor="trafilatura").text
+        return main_text(page.encode(errors="replace"), extractor="trafilatura").text
     except PageError:
         return ""
 

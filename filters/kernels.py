@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import pyarrow as pa
 
+from kakehi.filters.cleaning.gate import looks_japanese
 from kakehi.filters.cleaning.html import HARMLESS_TAGS, main_text
 from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.duplicates.keepers import candidate_pairs, leaving
@@ -22,7 +23,8 @@ KERNEL_FAMILIES = ("script", "lines", "repetition", "swallow", "hojichar")
 
 def compile_kernels() -> None:
     """Run every kernel on two short texts: 15 s where nothing is compiled yet, 0.4 s from the cache."""
-    main_text("<b></b>" * HARMLESS_TAGS)  # only pages of many tags are walked over
+    main_text(b"<b></b>" * HARMLESS_TAGS)  # only pages of many tags are walked over
+    looks_japanese(b"")
     texts = normalise(pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string()), "training")
     for name in KERNEL_FAMILIES:
         FAMILIES[name].measure(texts)

@@ -1,62 +1,83 @@
 """Tell cheaply, before extraction, whether a page can be Japanese."""
 
 import re
-import sys
 from typing import Final
 
+import numpy as np
+from numba import njit
 
-def looks_japanese(html: str, *, min_kana: int = 20) -> bool:
-    """Tell whether a decoded page holds enough kana; stop reading as soon as it does.
+from kakehi.filters.texts import UInt8M
+
+#: Of 2,892 documents of manuals that basic-ja keeps, 20 loses none; of 894 earlier ones, 50 lost 1.5 %.
+MIN_KANA: Final = 20
+
+
+def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA) -> bool:
+    """Tell whether a page holds enough kana; stop reading as soon as it does.
 
     Kana decide, wherever they stand and whatever the page says of itself: a page that declares `ja` and has
     no kana is not Japanese, one that declares `en` may be. A declared `ja` halves the number asked for.
     The name of the language in a list of languages, 日本語, has no kana.
 
     Args:
-        html: A decoded page; numeric references (&#12518; &#x30E6;) count, tags are not looked at.
-        min_kana: Kana wanted, in characters, half-width ones included. Of 894 manual pages that extraction
-            and language identification call Japanese, 20 keeps all and 50 keeps 98.5 %.
+        html: A page in UTF-8; numeric references (&#12518; &#x30E6;) count, tags are not looked at.
+        min_kana: Kana wanted, in characters, half-width ones included.
     """
     wanted = (min_kana + 1) // 2 if declares_japanese(html) else min_kana
-    if wanted <= 0:
-        return True
-    missing = wanted - _kana(html, wanted)
-    return missing <= 0 or _references(html, missing) >= missing
+    return bool(_holds_kana(np.frombuffer(html, np.uint8), wanted))
 
 
-def declares_japanese(html: str) -> bool:
+def declares_japanese(html: bytes) -> bool:
     """Tell whether the `<html>` tag's `lang` or `xml:lang` is `ja` or `ja-…`; `jav` and `jam` are not."""
-    return LANG_JA.search(html, 0, LANG_CHARS) is not None
+    return LANG_JA.search(html, 0, LANG_BYTES) is not None
 
 
-LANG_CHARS: Final = 4_096
+LANG_BYTES: Final = 4_096
 LANG_JA: Final = re.compile(
-    r"""<html\b[^<>]*\s(?:xml:)?lang\s*=\s*["']?ja(?:[-_][\w-]*)?["'\s>]""", re.IGNORECASE
+    rb"""<html\b[^<>]*\s(?:xml:)?lang\s*=\s*["']?ja(?:[-_][\w-]*)?["'\s>]""", re.IGNORECASE
 )
-KANA: Final = re.compile("[ぁ-ゖァ-ヺｦ-ﾝ]+")
-# Apart from KANA: a pattern that starts with a plain string is searched several times faster.
-REFERENCE: Final = re.compile("&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}))")
 
 
-def _kana(html: str, wanted: int) -> int:
-    """Count the kana as they stand, up to the wanted number or a few more."""
-    # A string knows that it is ASCII, which most of the web's pages are; re would read it all.
-    if html.isascii():
-        return 0
-    found = 0
-    for run in KANA.finditer(html):
-        found += run.end() - run.start()
-        if found >= wanted:
+_BEGINS: Final = np.isin(np.arange(256), (0x26, 0xE3, 0xEF))  # & and the first bytes of kana
+
+
+# A regular expression over the decoded page took two thirds of the time of a crawl's pages in other scripts.
+@njit(cache=True, nogil=True)
+def _holds_kana(bytes_: UInt8M, wanted: int) -> bool:
+    """Count kana, as they stand and as numeric references, up to the wanted number."""
+    size, i = len(bytes_), 0
+    while i < size and wanted > 0:
+        byte = bytes_[i]
+        i += 1
+        if not _BEGINS[byte]:
+            continue
+        if byte == 0x26 and i < size and bytes_[i] == 0x23:  # &#
+            code, i = _reference_at(bytes_, i + 1)
+            wanted -= _is_kana(code)
+        elif byte != 0x26 and i + 1 < size:
+            wanted -= _is_kana((byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F)
+    return wanted <= 0
+
+
+@njit(cache=True, nogil=True)
+def _is_kana(code: int) -> bool:
+    return 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA or 0xFF66 <= code <= 0xFF9D
+
+
+@njit(cache=True, nogil=True)
+def _reference_at(bytes_: UInt8M, i: int) -> tuple[int, int]:
+    """Read at most eight digits of a reference from behind `&#`; return its code point (0 for none) and the place behind."""
+    size, base, code = len(bytes_), 10, 0
+    if i < size and bytes_[i] | 0x20 == 0x78:
+        base, i = 16, i + 1
+    last = min(i + 8, size)
+    while i < last:
+        byte = bytes_[i]
+        if 0x30 <= byte <= 0x39:
+            code = code * base + byte - 0x30
+        elif base == 16 and 0x61 <= byte | 0x20 <= 0x66:
+            code = code * 16 + (byte | 0x20) - 0x57
+        else:
             break
-    return found
-
-
-def _references(html: str, wanted: int) -> int:
-    """Count the numeric references to kana, up to the wanted number."""
-    found = 0
-    for hexadecimal, decimal in (reference.groups() for reference in REFERENCE.finditer(html)):
-        point = int(hexadecimal, 16) if hexadecimal else int(decimal)
-        found += point <= sys.maxunicode and KANA.match(chr(point)) is not None
-        if found >= wanted:
-            break
-    return found
+        i += 1
+    return code, i

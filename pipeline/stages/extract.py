@@ -62,13 +62,15 @@ def _take(
     ruby: Ruby,
 ) -> None:
     place = (record.offset, record.length)
-    decoded = decode(record.body or b"", record.header_charset)
-    gate = GATE if language == "ja" and not looks_japanese(decoded.text) else None
+    body = record.body or b""
+    decoded = decode(body, record.header_charset)
+    html = decoded.utf8(body)
+    gate = GATE if language == "ja" and not looks_japanese(html) else None
     if gate and not _sampled(record, sample_rejects):
         collector.reject(place, "language", record_id=record.record_id, url=record.url)
         return
     try:
-        title, text = _texts(record, decoded, extractor, ruby)
+        title, text = _texts(record, decoded, html, extractor, ruby)
     except PageError as refused:
         collector.reject(place, refused.reason, record_id=record.record_id, url=record.url, note=str(refused))
         return
@@ -86,10 +88,12 @@ def _take(
     )
 
 
-def _texts(record: Record, decoded: Decoded, extractor: Extractor, ruby: Ruby) -> tuple[str | None, str]:
+def _texts(
+    record: Record, decoded: Decoded, html: bytes, extractor: Extractor, ruby: Ruby
+) -> tuple[str | None, str]:
     if record.content_type == "text/plain":
         return record.title, decoded.text
-    page = main_text(decoded.text, extractor=extractor, ruby=ruby)
+    page = main_text(html, extractor=extractor, ruby=ruby)
     return page.title or None, page.text
 
 

@@ -88,7 +88,7 @@ def test_of_every_planted_pair_one_is_kept(finished: Journey) -> None:
     """Pairs within a shard, across shards and across sources: one stays, the other names it."""
     found = fates(finished)
     pairs = [(row["key"], row["detail"]) for row in gold() if row["expect"] == "dup-of"]
-    assert len(pairs) == 7
+    assert len(pairs) == 8
     for pair in pairs:
         kept, dropped = sorted((found[name] for name in pair), key=len)
         assert kept == "keep"

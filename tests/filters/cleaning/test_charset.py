@@ -145,6 +145,16 @@ def test_what_only_says_utf16_is_not(body, header):
     assert decode(body, header).text == body.decode()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [page().encode(), codecs.BOM_UTF8 + b"a", b"\xe3\x81", page().encode("cp932"), page().encode("utf-16")],
+)
+def test_utf8_of_a_page(body):
+    """A sound UTF-8 body is given back, any other encoded anew, without BOM and with its replacements."""
+    decoded = decode(body)
+    assert decoded.utf8(body) == decoded.text.encode()
+
+
 def test_utf16_cut_inside_a_character():
     """The odd byte is a replacement."""
     assert decode(page().encode("utf-16-le")[:-1]) == Decoded(

@@ -1,10 +1,23 @@
 """Test the cheap gate before extraction."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kakehi.filters.cleaning.gate import declares_japanese, looks_japanese
+from kakehi.filters.cleaning import gate
+
+
+def looks_japanese(html, **options):
+    """Take a page that is written as characters here."""
+    return gate.looks_japanese(html.encode(), **options)
+
+
+def declares_japanese(html):
+    """The same."""
+    return gate.declares_japanese(html.encode())
+
 
 KANA = [*range(0x3041, 0x3097), *range(0x30A1, 0x30FB), *range(0xFF66, 0xFF9E)]
 
@@ -62,8 +75,11 @@ def test_every_kana_reference_counts(form):
         assert looks_japanese(form.format(point) + " ", min_kana=1) == (point in KANA), hex(point)
 
 
-@given(st.text(alphabet="あｱア漢a&#;0", max_size=60), st.integers(1, 20))
+@given(st.text(alphabet="あｱア漢𠮷é㍍a&#;x0123450", max_size=60), st.integers(1, 20))
+@example("&#12354;&#x3042&#X30A2x&#00012354&#&#x;", 4)
 def test_counts_like_a_plain_loop(text, wanted):
-    """The stop comes exactly at the wanted number."""
+    """The stop comes exactly at the wanted number; a reference has at most eight digits."""
     kana = sum(ord(char) in set(KANA) for char in text)
+    for hexadecimal, decimal in re.findall("&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}))", text):
+        kana += (int(hexadecimal, 16) if hexadecimal else int(decimal)) in set(KANA)
     assert looks_japanese(text, min_kana=wanted) == (kana >= wanted)

@@ -1,5 +1,6 @@
 """Test the main text of good pages and the refusal of hostile ones."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -8,7 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.cleaning.html import FORMATTING, Page, PageError, _most_unclosed, main_text
+from kakehi.filters.cleaning import html as html_module
+from kakehi.filters.cleaning.html import FORMATTING, Page, PageError, _most_unclosed
+
+
+def main_text(html, **options):
+    """Take a page that is written as characters here."""
+    return html_module.main_text(html.encode(), **options)
+
 
 BODY = "<p>本文の一行目です。</p><p>二行目です。</p>"
 
@@ -88,10 +96,9 @@ def test_nothing_much(html):
     assert main_text(html).title == ""
 
 
-def test_nul_and_lone_surrogates():
-    """NULs vanish as HTML says, surrogates are replaced, the rest stays."""
-    text = main_text("<p>あい\0うえ\ud800お</p>").text
-    assert text == "あいうえ�お"
+def test_nul():
+    """NULs vanish as HTML says."""
+    assert main_text("<p>あい\0うえお</p>").text == "あいうえお"
 
 
 @pytest.mark.parametrize("tag", ["div", "b", "blockquote", "x"])
@@ -99,7 +106,7 @@ def test_deep_nesting_is_refused(tag):
     """100,000 nested elements are refused at once, in a process of its own lest it crash."""
     code = (
         "from kakehi.filters.cleaning.html import PageError, main_text\n"
-        f"try: main_text('<{tag}>' * 100_000 + 'あ')\n"
+        f"try: main_text(b'<{tag}>' * 100_000 + b'x')\n"
         "except PageError as error: print(error.reason)"
     )
     done = subprocess.run(
@@ -121,6 +128,36 @@ def test_depth_is_exact():
 def test_few_tags_are_harmless():
     """A page of few tags is read, however deep."""
     assert main_text("<div>" * 2000 + "これは本文です。").text == "これは本文です。"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<ruby><rt>", "<rt><rp>", "<ul><li>", "<table><td>", "<div>", "<svg>", "<x>"]
+)
+@pytest.mark.parametrize("ruby", ["drop", "brackets"])
+def test_nesting_of_few_tags_ends(piece, ruby):
+    """Below the number of tags from which depth is looked at, whatever is nested comes to an end."""
+    html = piece * (3_900 // piece.count("<")) + "本文"
+    with contextlib.suppress(PageError):
+        assert isinstance(main_text(html, ruby=ruby).text, str)
+    html = piece * (480 // piece.count("<")) + "本文"
+    assert main_text(html, ruby=ruby)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a title='" + "x" * 10_000_000 + "'>本文</a>",
+        "<p " + "a=b " * 2_500_000 + ">本文",
+        "<" + "x" * 10_000_000 + ">本文",
+        "<!--" + "x" * 10_000_000 + "-->本文",
+        "<script>" + "<p>" * 3_000_000 + "</script>本文",
+        "&" * 10_000_000 + "<p>本文",
+    ],
+    ids=["attribute", "attributes", "name", "comment", "script", "ampersands"],
+)
+def test_one_tag_of_ten_megabytes(html):
+    """Is read in one pass, and what stands behind it is text."""
+    assert main_text(html).text.endswith("本文")
 
 
 def test_unclosed_formatting_is_refused_before_parsing():
@@ -177,7 +214,7 @@ def test_large_pages(chars):
 
 def test_too_large():
     """A page over the limit is refused with its reason."""
-    with pytest.raises(ValueError, match="page has 11 characters, wanted at most 10") as caught:
-        main_text("あ" * 11, max_chars=10)
+    with pytest.raises(ValueError, match="page has 12 bytes of UTF-8, wanted at most 11") as caught:
+        main_text("あ" * 4, max_bytes=11)
     assert isinstance(caught.value, PageError)
     assert caught.value.reason == "too_large"
