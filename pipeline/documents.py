@@ -48,9 +48,9 @@ class Normalisation(BaseModel):
     def _known(cls, without: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         level = info.data.get("level", "training")
         names = [rule.name for rule in rules_of(level)]
-        for name in without:
-            if name not in names:
-                raise ValueError(f"level {level!r} has no rule {name!r}{nearest(name, names)}")
+        unknown = [f"{name!r}{nearest(name, names)}" for name in without if name not in names]
+        if unknown:
+            raise ValueError(f"level {level!r} has no rule {', nor '.join(unknown)}")
         return tuple(sorted(set(without)))
 
     @model_serializer

@@ -7,7 +7,7 @@ later, and compatibility ideographs (神 U+FA19, which NFC would unify with 神)
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
 
 from kakehi.filters.cleaning.rules import Act, Move
@@ -57,7 +57,7 @@ def _runs() -> re.Pattern[str]:
     return re.compile("[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges()) + "]+")
 
 
-def _seconds(characters: Iterator[str] | dict[str, str]) -> set[str]:
+def _seconds(characters: Iterable[str]) -> set[str]:
     """Find the starters that compose with what stands before them: Hangul vowels and finals, a few Indic vowels."""
     parts = (unicodedata.normalize("NFD", c) for c in characters)
     return {c for split in parts for c in split[1:] if not unicodedata.combining(c)}

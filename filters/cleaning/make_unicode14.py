@@ -23,14 +23,11 @@ def interacting() -> list[int]:
     """List the characters with a combining class, a canonical decomposition or a part in one, in order."""
     found: set[int] = set()
     for code in range(sys.maxunicode + 1):
-        # "singleton" decompositions are a character too; Hangul is computed, not listed, in Unicode's table
-        parts = unicodedata.normalize("NFD", chr(code)) if not 0xD800 <= code <= 0xDFFF else chr(code)
-        listed = unicodedata.decomposition(chr(code))
-        if parts != chr(code) and not is_compatibility_ideograph(code):
+        character = chr(code)
+        parts = unicodedata.normalize("NFD", character)
+        if parts != character and not is_compatibility_ideograph(code):
             found.update(map(ord, parts), [code])
-            if listed:
-                found.update(int(part, 16) for part in listed.split())
-        elif unicodedata.combining(chr(code)):
+        elif unicodedata.combining(character):
             found.add(code)
     return sorted(found)
 

@@ -6,6 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kakehi.pipeline.compiling import load
+from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest import filled
 
@@ -53,6 +54,24 @@ def test_a_good_manifest_becomes_steps_in_the_order_of_the_stages(tmp_path: Path
     ]
     assert [source.name for source in manifest.sources] == ["web", "code"]
     assert manifest.sources[1].parameters["normalise"] == "archive"
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("{level: archive}", "archive"),
+        ("{level: archive, without: []}", "archive"),
+        (
+            "{without: [radicals, minus, minus]}",
+            {"level": "training", "without": ["minus", "radicals"]},
+        ),
+    ],
+)
+def test_normalisation_has_one_form(tmp_path: Path, written: str, plain: object) -> None:
+    """The shortest, with rules sorted: an address must not hang on the spelling. It reads back as it is."""
+    manifest = read(tmp_path, GOOD.replace("normalise: archive", f"normalise: {written}"))
+    assert manifest.sources[1].parameters["normalise"] == plain
+    assert Normalisation.model_validate(plain).model_dump() == plain
 
 
 def test_a_parameter_of_dedupe_goes_to_every_stage_that_has_it(tmp_path: Path) -> None:
@@ -106,6 +125,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("normalise: archive", "normalise: key", "input should be 'archive' or 'training', got 'key'"),
         ("normalise: archive", "normalise: {without: [mimus]}", "no rule 'mimus'; did you mean 'minus'?"),
         ("normalise: archive", "normalise: {level: archive, without: [minus]}", "'archive' has no rule 'minus'"),
+        ("normalise: archive", "normalise: {without: [lay-out, space]}", "'layout'?, nor 'space'; did you mean 'spaces'?"),
         ("normalise: archive", "normalise: {wihtout: []}", "unknown key 'wihtout'"),
         ("normalise: archive", "normalize: archive", "unknown key 'normalize'; did you mean 'normalise'?"),
         ("[script, ", "[scirpt, ", "did you mean 'script'"),
