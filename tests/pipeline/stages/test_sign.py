@@ -61,7 +61,7 @@ def filled(**given):
 def test_the_plan_says_what_will_be_caught():
     """By the numbers that will be used: those of the preset or the target where there is one."""
     assert foretell(filled()) == (
-        "14 × 8 affine32 of 5 characters, similarity 0.5 ▁▂▂▃▅▆▇████ 1: 56.5 / 92.4 / 100.0 % of pairs at 0.7 / 0.8 / 0.9 meet"
+        "14 × 8 affine32 of 5 characters, similarity 0.5 ▁▁▂▃▅▇█████ 1: 56.5 / 92.4 / 100.0 % of pairs at 0.7 / 0.8 / 0.9 meet"
     )
     assert "40 × 20 fss of 5 characters" in foretell(filled(preset="swallow"))
     assert "3.1 / 37.1 / 99.4 %" in foretell(filled(preset="swallow"))
