@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 from kakehi.filters.cleaning.html import main_text
 from kakehi.pipeline.formats import jsonl, parquet, warc
 from kakehi.pipeline.formats.records import Record, Reject
