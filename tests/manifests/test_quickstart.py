@@ -7,8 +7,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from resiliparse.extract.html2text import extract_plain_text
 
+from kakehi.filters.cleaning.html import main_text
 from kakehi.pipeline.formats import jsonl, parquet, warc
 from kakehi.pipeline.formats.records import Record, Reject
 
@@ -38,7 +38,7 @@ def text_of(record, codec):
     """Return a record's text, or its page's main text decoded as gold says."""
     if record.text is not None:
         return record.text
-    return extract_plain_text(record.body.decode(codec), main_content=True)
+    return main_text(record.body.decode(codec).encode()).text
 
 
 def test_sums_are_those_of_the_files():
