@@ -27,10 +27,9 @@ def plan_lots(
     tokens = {name: int(found @ np.arange(len(found))) for name, found in pieces.items()}
     lots: list[Lot] = []
     for name, epochs in epochs_of(shares, tokens).items():
-        rows = plan_rows(pieces[name], packing=packing, seed=seed, name=name).rows
-        for epoch, taken in enumerate(rows_of_epochs(epochs, rows)):
-            plan = plan_rows(pieces[name], packing=packing, seed=seed, name=name, epoch=epoch)
-            lots.append(_lot(name, epoch, plan, taken, lots))
+        first = plan_rows(pieces[name], packing=packing, seed=seed, name=name)
+        for epoch, taken in enumerate(rows_of_epochs(epochs, first.rows)):
+            lots.append(_lot(name, epoch, first.again(seed, name, epoch), taken, lots))
     training = len(lots)
     for name, found in held.items():
         plan = plan_rows(found, packing=packing, seed=seed, name=name)

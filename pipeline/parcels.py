@@ -34,9 +34,10 @@ from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot
 from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
-from kakehi.tokenizer.packed.rows import count_cut, count_pieces
+from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 
 Int64N = npt.NDArray[np.int64]
+Tokens = npt.NDArray[Any]
 
 #: One piece. `row` is counted through all binaries; `first` is the piece's place in its file of tokens, and `digest`
 #: that of all tokens of its bucket in it.
@@ -164,7 +165,7 @@ def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
     order = np.argsort(bucket, kind="stable")[
         np.count_nonzero(row < 0) :
     ]  # rows that are not taken come first
-    tokens = _taken(load.shard, rows[chosen], pieces.length, order, terms)
+    tokens = _taken(load.shard, pieces, order, terms)
     length = pieces.length[order]
     records = np.empty(len(order), PIECE)
     records["row"], records["order"], records["length"] = row[order], pieces.order[order], length
@@ -206,16 +207,20 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     done = folder / f"{bucket.part.number}.json"
     if done.exists():
         return dict(json.loads(done.read_bytes()))
-    records, values = _gathered(bucket, np.dtype(terms.dtype))
-    row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
-    order, arrived = np.lexsort((records["order"], row)), records["length"].astype(np.int64)
-    records, row = records[order], row[order]
-    lengths = records["length"].astype(np.int64)
-    filled = np.bincount(row, weights=lengths, minlength=bucket.rows).astype(np.int64)
     size = terms.sequence_tokens
-    out = np.full((bucket.rows, size), terms.eod, terms.dtype)
-    out[np.arange(size) < filled[:, None]] = _in_order(values, arrived, order)
+    records, values = _gathered(bucket, np.dtype(terms.dtype), size)
+    values[-size:] = terms.eod  # what rows are filled with
+    row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
+    arrived = records["length"].astype(np.int64)
+    filled = np.bincount(row, weights=arrived, minlength=bucket.rows).astype(np.int64)
+    order = np.lexsort((records["order"], row))
+    first = (np.cumsum(arrived) - arrived)[order]
+    records, row, lengths = records[order], row[order], arrived[order]
     in_row = np.cumsum(lengths) - lengths - (np.cumsum(filled) - filled)[row]
+    behind = np.cumsum(np.bincount(row, minlength=bucket.rows))  # where the filling of each row comes
+    out = _joined(
+        values, np.insert(first, behind, len(values) - size), np.insert(lengths, behind, size - filled)
+    )
     _write_at(folder / f"{bucket.binary.name}.bin", out, bucket.first * size * out.itemsize)
     table = pa.table(
         {
@@ -287,29 +292,59 @@ def _rows_of(numbers: Int64N, terms: Terms, *, held_out: bool) -> Int64N:
     return places
 
 
-def _taken(
-    shard: ShardTables, rows: Int64N, lengths: Int64N, order: Int64N, terms: Terms
-) -> npt.NDArray[Any]:
-    """Read the ids of some documents and give those of their pieces, in another order."""
-    lists = shard.column("tokens", "ids").take(pa.array(rows)).combine_chunks()
-    ids = lists.flatten()
-    _refuse(shard, ids.to_numpy(), lists, terms)
-    return _in_order(ids, lengths, order).astype(terms.dtype, copy=False)
+def _taken(shard: ShardTables, pieces: Pieces, order: Int64N, terms: Terms) -> Tokens:
+    """Read a shard's ids row group by row group and lay those of its pieces end to end in another order.
+
+    Args:
+        shard: whose table of tokens is read.
+        pieces: of encoded documents, those of other lots without any.
+        order: of the pieces that are taken.
+        terms: that hold for all.
+    """
+    out = np.empty(int(pieces.length[order].sum()), terms.dtype)
+    place = np.full(len(pieces.row), -1, np.int64)
+    place[order] = np.arange(len(order))
+    start = np.cumsum(pieces.length[order]) - pieces.length[order]
+    document = piece = 0
+    for batch in shard.batches("tokens"):
+        every = batch.column("length").to_numpy()
+        lengths, ids = every[every > 0], batch.column("ids").flatten().to_numpy()
+        _refuse(shard, ids, lengths, document, terms)
+        last = int(np.searchsorted(pieces.document, document + len(lengths)))
+        here = slice(piece, last)
+        first = (np.cumsum(lengths) - lengths)[pieces.document[here] - document] + pieces.start[here]
+        _lay(out, ids, first, pieces.length[here], place[here], start)
+        document, piece = document + len(lengths), last
+    return out
 
 
-def _refuse(shard: ShardTables, ids: npt.NDArray[Any], lists: pa.Array, terms: Terms) -> None:
-    """Hold the ids to the vocabulary, and the end mark to the end of each document, where alone it may be."""
+def _lay(out: Tokens, ids: Tokens, first: Int64N, lengths: Int64N, place: Int64N, start: Int64N) -> None:
+    """Copy pieces to their places, run by run of those that are neighbours there."""
+    order = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
+    if not len(order):
+        return
+    values = _joined(ids, first[order], lengths[order])
+    place, stop = place[order], np.cumsum(lengths[order])
+    breaks = np.flatnonzero(np.diff(place, prepend=-2) != 1)
+    ends = np.append(breaks, len(place))[1:] - 1
+    for begin, last in zip(breaks, ends, strict=True):
+        from_, to = stop[begin] - lengths[order[begin]], start[place[begin]]
+        out[to : to + stop[last] - from_] = values[from_ : stop[last]]
+
+
+def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, terms: Terms) -> None:
+    """Hold ids to the vocabulary, and the end mark to the end of each document, where alone it may be."""
     [path] = shard.paths["tokens"]
     if len(ids) and not 0 <= ids.min() <= ids.max() < terms.vocab_size:
         raise DataError(
             f"{path}: ids: got {ids.min()} to {ids.max()}, wanted 0 to {terms.vocab_size - 1}",
             hint="remove the folder of its step and run again",
         )
-    last = lists.offsets.to_numpy()[1:] - lists.offsets[0].as_py() - 1
+    last = np.cumsum(lengths) - 1
     marks = np.flatnonzero(ids == terms.eod)
     if not np.array_equal(marks, last):
         strange = np.setxor1d(marks, last)
-        where = int(np.searchsorted(last, strange[0]))
+        where = document + int(np.searchsorted(last, strange[0]))
         raise DataError(
             f"{path}: end mark {terms.eod}: got it missing from or inside {len(strange)} documents, the first "
             f"the encoded one in place {where}, wanted it at the end of each and nowhere else",
@@ -317,11 +352,10 @@ def _refuse(shard: ShardTables, ids: npt.NDArray[Any], lists: pa.Array, terms: T
         )
 
 
-def _in_order(values: pa.Array, lengths: Int64N, order: Int64N) -> npt.NDArray[Any]:
-    """Cut values into pieces and lay these end to end in another order. Arrow copies 2 GB/s, a loop in Python 0.5."""
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    pieces = pa.LargeListArray.from_arrays(pa.array(offsets), values)
-    return np.asarray(pieces.take(pa.array(order)).flatten().to_numpy())
+def _joined(tokens: Tokens, first: Int64N, lengths: Int64N) -> Tokens:
+    """Lay ranges of tokens end to end: 12 million in 0.02 s, where Arrow's take needs 0.07 and an index of each 0.15."""
+    ranges = zip(first.tolist(), (first + lengths).tolist(), strict=True)
+    return np.concatenate([tokens[:0], *(tokens[start:stop] for start, stop in ranges)])
 
 
 def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
@@ -335,19 +369,23 @@ def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.N
     return np.repeat(np.array(found, np.uint64), ends - starts)
 
 
-def _gathered(bucket: Bucket, dtype: np.dtype[Any]) -> tuple[Records, pa.Array]:
-    """Read a bucket's records and tokens, those of the first file first."""
-    records, tokens = [np.empty(0, PIECE)], [np.empty(0, dtype)]
-    for index, (path, found) in enumerate(zip(bucket.tokens, bucket.part.pieces(), strict=True)):
-        if len(found):
-            count = int(found["length"].sum())
-            read = np.fromfile(path, dtype, count, offset=int(found["first"][0]) * dtype.itemsize)
-            if len(read) != count or xxhash.xxh3_64_intdigest(read.data) != found["digest"][0]:
-                bucket.part.path(index).unlink(missing_ok=True)
-                raise DataError(f"{path}: other bytes than were written", hint="run again: it is made anew")
-            records.append(found)
-            tokens.append(read)
-    return np.concatenate(records), pa.array(np.concatenate(tokens))
+def _gathered(bucket: Bucket, dtype: np.dtype[Any], spare: int) -> tuple[Records, Tokens]:
+    """Read a bucket's records and tokens, those of the first file first, and leave room for some tokens behind."""
+    found = list(bucket.part.pieces())
+    tokens = np.empty(sum(int(records["length"].sum()) for records in found) + spare, dtype)
+    at = 0
+    for index, (path, records) in enumerate(zip(bucket.tokens, found, strict=True)):
+        if not len(records):
+            continue
+        room = tokens[at : at + int(records["length"].sum())]
+        with path.open("rb") as file:
+            file.seek(int(records["first"][0]) * dtype.itemsize)
+            read = file.readinto(room.data.cast("B"))
+        if read != room.nbytes or xxhash.xxh3_64_intdigest(room.data) != records["digest"][0]:
+            bucket.part.path(index).unlink(missing_ok=True)
+            raise DataError(f"{path}: other bytes than were written", hint="run again: it is made anew")
+        at += len(room)
+    return np.concatenate([np.empty(0, PIECE), *found]), tokens
 
 
 def _write_at(path: Path, rows: npt.NDArray[Any], offset: int) -> None:

@@ -7,7 +7,7 @@ Source: Ding et al., Fewer Truncations Improve Language Modeling (ICML 2024); th
 the plain algorithm by tests/tokenizer/packed/test_rows.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -58,6 +58,10 @@ class RowPlan:
     counts: Int64N
     key: int
     operations: "_Operations | None" = None
+
+    def again(self, seed: int, name: str, epoch: int) -> "RowPlan":
+        """Plan another epoch: as many rows of as many pieces of each length, but other pieces."""
+        return replace(self, key=_key(seed, name, epoch))
 
     def place(self, lengths: Int64N, before: Int64N) -> Pieces:
         """Give the pieces of some documents and their places.
@@ -110,14 +114,13 @@ def plan_rows(counts: Int64N, *, packing: Packing, seed: int, name: str, epoch: 
     size = len(counts) - 1
     tokens = _tokens(counts)
     operations, rows = _best_fit(counts) if packing == "best-fit" else (None, -(-tokens // size))
-    key = key_of(seed, "pack", name, epoch)
     return RowPlan(
         packing=packing,
         sequence_tokens=size,
         rows=rows,
         tokens=tokens,
         counts=counts,
-        key=key,
+        key=_key(seed, name, epoch),
         operations=operations,
     )
 
@@ -129,6 +132,10 @@ def count_cut(lengths: Int64N, before: Int64N, *, packing: Packing, key: int) ->
         return int((lengths > size).sum())
     first = _stream(lengths, _tokens(before), key)
     return int(((lengths > 0) & (first // size != (first + lengths - 1) // size)).sum())
+
+
+def _key(seed: int, name: str, epoch: int) -> int:
+    return key_of(seed, "pack", name, epoch)
 
 
 def _tokens(counts: Int64N) -> int:
@@ -177,7 +184,7 @@ def _best_fit(counts: Int64N) -> tuple[_Operations, int]:
 
 def _best_fitted(plan: RowPlan, planned: _Operations, lengths: Int64N, before: Int64N) -> Pieces:
     document, start, length = _cut(lengths, plan.sequence_tokens)
-    # By length, so that what is looked up lies together: 1.2 s for 2 million documents, against 4.2 s in their order.
+    # By length, so that what is looked up lies together: 2 million documents in 3.1 s, against 4.2 s in their order.
     by_length = _by_length(length)
     ordered = length[by_length]
     counted = np.bincount(ordered, minlength=len(before))

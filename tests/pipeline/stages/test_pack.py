@@ -206,10 +206,10 @@ def test_scratch_of_other_bytes_is_found(packer: Packer, monkeypatch) -> None:
     scratch = packer.inputs.scratch
     gathered = parcels._gathered
 
-    def spoiling(bucket, dtype):
+    def spoiling(bucket, dtype, spare):
         path = max(bucket.tokens, key=lambda path: path.stat().st_size)
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-        return gathered(bucket, dtype)
+        return gathered(bucket, dtype, spare)
 
     with monkeypatch.context() as patch:
         patch.setattr(parcels, "_gathered", spoiling)
