@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.duplicates.minhash import Scheme, Signing
 from kakehi.filters.duplicates.shingles import Shingling, Unit
 from kakehi.pipeline.errors import DataError
@@ -18,7 +19,7 @@ from kakehi.tokenizer.words import segment
 SIGNED: Final = b"kakehi.signed"
 
 #: How far texts are levelled before they are cut into shingles; `training` is how documents are stored.
-Level = Literal["training"]
+Level = Literal["key", "training"]
 
 Preset = Literal["swallow", "refinedweb", "fineweb2", "llmjp-v4"]
 
@@ -74,9 +75,8 @@ class Signed(NamedTuple):
 
 
 def comparable(column: pa.Array, level: Level) -> pa.Array:
-    """Level texts before they are cut into shingles; at `training`, the level they are stored at, as they are."""
-    del level  # one so far: the level for keys comes with the normaliser's
-    return column
+    """Level texts before they are cut into shingles; at `training` they stay as they are stored."""
+    return normalise(column, "key") if level == "key" else column
 
 
 def read_signed(paths: Sequence[Path]) -> Signed:

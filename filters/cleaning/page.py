@@ -17,7 +17,7 @@ What happens to characters, once, when text is written. Made from the table in
 |---|---|---|
 | `archive` | code, and text that must come back as it was | the first {archive} rules |
 | `training` | everything else; the default | the first {training} |
-| `key` | comparing texts, never for reading; no manifest asks for it | all {key} |
+| `key` | comparing texts, never for reading: `dedupe` does, unless told `level: training` | all {key} |
 
 What holds at every level, on any text: `training(archive(x)) = training(x)`, `key(training(x)) = key(x)`, each level
 applied twice changes nothing more, and no kana loses its dakuten. Python's Unicode version

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kakehi.filters.cleaning.normalise import normalise
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-SIGNED = Signed("characters", 5, "training", "affine32", 3, 8, 1)
+SIGNED = Signed("characters", 5, "key", "affine32", 3, 8, 1)
 
 
 def pairs(make, root, *shards):
@@ -61,7 +62,8 @@ def _no_groups():
 
 
 def shingles(text):
-    """Give the set of 5-grams, the slow way."""
+    """Give the set of 5-grams of a text as keys level it, the slow way."""
+    [text] = normalise(pa.array([text], pa.large_string()), "key").to_pylist()
     return {text[i : i + 5] for i in range(len(text) - 4)}
 
 

@@ -41,7 +41,7 @@ def test_presets(make, preset, bands):
     found = sign(make.documents([make.text(1), make.text(2), make.text(1)]), preset=preset, bands=3, seed=5)
     assert found.num_columns == bands
     said = json.loads(found.schema.metadata[b"kakehi.signed"])
-    assert said == PRESETS[preset]._asdict() | {"level": "training", "seed": 5}
+    assert said == PRESETS[preset]._asdict() | {"level": "key", "seed": 5}
     for column in found.to_pydict().values():
         assert column[0] == column[2] != column[1]
 
@@ -69,3 +69,14 @@ def test_the_plan_says_what_will_be_caught():
     assert foretell(filled(target={"similarity": 0.8, "recall": 0.9})).startswith(
         f"{bands} × {rows} affine32"
     )
+
+
+def test_keys_are_those_of_the_text_levelled(make):
+    """At level `key`, width, case and blanks do not matter; dakuten do, and `training` takes texts as they are stored."""
+    spelt = make.documents(
+        ["東京都ではＡＢＣを学ぶ。" * 9, "東京 都 では abc を学ぶ。" * 9, "東京都てはABCを学ふ。" * 9]
+    )
+    for level, alike in (("key", True), ("training", False)):
+        for column in sign(spelt, level=level).to_pydict().values():
+            assert (column[0] == column[1]) is alike
+            assert column[2] not in column[:2]
