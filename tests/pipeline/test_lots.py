@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kakehi.pipeline.lots import bucket_ranges, lay_out
-from kakehi.pipeline.parcels import Terms
+from kakehi.pipeline.terms import Terms
 
 
 def terms(training: int, validation: int = 0) -> Terms:
