@@ -8,7 +8,7 @@ import numpy as np
 
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.inputs import ShardTables
-from kakehi.pipeline.parcels import Binary, Counted, Load, Terms
+from kakehi.pipeline.terms import Binary, Counted, Load, Terms
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs
 from kakehi.tokenizer.packed.rows import Int64N, Packing, RowPlan, plan_rows

@@ -22,12 +22,12 @@ from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.lots import bucket_ranges, lay_out, pair_loads, plan_lots
-from kakehi.pipeline.parcels import Binary, Counted, Load, Terms
 from kakehi.pipeline.schemas import EOD_KEY
 from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.store import file_digest, merge
+from kakehi.pipeline.terms import PIECE, Binary, Bucket, Counted, Load, Terms
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
@@ -210,7 +210,7 @@ def _move(
         loads,
         partial(parcels.spread, terms=terms, folder=inputs.scratch / f"tokens-{len(ranges)}"),
         [f"{binary.name} from row {first}, {rows} rows" for binary, first, rows in ranges],
-        parcels.PIECE,
+        PIECE,
     )
     folder = inputs.scratch / f"rows-{len(ranges)}"
     _make_room(terms, folder)
@@ -218,7 +218,7 @@ def _move(
         parcels.tokens_path(inputs.scratch / f"tokens-{len(ranges)}", load) for load in loads.values()
     )
     buckets = {
-        name: parcels.Bucket(part=part, tokens=files, binary=binary, first=first, rows=rows)
+        name: Bucket(part=part, tokens=files, binary=binary, first=first, rows=rows)
         for (name, part), (binary, first, rows) in zip(scattered.parts.items(), ranges, strict=True)
     }
     task = partial(parcels.assemble, terms=terms, epochs=tuple(lot.epoch for lot in lots), folder=folder)

@@ -177,7 +177,7 @@ def digests(journey: Journey) -> dict[str, str]:
         parts += [
             hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(home.rglob("*"))
-            if path.suffix in {".bin", ".idx", ".model", ".vocab", ".npy", ".txt"}
+            if path.suffix in {".bin", ".idx", ".model", ".vocab", ".npy"}  # flags name an address
         ]
         if parts:
             key = f"{step.name} {step.source or ''}".strip()
