@@ -37,7 +37,7 @@ def read_rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any
             found += _rule_set(reading, place, item)
         elif isinstance(item, Mapping) and len(item) == 1 and rule_file(reading, str(next(iter(item)))):
             [(name, changes)] = item.items()
-            found += _changed(reading, (*place, name), _rule_set(reading, place, str(name)), changes)
+            found += changed(reading, (*place, name), _rule_set(reading, place, str(name)), changes)
         else:
             found += _threshold(reading, place, item)
     return found
@@ -83,7 +83,7 @@ def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]
     return rules
 
 
-def _changed(
+def changed(
     reading: Reading, at: Location, rules: list[dict[str, Any]], changes: object
 ) -> list[dict[str, Any]]:
     """Change bounds of a set's rules, or take rules out; what is changed must be there."""
