@@ -1,4 +1,4 @@
-"""The command: `kakehi check | plan | run | status | explain | lookup | report | export | defaults | clean`."""
+"""The command: `kakehi check | plan | run | status | explain | lookup | sweep | report | export | defaults | clean`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline.asking import ask
 from kakehi.pipeline.claim import Claim
+from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
@@ -32,7 +34,9 @@ from kakehi.pipeline.replay import faults, open_packed
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.store import Store
-from kakehi.pipeline.sweep import unreached
+from kakehi.pipeline.sweep import read_samples
+from kakehi.pipeline.sweep import sweep as sweep_signals
+from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime, seconds_of
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
@@ -266,6 +270,52 @@ def lookup(
             raise click.UsageError(str(error)) from error
         found = packed.samples(samples, cache)
     click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+
+
+@cli.command(cls=_Example, example="kakehi sweep manifests/quickstart.yaml --set kana_share.min=0.15")
+@MANIFEST
+@WORK
+@LIMIT
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="SIGNAL.BOUND=VALUE",
+    help="What if this bound were that; `null` for none.",
+)
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="SET SET",
+    help="Where two rule sets disagree; `manifest` is the manifest's own rules.",
+)
+@click.option("--signal", "signals", multiple=True, help="One more signal to draw the values of.")
+@click.option(
+    "--samples", type=click.IntRange(0, 100), default=3, show_default=True, help="Documents of each corner."
+)
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path, file_okay=False), help="Folder for Parquet files."
+)
+def sweep(
+    manifest: Path,
+    work: Path,
+    limit: int | None,
+    changes: tuple[str, ...],
+    compare: tuple[str, str] | None,
+    signals: tuple[str, ...],
+    samples: int,
+    target: Path | None,
+) -> None:
+    """Say what rules cost and what other bounds would keep, from measured signals alone."""
+    steps, store = _planned(load(manifest), work, limit=limit), Store(work)
+    asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
+    found = sweep_signals(steps, store, asked)
+    chosen = read_samples(found, asked)
+    for line in draw_sweep(found, asked, compare, chosen):
+        click.echo(line)
+    if target is not None:
+        for path in write_sweep(found, asked, chosen, target):
+            click.echo(_shown(path))
 
 
 @cli.command(cls=_Example, example="kakehi report manifests/quickstart.yaml")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel
 
-from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.crosschecks import (
     check_origins,
     check_packing,
@@ -21,11 +20,9 @@ from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.families import with_files, with_needs
 from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
+from kakehi.pipeline.rulesets import needs_of, read_rules
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages import STAGES, TOGETHER
-from kakehi.pipeline.stages.screen import Threshold, from_short
-
-RULES_FOLDER: Final = Path(__file__).resolve().parent.parent / "manifests" / "rules"
 
 #: In `screen`, the name for what holds for every source.
 EVERY: Final = "all"
@@ -138,7 +135,7 @@ def _parameters(
     reading: Reading, at: Location, stage: Stage, value: Any, together: Sequence[Stage]
 ) -> dict[str, Any] | None:
     if stage.name == "measure":
-        value = with_needs(value, partial(_needs, reading))
+        value = with_needs(value, partial(needs_of, reading))
     if stage.whole:
         value = {stage.whole: value}
     elif value is None:
@@ -175,63 +172,9 @@ def _screen(
         return
     for source in value.keys() - set(names):
         reading.unknown((key, source), names)
-    rules = {part: _rules(reading, (key, part), value.get(part)) for part in names}
+    rules = {part: read_rules(reading, (key, part), value.get(part)) for part in names}
     parameters = {spec.name: {"rules": [*rules[EVERY], *rules[spec.name]]} for spec in sources}
     yield StepSpec(name=name, key=key, stage=stage, parameters=parameters, by_source=True, origin=origin)
-
-
-def _rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any]]:
-    """Read rule sets by name and thresholds in place."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        reading.fault(at, f"{at[-1]}: got {value!r}, wanted a list of rule sets and thresholds")
-        return []
-    found: list[dict[str, Any]] = []
-    for index, item in enumerate(value):
-        if isinstance(item, str):
-            found += _rule_set(reading, (*at, index), item)
-        else:
-            model = validated(reading, (*at, index), _OneThreshold, {"rule": item}, _BOUNDS, whole="rule")
-            found += [] if model is None else [model.model_dump()["rule"]]
-    return found
-
-
-_BOUNDS: Final = tuple(
-    field.alias or name for name, field in Threshold.model_fields.items() if name != "signal"
-)
-
-
-class _OneThreshold(BaseModel):
-    rule: Annotated[Threshold, BeforeValidator(from_short)]
-
-
-def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]:
-    path = _rule_file(reading, name)
-    if path is None:
-        said = f"unknown rule set {name!r}{nearest(name, _shipped())}; or a .yaml file beside the manifest"
-        reading.fault(at, said)
-        return []
-    inner = Reading(path=path, tree=parse(path))
-    rules = _rules(inner, ("rules",), inner.tree.get("rules"))
-    for line, message in inner.faults:
-        reading.fault(at, f"rule set {name!r}, line {line}: {message}")
-    return rules
-
-
-def _shipped() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(RULES_FOLDER.glob("*.yaml"))}
-
-
-def _rule_file(reading: Reading, name: str) -> Path | None:
-    own = reading.path.resolve().parent / name
-    return own if name.endswith((".yaml", ".yml")) and own.is_file() else _shipped().get(name)
-
-
-def _needs(reading: Reading, name: str) -> list[Any] | None:
-    """List what a rule set measures; None for a name that is none's."""
-    path = None if name in FAMILIES else _rule_file(reading, name)
-    return None if path is None else list(parse(path).get("measure") or [])
 
 
 def _values(model: BaseModel, path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from kakehi.pipeline.manifest import StepSpec, writers_of
 from kakehi.pipeline.reading import Location, Reading, nearest
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
+from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
@@ -29,14 +30,14 @@ def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
     for step in steps:
         if step.stage.name != "screen":
             continue
-        rules = {rule["signal"]: rule for mine in step.parameters.values() for rule in mine["rules"]}
-        for signal, rule in rules.items():
+        every = [Threshold(**rule) for mine in step.parameters.values() for rule in mine["rules"]]
+        for signal, of_labels in dict.fromkeys((rule.signal, rule.of_labels) for rule in every):
             if signal not in types:
                 reading.fault(
                     (step.key,), f"{step.key}: no family measures {signal!r}{nearest(signal, types)}"
                 )
-            elif _is_text(types[signal]) != (rule["one_of"] is not None):
-                wanted = "in: [...]" if _is_text(types[signal]) else "min or max"
+            elif _is_text(types[signal]) != of_labels:
+                wanted = " or ".join(LABELS if _is_text(types[signal]) else NUMBERS)
                 reading.fault((step.key,), f"{step.key}: {signal!r} is {types[signal]}, wanted {wanted}")
 
 

@@ -12,7 +12,7 @@ from kakehi.pipeline.reading import Location, Reading
 
 
 def with_needs(items: object, needs: Callable[[str], Sequence[Any] | None]) -> object:
-    """Put what rule sets measure where their names stand; what stands there twice is measured once.
+    """Put what rule sets measure where their names stand: once each, and as the manifest has it where it does.
 
     Args:
         items: the manifest's list.
@@ -20,11 +20,20 @@ def with_needs(items: object, needs: Callable[[str], Sequence[Any] | None]) -> o
     """
     if not isinstance(items, list):
         return items
+    sets = [needs(item) if isinstance(item, str) else None for item in items]
+    own = [_name(item) for item, named in zip(items, sets, strict=True) if named is None]
     every: list[Any] = []
-    for item in items:
-        named = needs(item) if isinstance(item, str) else None
-        every += [item] if named is None else [other for other in named if other not in every]
+    for item, named in zip(items, sets, strict=True):
+        if named is None:
+            every.append(item)
+        else:
+            every += [other for other in named if _name(other) not in own and other not in every]
     return every
+
+
+def _name(item: object) -> object:
+    """Name an item of the list: itself, or its one key."""
+    return next(iter(item), None) if isinstance(item, Mapping) else item
 
 
 def with_files(

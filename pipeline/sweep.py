@@ -1,53 +1,211 @@
-"""Find what no plan reaches any more: for `kakehi clean`."""
+"""Say from stored signals alone what rules cost, where two sets disagree, and what another bound would keep."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kakehi.pipeline.asking import Asked, Rules, screens
+from kakehi.pipeline.errors import DataError, ManifestError
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.reading import nearest
+from kakehi.pipeline.report.bins import Bins
+from kakehi.pipeline.stages.screen import objections
 from kakehi.pipeline.store import Store
+from kakehi.pipeline.wiring import tables_of
+from kakehi.tokenizer.sampling import ranks
 
-#: JSON that a run which died had not yet renamed to its place.
-_HALF = re.compile(r"\..+\.json\.[0-9a-f]{32}")
-
-
-def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
-    """List folders of other addresses, files of shards that are gone, and what broke off half done."""
-    every = list(steps)
-    reached = {store.folder(step.name, step.address) for step in every}
-    found = [path for path in store.addresses() if path not in reached]
-    kept: dict[Path, set[str]] = {}
-    for step in every:
-        if step.source is not None:
-            folder = store.folder(step.name, step.address) / step.source
-            kept.setdefault(folder, set()).update(shard.name for shard in step.shards)
-    for folder in sorted(kept):
-        found += [path for path in sorted(folder.glob("*")) if _shard_of(path) not in kept[folder]]
-    found += [path for path in _broken_off(every, store) if path not in found]
-    return found + sorted((store.root / "tmp").glob("*"))
+BoolNR = npt.NDArray[np.bool_]  # one row a document, one column a rule
 
 
-def _broken_off(steps: Iterable[Step], store: Store) -> Iterator[Path]:
-    """Yield half-written JSON, parts of shards that are published, and shuffles of steps that are."""
-    for step in steps:
-        home = store.folder(step.name, step.address)
-        if step.action == "skip" and store.scratch(step.name, step.address).exists():
-            yield store.scratch(step.name, step.address)
-        folders = [home, *([home / step.source] if step.source is not None else [])]
-        for folder in folders:
-            yield from (path for path in sorted(folder.glob(".*.json.*")) if _HALF.fullmatch(path.name))
-        if step.source is not None:
-            parts = [store.parts(step.name, step.address, step.source, shard.name) for shard in step.shards]
-            receipts = [
-                store.receipt(step.name, step.address, step.source, shard.name) for shard in step.shards
-            ]
-            yield from (
-                path for path, receipt in zip(parts, receipts, strict=True) if receipt and path.exists()
-            )
+class Corner(NamedTuple):
+    """Who keeps a document: the first set, the second."""
+
+    first: bool
+    second: bool
 
 
-def _shard_of(path: Path) -> str:
-    """Name the shard that a table, a receipt or a folder of parts belongs to."""
-    return path.name.removeprefix(".").partition(".")[0]
+class Place(NamedTuple):
+    """Where a sample lies, after its rank."""
+
+    rank: int
+    path: Path
+    row_group: int
+    row: int
+
+
+class _Tables(NamedTuple):
+    path: Path  # of the documents
+    documents: pq.ParquetFile
+    signals: pq.ParquetFile
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What one pass over the signals counted; all of it adds up.
+
+    Args:
+        documents: how many.
+        characters: of their texts.
+        kept: documents and characters to which no rule objects.
+        other: the same under the changed rules.
+        moved: documents that the change wins, and loses.
+        objected: rule to documents it objects to; `first`: to which it objects first; `alone`: and no other rule.
+        curves: signal to its values.
+        missing: signal to documents where it is not measurable.
+        corners: documents by who keeps them.
+        samples: of each corner, those of lowest rank.
+    """
+
+    documents: int = 0
+    characters: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
+    other: Counter[str] = field(default_factory=Counter)
+    moved: Counter[str] = field(default_factory=Counter)
+    objected: Counter[str] = field(default_factory=Counter)
+    first: Counter[str] = field(default_factory=Counter)
+    alone: Counter[str] = field(default_factory=Counter)
+    curves: dict[str, list[Bins]] = field(default_factory=dict)
+    missing: Counter[str] = field(default_factory=Counter)
+    corners: Counter[Corner] = field(default_factory=Counter)
+    samples: dict[Corner, list[Place]] = field(default_factory=dict)
+
+
+def sweep(steps: Sequence[Step], store: Store, asked: Asked) -> Found:
+    """Read the signals that are asked for once, shard by shard.
+
+    Raises:
+        DataError: signals that are not there yet.
+    """
+    found = Found()
+    for step in screens(steps):
+        for tables in _tables(step, store):
+            for row_group in range(tables.signals.num_row_groups):
+                _add(found, asked, str(step.source), tables, row_group)
+    found.curves = {name: [Bins.merged(parts)] for name, parts in found.curves.items()}
+    return found
+
+
+def read_samples(found: Found, asked: Asked) -> dict[Corner, list[dict[str, Any]]]:
+    """Read the documents that stand for each corner."""
+    columns = ["id", "source", "url", "title", "characters", "text"]
+    return {
+        corner: [
+            dict(pq.ParquetFile(p.path).read_row_group(p.row_group, columns).slice(p.row, 1).to_pylist()[0])
+            for p in places[: asked.samples]
+        ]
+        for corner, places in found.samples.items()
+    }
+
+
+def _tables(step: Step, store: Store) -> Iterator[_Tables]:
+    """Open documents and signals of every shard of a screen step."""
+    [measured] = step.upstream["signals"]
+    if measured.action == "run":
+        raise DataError(
+            f"sweep: {measured.name} of {step.source!r} is not done, or out of date ({measured.reason})",
+            hint=f"kakehi run MANIFEST --until {measured.name}",
+        )
+    for shard in step.shards:
+        tables = tables_of(step, shard, store)
+        [documents], [signals] = tables["documents"], tables["signals"]
+        opened = (pq.ParquetFile(path, memory_map=True) for path in (documents, signals))
+        yield _Tables(documents, *opened)
+
+
+def _add(found: Found, asked: Asked, source: str, tables: _Tables, row_group: int) -> None:
+    """Count one row group."""
+    columns = asked.columns(source)
+    _refuse_unmeasured(columns, tables.signals.schema_arrow.names)
+    rows = tables.documents.read_row_group(row_group, ["id", "gate", "characters"]).combine_chunks()
+    if not len(rows):
+        return
+    characters = rows.column("characters").to_numpy()
+    found.documents += len(rows)
+    found.characters += int(characters.sum())
+    values = tables.signals.read_row_group(row_group, columns)
+    for name in ("id", "gate"):
+        values = values.append_column(name, rows.column(name))
+    [batch] = values.combine_chunks().to_batches()
+    names, hits = _hits(batch, asked.rules[source])
+    kept = _kept(hits)
+    _add_costs(found, names, hits)
+    found.kept += _weighed(kept, characters)
+    if asked.other:
+        others = _kept(_hits(batch, asked.other[source])[1])
+        found.other += _weighed(others, characters)
+        found.moved += Counter(won=int((others & ~kept).sum()), lost=int((kept & ~others).sum()))
+    if asked.pair:
+        sides = [_kept(_hits(batch, rules[source])[1]) for rules in asked.pair]
+        _add_corners(found, asked, sides, batch.column("id"), tables.path, row_group)
+    for name in asked.signals:
+        numbers = np.asarray(batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        measured = numbers[np.isfinite(numbers)]
+        found.curves.setdefault(name, []).append(Bins.of(measured))
+        found.missing[name] += len(numbers) - len(measured)
+
+
+def _hits(batch: pa.RecordBatch, rules: Rules) -> tuple[list[str], BoolNR]:
+    """Say of each rule, by its name, to which documents it objects."""
+    objecting = objections(batch, rules)
+    hits = np.zeros((batch.num_rows, len(objecting)), np.bool_, order="F")
+    for index, column in enumerate(objecting.values()):
+        hits[:, index] = column.to_numpy(zero_copy_only=False)
+    return list(objecting), hits
+
+
+def _kept(hits: BoolNR) -> npt.NDArray[np.bool_]:
+    """Mark documents to which no rule objects."""
+    return np.asarray(~hits.any(axis=1), np.bool_)
+
+
+def _add_costs(found: Found, names: list[str], hits: BoolNR) -> None:
+    together = hits.sum(axis=1)
+    if not names:
+        return
+    firsts = np.bincount(hits.argmax(axis=1)[together > 0], minlength=len(names))
+    alone = hits[together == 1].sum(axis=0)
+    for index, name in enumerate(names):
+        found.objected[name] += int(hits[:, index].sum())
+        found.first[name] += int(firsts[index])
+        found.alone[name] += int(alone[index])
+
+
+def _add_corners(
+    found: Found,
+    asked: Asked,
+    sides: Sequence[npt.NDArray[np.bool_]],
+    ids: pa.Array,
+    path: Path,
+    row_group: int,
+) -> None:
+    """Count who keeps what, and pick samples by id alone."""
+    order = ranks(ids, 0)
+    for corner in (Corner(a, b) for a in (True, False) for b in (True, False)):
+        rows = np.flatnonzero((sides[0] == corner.first) & (sides[1] == corner.second))
+        found.corners[corner] += len(rows)
+        lowest = rows[np.argsort(order[rows], kind="stable")[: asked.samples]]
+        places = [Place(int(order[row]), path, row_group, int(row)) for row in lowest]
+        found.samples[corner] = sorted([*found.samples.get(corner, []), *places])[: asked.samples]
+
+
+def _weighed(kept: npt.NDArray[np.bool_], characters: npt.NDArray[np.int64]) -> Counter[str]:
+    return Counter(documents=int(kept.sum()), characters=int(characters[kept].sum()))
+
+
+def _refuse_unmeasured(wanted: Sequence[str], measured: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in measured]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ManifestError(
+            f"sweep: {missing[0]!r}{more} is not measured{nearest(missing[0], measured)}",
+            hint="name what measures it, or the rule set that needs it, under measure, and run --until measure",
+        )

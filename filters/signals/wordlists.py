@@ -26,7 +26,7 @@ from kakehi.filters.texts import (
     view,
 )
 
-Guard: TypeAlias = Literal["script", "katakana", "none"]
+Guard: TypeAlias = Literal["script", "katakana", "english", "none"]
 Match: TypeAlias = Literal["longest", "first"]
 Level: TypeAlias = Literal["training", "archive", "none"]
 
@@ -61,7 +61,9 @@ def measure(
         normalise: how words are normalised before they are looked for, as texts were; `none` takes them as they are.
         guard: `script` refuses a hit whose first or last character goes on in its script: in a run of katakana, or of
             Latin letters and digits. `katakana` refuses words all in katakana inside a run of ァ-ヴ and ー, as
-            HojiChar's `ignore_confused` does. `none` refuses nothing.
+            HojiChar's `ignore_confused` does. `english` wants the text's beginning or a space before, and its end or one
+            of space, comma and full stop behind, and takes any case, as HojiChar's NgWordsFilterEn does. `none` refuses
+            nothing.
         match: which of several words that begin at one place is the hit: the `longest`, or the `first` of the list
             (as a regular expression has it; with `katakana`, those of katakana come last).
 
@@ -94,7 +96,7 @@ def evidence(
     """Show each hit of one text with what stands around it, the first `SHOWN`; see `measure` for the arguments."""
     matcher = _matcher(words, encoding, normalise, guard, match)
     [text] = view(column)
-    codes = np.array(list(map(ord, text)), np.uint32)
+    codes = matcher.folded[np.array(list(map(ord, text)), np.int64)]
     hits = _find_all(codes, matcher)
     lines = []
     for start, which in hits[:SHOWN]:
@@ -211,6 +213,8 @@ class Matcher(NamedTuple):
     alone: Int32M  # by code point: the word that is that character alone, else -1
     bitmap: UInt8M  # of hashed pairs
     classes: UInt8M  # of code points
+    folded: UInt32M  # of code points: what they are compared as
+    spaced: bool  # guarded words have spaces around them, whatever their script
 
 
 def _matcher(
@@ -232,9 +236,10 @@ def _open_matcher(
 
 def build(words: Sequence[str], guard: Guard, match: Match) -> Matcher:
     """Sort words for the kernel."""
-    classes = _classes(guard)
+    classes, folded = _classes(guard), _folded(guard)
+    words = list(dict.fromkeys("".join(chr(folded[ord(c)]) for c in word) for word in words))
     listed = list(enumerate(words))
-    guarded = {word: guard == "script" or all(classes[ord(c)] for c in word) for word in words}
+    guarded = {word: guard != "katakana" or all(classes[ord(c)] for c in word) for word in words}
     if match == "longest":
         listed.sort(key=lambda item: (-len(item[1]), item[0]))
     elif guard == "katakana":
@@ -260,6 +265,8 @@ def build(words: Sequence[str], guard: Guard, match: Match) -> Matcher:
         alone=alone,
         bitmap=bitmap,
         classes=classes,
+        folded=folded,
+        spaced=guard == "english",
     )
 
 
@@ -276,6 +283,15 @@ def _classes(guard: Guard) -> UInt8M:
     for first, last in ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A)):
         table[first : last + 1] = _LATIN
     table[[0xD7, 0xF7]] = _NO_CLASS
+    return table
+
+
+def _folded(guard: Guard) -> UInt32M:
+    """Return uint32[code points]: for English, lower case as Python's IGNORECASE has it, one character for one."""
+    table = np.arange(_CODES, dtype=np.uint32)
+    if guard == "english":
+        table[:0x2FFF] = [ord(chr(code).lower()[0]) for code in range(0x2FFF)]
+        table[[0x131, 0x17F]] = ord("i"), ord("s")
     return table
 
 
@@ -302,6 +318,11 @@ def _stands(codes: UInt32M, i: int, word: int, matcher: Matcher) -> bool:
     for k in range(stop - start):
         if codes[i + k] != matcher.codes[start + k]:
             return False
+    if matcher.spaced:
+        last = len(codes) - 1
+        behind = end >= last and (end > last or codes[end] == 0x0A)
+        behind = behind or codes[end] == 0x20 or codes[end] == 0x2C or codes[end] == 0x2E
+        return behind and (i == 0 or codes[i - 1] == 0x20)
     if matcher.guarded[word]:
         classes = matcher.classes
         here = classes[codes[i]]
@@ -355,6 +376,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1, matcher: Matcher) -> Int64NC:
     seen = np.zeros(len(matcher.starts), np.int64)
     for row in range(rows):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], scratch)
+        for i in range(size if matcher.spaced else 0):
+            scratch[i] = matcher.folded[scratch[i]]
         mine = counts[row]
         mine[_HITS] = _find(scratch[:size], matcher, starts, which)
         mine[_CHARACTERS] = size

@@ -114,13 +114,15 @@ def funnel_hops(rows: Sequence[FunnelRow]) -> list[tuple[str, int, int]]:
     return hops
 
 
+_SIGNS = {"min": "≥", "max": "≤", "over": ">", "under": "<"}
+
+
 def draw_signal(signal: SignalLine, number: int) -> Chart:
     """Draw a histogram of one signal, kept and dropped on top of each other, with its bounds."""
     edges, scale = choose_edges(signal)
     plot = _histogram(edges, scale, signal.kept.spread(edges), signal.dropped.spread(edges))
     for side, value in signal.bounds:
-        sign = "≥" if side == "min" else "≤"
-        _mark(plot, value, f"{sign} {say_number(value)}")
+        _mark(plot, value, f"{_SIGNS[side]} {say_number(value)}")
     if signal.unit in SHARES and edges[-1] - edges[0] > 0.1:
         plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]")
     elif signal.unit not in SHARES:

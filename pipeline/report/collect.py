@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from kakehi.filters.cleaning.rules import RULES
 from kakehi.filters.signals import Signal, find_family
@@ -29,6 +28,7 @@ from kakehi.pipeline.report.summary import (
 )
 from kakehi.pipeline.report.tally import funnel
 from kakehi.pipeline.stages.measure import FamilySpec
+from kakehi.pipeline.stages.screen import NUMBERS, Threshold
 from kakehi.pipeline.store import merge as merge_counts
 
 
@@ -122,18 +122,23 @@ def _asked(inputs: Inputs) -> dict[str, str]:
     """Name the rules of every screen step, with what they ask for; sources may ask for different things."""
     wanted: dict[str, dict[str, None]] = {}
     for rule in _thresholds(inputs.steps):
-        signal = f"screen:{rule['signal']}"
-        for name, said in (
-            ("min", "at least {}"),
-            ("max", "at most {}"),
-        ):
-            if rule[name] is not None:
-                wanted.setdefault(f"{signal}.{name}", {})[said.format(say_number(rule[name]))] = None
-        if rule["one_of"] is not None:
-            wanted.setdefault(f"{signal}.in", {})[f"one of {', '.join(rule['one_of'])}"] = None
-        if rule["missing"] == "drop":
+        signal = f"screen:{rule.signal}"
+        for name, bound in rule.bounds().items():
+            said = ", ".join(bound) if isinstance(bound, list) else say_number(bound)
+            wanted.setdefault(f"{signal}.{name}", {})[f"{_SAID[name]} {said}"] = None
+        if rule.missing == "drop":
             wanted.setdefault(f"{signal}.missing", {})["measurable"] = None
     return {name: " / ".join(bounds) for name, bounds in wanted.items()}
+
+
+_SAID = {
+    "min": "at least",
+    "max": "at most",
+    "over": "over",
+    "under": "under",
+    "in": "one of",
+    "not_in": "none of",
+}
 
 
 def _keeping(inputs: Inputs) -> dict[str, str]:
@@ -161,9 +166,9 @@ def _signals(inputs: Inputs, found: Scan) -> Iterator[SignalLine]:
     known = dict(_measured(inputs))
     bounds: dict[str, dict[tuple[str, float], None]] = {}
     for rule in _thresholds(inputs.steps):
-        for name in ("min", "max"):
-            if rule[name] is not None:
-                bounds.setdefault(rule["signal"], {})[name, float(rule[name])] = None
+        for name, bound in rule.bounds().items():
+            if name in NUMBERS:
+                bounds.setdefault(rule.signal, {})[name, float(bound)] = None
     for name in found.kept:
         yield SignalLine(
             name=name,
@@ -249,10 +254,10 @@ def _samples(inputs: Inputs, found: Scan, rules: Sequence[RuleLine]) -> Iterator
         )
 
 
-def _thresholds(steps: Sequence[StepSummary]) -> Iterator[Mapping[str, Any]]:
+def _thresholds(steps: Sequence[StepSummary]) -> Iterator[Threshold]:
     for step in steps:
         if step.stage.name == "screen":
-            yield from step.parameters["rules"]
+            yield from (Threshold(**rule) for rule in step.parameters["rules"])
 
 
 def _similarity(inputs: Inputs) -> float | None:

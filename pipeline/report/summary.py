@@ -80,7 +80,7 @@ class SignalLine:
         kept: its values in documents that were kept.
         dropped: its values in the others.
         missing: documents where it was not measurable.
-        bounds: thresholds on it, as (`min` or `max`, value).
+        bounds: thresholds on it, as (`min`, `max`, `over` or `under`, value).
     """
 
     name: str

@@ -15,7 +15,19 @@ import pytest
 
 from kakehi.pipeline.cli import cli
 
-COMMANDS = ("check", "plan", "run", "status", "explain", "lookup", "report", "export", "defaults", "clean")
+COMMANDS = (
+    "check",
+    "plan",
+    "run",
+    "status",
+    "explain",
+    "lookup",
+    "sweep",
+    "report",
+    "export",
+    "defaults",
+    "clean",
+)
 
 MANIFEST = """\
 corpus: small

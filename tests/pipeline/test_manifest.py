@@ -130,7 +130,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("normalise: archive", "normalize: archive", "unknown key 'normalize'; did you mean 'normalise'?"),
         ("[script, ", "[scirpt, ", "did you mean 'script'"),
         ("{characters: {min: 10}}", "{characters: {mni: 10}}", "unknown key 'mni'; did you mean 'min'?"),
-        ("{characters: {min: 10}}", "{characters: {}}", "has no min, max or in"),
+        ("{characters: {min: 10}}", "{characters: {}}", "has none of min, max, over, under, in, not_in"),
         ("{characters: {min: 10}}", "{charakters: {min: 1}}", "did you mean 'characters'?"),
         ("{characters: {min: 10}}", "no-such-rules", "unknown rule set 'no-such-rules'"),
         ("  web: [{kana", "  wbe: [{kana", "unknown key 'wbe'; did you mean 'web'?"),

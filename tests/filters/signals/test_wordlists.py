@@ -37,6 +37,8 @@ def measured(text, path, **options):
 
 def slowly(text, listed, guard, match):
     """Try every word at every place."""
+    if guard == "english":
+        text, listed = text.lower(), list(dict.fromkeys(word.lower() for word in listed))
     if match == "longest":
         listed = sorted(listed, key=lambda word: -len(word))
     elif guard == "katakana":
@@ -51,6 +53,8 @@ def slowly(text, listed, guard, match):
 
 def free(before, word, after, guard):
     """Tell whether a word goes on at neither end."""
+    if guard == "english":
+        return before[-1:] in {"", " "} and (after in {"", "\n"} or after[0] in " ,.")
     if guard == "none" or (guard == "katakana" and not re.fullmatch("[ァ-ヴー]+", word)):
         return True
     runs = [KATAKANA, LATIN] if guard == "script" else ["[ァ-ヴー]"]
@@ -67,7 +71,7 @@ def free(before, word, after, guard):
         max_size=8,
         unique=True,
     ),
-    guard=st.sampled_from(["script", "katakana", "none"]),
+    guard=st.sampled_from(["script", "katakana", "english", "none"]),
     match=st.sampled_from(["longest", "first"]),
 )
 def test_hits_equal_their_twin(tmp_path_factory, text, listed, guard, match):
@@ -81,6 +85,16 @@ def test_hits_equal_their_twin(tmp_path_factory, text, listed, guard, match):
         len(set(hits)),
         len("".join(hits)),
     )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("AssKıİſ .,\n猫"), max_size=12))
+def test_english_equals_hojichars_expression(tmp_path_factory, text):
+    """A hit is there whenever HojiChar's expression finds one."""
+    path = tmp_path_factory.mktemp("list") / "words.txt"
+    path.write_text("Ass\nas k\nki", encoding="utf-8")
+    found = re.search(r"(?:^| )(Ass|as\ k|ki)(?:( |,|\.)|$)", text, re.IGNORECASE)
+    assert bool(measured(text, path, guard="english", normalise="none")["hits"]) == bool(found)
 
 
 @pytest.mark.parametrize("guard", ["none", "katakana"])

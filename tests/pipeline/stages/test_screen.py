@@ -1,5 +1,6 @@
 """screen: thresholds object, in order; nothing is dropped."""
 
+import hashlib
 import math
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from kakehi.pipeline.stages.screen import VERDICT, Threshold, screen
 def screened(rules, gate=None, **signals):
     """Screen a batch of signals; give (verdict, objections) of each row."""
     rows = len(next(iter(signals.values())))
-    batch = pa.record_batch({"gate": pa.array(gate or [None] * rows, pa.string()), **signals})
+    ids = pa.array([hashlib.md5(bytes([i % 256, i // 256])).digest() for i in range(rows)], pa.binary(16))  # noqa: S324 - no secrets
+    batch = pa.record_batch({"id": ids, "gate": pa.array(gate or [None] * rows, pa.string()), **signals})
     out = screen(batch, rules=[Threshold.model_validate(rule) for rule in rules])
     assert out.schema == VERDICT
     return [(row["verdict"], row["objections"]) for row in out.to_pylist()]
@@ -54,6 +56,49 @@ def test_labels():
     assert [verdict for verdict, _ in found] == [None, "screen:l.in", "screen:l.missing"]
 
 
+def test_labels_that_go():
+    """A text signal is none of some values."""
+    found = screened([{"signal": "l", "not_in": ["zh"], "missing": "keep"}], l=pa.array(["ja", "zh", None]))
+    assert [verdict for verdict, _ in found] == [None, "screen:l.not_in", None]
+
+
+def test_exclusive_bounds():
+    """`over` and `under` do not hold at the bound."""
+    rules = [{"signal": "x", "over": 1, "under": 3}]
+    found = screened(rules, x=pa.array([1.0, 1.1, 2.9, 3.0]))
+    assert [verdict for verdict, _ in found] == ["screen:x.over", None, None, "screen:x.under"]
+
+
+def test_a_bound_of_nought_is_a_bound():
+    """0 does not mean off."""
+    assert screened([{"signal": "x", "max": 0}], x=pa.array([0, 1])) == [
+        (None, []),
+        ("screen:x.max", ["screen:x.max"]),
+    ]
+
+
+def test_two_rules_of_one_name_object_once():
+    """Two bounds on one signal both hold, and are one objection."""
+    rules = [{"signal": "x", "max": 5}, {"signal": "y", "max": 0}, {"signal": "x", "max": 3}]
+    found = screened(rules, x=pa.array([4, 6]), y=pa.array([0, 1]))
+    assert found == [
+        ("screen:x.max", ["screen:x.max"]),
+        ("screen:x.max", ["screen:x.max", "screen:y.max"]),
+    ]
+
+
+def test_a_share_is_kept_by_id():
+    """The same documents whatever their order, other ones for another rule, and about as many as asked for."""
+    rows = 2000
+    rule = {"signal": "x", "max": 0, "keep": 0.25}
+    kept = [verdict is None for verdict, _ in screened([rule], x=pa.array([1] * rows))]
+    assert abs(sum(kept) - 500) < 100
+    again = [verdict is None for verdict, _ in screened([rule], x=pa.array([1] * 700))]
+    assert again == kept[:700]
+    other = [verdict is None for verdict, _ in screened([{**rule, "signal": "y"}], y=pa.array([1] * rows))]
+    assert other != kept
+
+
 def test_no_rules_and_no_rows():
     """No rule has no objection; no row has no verdict."""
     assert screened([], x=pa.array([1])) == [(None, [])]
@@ -67,6 +112,10 @@ def test_no_rules_and_no_rows():
         {"signal": "x", "min": 1, "in": ["a"]},
         {"signal": "x", "min": math.nan},
         {"signal": "x", "mni": 1},
+        {"signal": "x", "min": 1, "not_in": ["a"]},
+        {"signal": "x", "min": 1, "keep": 1},
+        {"signal": "x", "min": 1, "keep": -0.1},
+        {"signal": "x", "keep": 0.5},
     ],
 )
 def test_a_rule_that_says_nothing(rule):
