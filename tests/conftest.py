@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.cli import main
-from kakehi.pipeline.documents import Collector
+from kakehi.pipeline.documents import Collector, Normalisation
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.schemas import DOCUMENTS, Table
 from kakehi.pipeline.stage import Split
@@ -112,7 +112,9 @@ class Make:
     @staticmethod
     def documents(texts: Iterable[str], *, source: str = "s", fetched: str | None = None) -> pa.RecordBatch:
         """Give a batch of documents, ids by their number."""
-        collector = Collector(Split(source, None, {"dataset": "d"}, None), level="training", rejects="rows")
+        collector = Collector(
+            Split(source, None, {"dataset": "d"}, None), normalisation=Normalisation(), rejects="rows"
+        )
         for number, text in enumerate(texts):
             url = f"https://{source}.example/{number}"
             named = {"title": None, "url": url, "fetched": fetched}
