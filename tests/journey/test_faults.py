@@ -375,7 +375,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_listens_beyond_loopback(
     slow: Path, tmp_path: Path
 ) -> None:
     """SIGKILL for a worker of the real command: the run ends well; `status` has followed it; all sockets are local."""
-    process = start(slow, tmp_path / "w", "--machine", slow.with_name("dask.yaml"), slow_s=0.3)
+    process = start(slow, tmp_path / "w", "--machine", slow.with_name("dask.yaml"), slow_s=1.5)
     wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
     open_to = listening(list(tree(process.pid)))
     assert open_to
