@@ -165,13 +165,13 @@ def _equal(ids: Int32M, keys: UInt64M, narrow: bool, left: int, right: int) -> i
     if narrow:
         unlike = keys[left] ^ keys[right]
         # written out, without a branch: a loop costs twice as much
-        equal = np.int64(unlike < np.uint64(1 << 4 * _BITS)) + np.int64(unlike < np.uint64(1 << 3 * _BITS))
-        equal += np.int64(unlike < np.uint64(1 << 2 * _BITS)) + np.int64(unlike < np.uint64(1 << _BITS))
-        return int(equal + (unlike == 0))
-    alike = 0
-    while alike < _HALF and ids[left + alike] == ids[right + alike]:
-        alike += 1
-    return alike
+        more = (unlike < np.uint64(1 << 4 * _BITS)) + np.int64(unlike < np.uint64(1 << 3 * _BITS))
+        more += np.int64(unlike < np.uint64(1 << 2 * _BITS)) + np.int64(unlike < np.uint64(1 << _BITS))
+        return int(more + (unlike == 0))
+    equal = 0
+    while equal < _HALF and ids[left + equal] == ids[right + equal]:
+        equal += 1
+    return equal
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ import socket
 import pyarrow as pa
 import pytest
 
+from kakehi.filters.signals import language
 from kakehi.filters.signals.language import _windows, measure
 
 TEXTS = {
@@ -48,7 +49,26 @@ def test_windows_reach_both_ends():
     assert _windows(text, 60) == text[:60]
 
 
-def test_no_characters_is_refused():
+def test_parameters_out_of_range_are_refused():
     """The error says what was wanted."""
     with pytest.raises(ValueError, match="chars is 0, wanted 1 or more"):
         measure(pa.array(["x"]), chars=0)
+    with pytest.raises(ValueError, match="kana_settles is 0, wanted a share over 0"):
+        measure(pa.array(["x"]), kana_settles=0)
+
+
+def test_kana_settle_it(monkeypatch):
+    """A fifth of kana needs no model; below, or where it is asked for, the model is asked."""
+    monkeypatch.setattr(language, "_model_path", lambda: 1 / 0)
+    languages, scores = measure(pa.array(["漢字漢字です", TEXTS["ja"]]))
+    assert (languages.to_pylist(), scores.to_pylist()) == (["ja", "ja"], [1, 1])
+    with pytest.raises(ZeroDivisionError):
+        measure(pa.array(["漢字" * 9 + "です"]))
+    with pytest.raises(ZeroDivisionError):
+        measure(pa.array([TEXTS["ja"]]), kana_settles=1.1)
+
+
+@pytest.mark.parametrize("text", ["東京都庁舎", "日本語文章生成大規模言語模型", "平成二十八年十二月十四日"])
+def test_without_kana_nothing_is_japanese(text):
+    """Kanji alone may be Chinese, whatever the model says."""
+    assert measure(pa.array([text]))[0].to_pylist() != ["ja"]
