@@ -82,6 +82,15 @@ def column_of(texts: Texts) -> pa.LargeStringArray:
 
 
 @njit(cache=True, nogil=True)
+def longest_of(offsets: Int64N1) -> int:
+    """Give the most bytes (or units) that lie between two neighbouring offsets, 0 where there are none."""
+    most = 0
+    for i in range(len(offsets) - 1):
+        most = max(most, offsets[i + 1] - offsets[i])
+    return most
+
+
+@njit(cache=True, nogil=True)
 def decode_into(bytes_: UInt8M, start: int, stop: int, out: UInt32M) -> int:
     """Write the code points of valid UTF-8 `bytes_[start:stop]` to `out` and return their number.
 

@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 from numba import njit
 
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into
+from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into, longest_of
 
 MAX_NGRAM: Final = 64
 # N-grams summed at a time: short enough for the first-level cache.
@@ -133,10 +133,7 @@ def _hash_characters(
     bytes_: UInt8M, text_offsets: Int64N1, constants: UInt64M, hashes: UInt32M, offsets: Int64N1
 ) -> None:
     """Hash text after text."""
-    longest = np.int64(0)
-    for i in range(len(text_offsets) - 1):
-        longest = max(longest, text_offsets[i + 1] - text_offsets[i])
-    points = np.empty(longest + len(constants), np.uint32)
+    points = np.empty(longest_of(text_offsets) + len(constants), np.uint32)
     for i in range(len(text_offsets) - 1):
         count = decode_into(bytes_, text_offsets[i], text_offsets[i + 1], points)
         offsets[i + 1] = offsets[i] + hash_shingles(points, count, constants, hashes[offsets[i] :])
@@ -147,10 +144,7 @@ def _hash_points(
     points: UInt32M, ends: Int64N1, constants: UInt64M, hashes: UInt32M, offsets: Int64N1
 ) -> None:
     """Hash units that are numbers already, text after text."""
-    longest = np.int64(0)
-    for i in range(len(ends) - 1):
-        longest = max(longest, ends[i + 1] - ends[i])
-    mine = np.empty(longest + len(constants), np.uint32)
+    mine = np.empty(longest_of(ends) + len(constants), np.uint32)
     for i in range(len(ends) - 1):
         count = ends[i + 1] - ends[i]
         mine[:count] = points[ends[i] : ends[i + 1]]

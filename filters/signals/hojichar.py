@@ -9,7 +9,7 @@ from numba import njit
 
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import BoolN, Int64M, Int64N1, Texts, UInt8M, UInt32M, decode_into, view
+from kakehi.filters.texts import BoolN, Int64M, Int64N1, Texts, UInt8M, UInt32M, decode_into, longest_of, view
 
 _KANA, _BBS, _HYPHENS, _BROKEN_OFF, _NEWLINES, _SHORT, _COUNTS = range(7)
 
@@ -175,10 +175,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1, digits: BoolN, phrases: UInt32M) ->
     """Walk over every text once; a hit is gone over as a whole."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    scratch = np.empty(longest, np.uint32)
+    most = longest_of(offsets)
+    scratch = np.empty(most, np.uint32)
     for row in range(rows):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], scratch)
         codes, mine = scratch[:size], counts[row]

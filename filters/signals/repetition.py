@@ -8,7 +8,18 @@ from numba import njit
 
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import Int32M, Int64M, Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into, view
+from kakehi.filters.texts import (
+    Int32M,
+    Int64M,
+    Int64N1,
+    Texts,
+    UInt8M,
+    UInt32M,
+    UInt64M,
+    decode_into,
+    longest_of,
+    view,
+)
 
 #: n of the n-grams whose most frequent one is measured, and of those that are measured for coming again.
 TOP: Final = (2, 3, 4)
@@ -108,16 +119,14 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     """Sort the positions of every text by what follows them; n-grams seen again are then neighbours."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    codes = np.empty(longest, np.uint32)
+    most = longest_of(offsets)
+    codes = np.empty(most, np.uint32)
     stamps = np.zeros(_TABLE, np.int64)  # of a code point: row + 1, and its number in that row
-    ids = np.zeros(longest + _WHOLE, np.int32)
-    keys = np.zeros(longest + _WHOLE, np.uint64)
-    order, spare = np.empty(longest, np.int32), np.empty(longest, np.int32)
-    groups = np.empty(longest + _WHOLE, np.int32)
-    shared = np.zeros(longest + 1, np.uint8)
+    ids = np.zeros(most + _WHOLE, np.int32)
+    keys = np.zeros(most + _WHOLE, np.uint64)
+    order, spare = np.empty(most, np.int32), np.empty(most, np.int32)
+    groups = np.empty(most + _WHOLE, np.int32)
+    shared = np.zeros(most + 1, np.uint8)
     for row in range(rows):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], codes)
         mine = counts[row]

@@ -13,7 +13,7 @@ from numba import njit
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.lines import ends_sentence, seen
 from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, view
+from kakehi.filters.texts import Int64N1, Texts, UInt8M, longest_of, view
 
 _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)
 _SENTENCES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS, _CHARS, _LONGEST, _ELLIPSES = range(3, 9)
@@ -93,10 +93,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     """Copy each text's sentences together, so that lines and sentences are both runs of bytes, and file them."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    joined = np.empty(longest, np.uint8)
+    most = longest_of(offsets)
+    joined = np.empty(most, np.uint8)
     slots = np.zeros((16, 3), np.int64)
     for row in range(rows):
         mine = counts[row]

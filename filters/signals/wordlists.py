@@ -23,6 +23,7 @@ from kakehi.filters.texts import (
     UInt32M,
     UInt64M,
     decode_into,
+    longest_of,
     view,
 )
 
@@ -368,11 +369,9 @@ def _count(bytes_: UInt8M, offsets: Int64N1, matcher: Matcher) -> Int64NC:
     """Count hits, distinct hits and their characters."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    scratch = np.empty(longest, np.uint32)
-    starts, which = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    most = longest_of(offsets)
+    scratch = np.empty(most, np.uint32)
+    starts, which = np.empty(most, np.int64), np.empty(most, np.int64)
     seen = np.zeros(len(matcher.starts), np.int64)
     for row in range(rows):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], scratch)
