@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,10 @@ from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast
+from kakehi.pipeline.listing import draw_plan, left_out, places, shown
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
+from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.replay import faults, open_packed
@@ -37,54 +38,11 @@ from kakehi.pipeline.store import Store
 from kakehi.pipeline.sweep import read_samples
 from kakehi.pipeline.sweep import sweep as sweep_signals
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
-from kakehi.pipeline.walltime import Walltime, seconds_of
+from kakehi.pipeline.walltime import Walltime
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
-
-
-class _Example(click.Command):
-    """A command whose help ends with its example, as it is typed."""
-
-    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._example = example
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the example."""
-        del ctx
-        with formatter.section("Example"):
-            formatter.write(f"  {self._example}\n")
-
-
-MANIFEST = click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
-WORK = click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("work"),
-    show_default=True,
-    help="Folder for everything that is made.",
-)
-LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Read this many records of each source.")
-UNTIL = click.option("--until", metavar="STEP", help="Stop after this step.")
-VERIFY = click.option("--verify", is_flag=True, help="Compare every byte with its receipt, not sizes alone.")
-
-
-MAPS = click.option(
-    "--maps",
-    "cache",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of index maps: work/index/ADDRESS/cache.",
-)
-
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
 STOPPED = 75
-
-
-def _seconds(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    try:
-        return None if value is None else seconds_of(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -111,7 +69,7 @@ def main() -> None:
         sys.exit(DataError.exit_code)
 
 
-@cli.command(cls=_Example, example="kakehi check manifests/quickstart.yaml")
+@cli.command(cls=Example, example="kakehi check manifests/quickstart.yaml")
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False), metavar="MANIFEST|PREFIX")
 @MAPS
 def check(target: Path, cache: Path | None) -> None:
@@ -129,7 +87,7 @@ def check(target: Path, cache: Path | None) -> None:
     click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
 
 
-@cli.command(cls=_Example, example="kakehi plan manifests/quickstart.yaml")
+@cli.command(cls=Example, example="kakehi plan manifests/quickstart.yaml")
 @MANIFEST
 @WORK
 @LIMIT
@@ -153,7 +111,7 @@ def plan(
             click.echo(line)
 
 
-@cli.command(cls=_Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")
+@cli.command(cls=Example, example="kakehi run manifests/quickstart.yaml --limit 1000 --until screen")
 @MANIFEST
 @WORK
 @LIMIT
@@ -166,7 +124,7 @@ def plan(
 )
 @click.option("--scheduler", metavar="ADDRESS|FILE", help="Run on a Dask cluster that is there already.")
 @click.option(
-    "--walltime", metavar="5h30m", callback=_seconds, help="Stop cleanly before so much time is over."
+    "--walltime", metavar="5h30m", callback=seconds, help="Stop cleanly before so much time is over."
 )
 def run(
     manifest: Path,
@@ -197,11 +155,11 @@ def run(
         click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
         sys.exit(STOPPED)
     click.echo(draw(funnel([wiring.summary(step, store) for step in steps])))
-    for line in _places(steps, store):
+    for line in places(steps, store):
         click.echo(line)
 
 
-@cli.command(cls=_Example, example="kakehi status --work work")
+@cli.command(cls=Example, example="kakehi status --work work")
 @WORK
 def status(work: Path) -> None:
     """Tell how the newest run goes, or how it ended: from any terminal that sees the folder."""
@@ -210,7 +168,7 @@ def status(work: Path) -> None:
 
 
 @cli.command(
-    cls=_Example, example="kakehi explain manifests/quickstart.yaml https://httpd.example/ja/howto/auth.html"
+    cls=Example, example="kakehi explain manifests/quickstart.yaml https://httpd.example/ja/howto/auth.html"
 )
 @MANIFEST
 @click.argument("document", metavar="URL|ID")
@@ -224,7 +182,7 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
 
 
 @cli.command(
-    cls=_Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
+    cls=Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
 )
 @click.argument("prefix", type=click.Path(path_type=Path))
 @click.option("--token", type=click.IntRange(min=0, max=2**63 - 1), help="Position in the .bin, from 0.")
@@ -272,7 +230,7 @@ def lookup(
     click.echo(json.dumps(found, ensure_ascii=False, indent=1))
 
 
-@cli.command(cls=_Example, example="kakehi sweep manifests/quickstart.yaml --set kana_share.min=0.15")
+@cli.command(cls=Example, example="kakehi sweep manifests/quickstart.yaml --set kana_share.min=0.15")
 @MANIFEST
 @WORK
 @LIMIT
@@ -315,10 +273,10 @@ def sweep(
         click.echo(line)
     if target is not None:
         for path in write_sweep(found, asked, chosen, target):
-            click.echo(_shown(path))
+            click.echo(shown(path))
 
 
-@cli.command(cls=_Example, example="kakehi report manifests/quickstart.yaml")
+@cli.command(cls=Example, example="kakehi report manifests/quickstart.yaml")
 @MANIFEST
 @WORK
 @LIMIT
@@ -331,10 +289,10 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
         raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")
-    click.echo(_shown(store.folder("report", made[0].address) / "report.html"))
+    click.echo(shown(store.folder("report", made[0].address) / "report.html"))
 
 
-@cli.command(cls=_Example, example="kakehi export manifests/quickstart.yaml --to corpus/")
+@cli.command(cls=Example, example="kakehi export manifests/quickstart.yaml --to corpus/")
 @MANIFEST
 @WORK
 @LIMIT
@@ -364,7 +322,7 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
             click.echo(place)
 
 
-@cli.command(cls=_Example, example="kakehi defaults manifests/quickstart.yaml")
+@cli.command(cls=Example, example="kakehi defaults manifests/quickstart.yaml")
 @MANIFEST
 def defaults(manifest: Path) -> None:
     """Print the manifest with every default written in."""
@@ -373,7 +331,7 @@ def defaults(manifest: Path) -> None:
     click.echo(text.getvalue(), nl=False)
 
 
-@cli.command(cls=_Example, example="kakehi clean manifests/quickstart.yaml --yes")
+@cli.command(cls=Example, example="kakehi clean manifests/quickstart.yaml --yes")
 @click.argument(
     "manifests",
     nargs=-1,
@@ -389,7 +347,7 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
         gone = unreached([step for path in manifests for step in _planned(load(path), work)], store)
         for path in gone:
-            click.echo(f"{'removed' if yes else 'would remove'} {_shown(path)}")
+            click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
@@ -404,7 +362,7 @@ def _check_packed(prefix: Path, cache: Path | None) -> None:
         )
     told = packed.about["binaries"][prefix.name]
     size = sum(file["bytes"] for file in told["files"].values())
-    maps = f", maps in {_shown(cache)} checked too" if cache else ""
+    maps = f", maps in {shown(cache)} checked too" if cache else ""
     click.echo(
         f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}"
     )
@@ -421,7 +379,7 @@ def _run_planned(
     todo = [step for step in steps if step.action == "run"]
     if not todo:
         return
-    for line in _left_out(manifest):
+    for line in left_out(manifest):
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
     with open_engine(place, scheduler=scheduler) as engine:
@@ -438,70 +396,5 @@ def _run_planned(
         )
 
 
-def _left_out(manifest: Manifest) -> list[str]:
-    """Say what the manifest leaves out, lest it be forgotten there."""
-    found = ((source.name, source.selection.skip) for source in manifest.sources)
-    return [
-        f"{name}: {len(skip)} input{'s are' if len(skip) > 1 else ' is'} left out by skip: {', '.join(skip)}"
-        for name, skip in found
-        if skip
-    ]
-
-
-def draw_plan(steps: list[Step]) -> str:
-    """Write a plan as lines: step, source, address, what is to do, why."""
-    rows = [
-        (
-            step.name,
-            step.source or "",
-            step.address[:6],
-            step.action,
-            f"{len(step.todo)}/{len(step.shards)}" if step.stage.shape != "corpus" else "",
-            step.reason,
-        )
-        for step in steps
-    ]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]).rstrip()
-        for row in rows
-    )
-
-
 def _planned(manifest: Manifest, work: Path, **options: Any) -> list[Step]:
     return discovery.make_plan(manifest, Store(work), **options)
-
-
-def _places(steps: list[Step], store: Store) -> list[str]:
-    """Name what a user wants to find."""
-    wanted: dict[str, Callable[[str], bool]] = {
-        "tokenizer": lambda name: name.startswith("tokenizer."),
-        "binaries": lambda name: name.endswith((".bin", ".idx")),
-        "flags": lambda name: name.startswith("flags-"),
-        "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
-        "report": lambda name: name.endswith(".html"),
-    }
-    kinds = {
-        "train": "tokenizer",
-        "pack": "binaries",
-        "index": "flags",
-        "export": "export",
-        "report": "report",
-    }
-    lines = []
-    for step in steps:
-        kind = kinds.get(step.stage.name)
-        names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
-        chosen = [name for name in names if kind and wanted[kind](name)]
-        home = store.folder(step.name, step.address)
-        if kind == "export" and chosen:
-            lines.append(f"{kind:<10} {_shown(home)} ({len(chosen)} files)")
-        else:
-            lines += [f"{kind:<10} {_shown(home / name)}" for name in chosen]
-    return lines
-
-
-def _shown(path: Path) -> str:
-    """Name a path as the user would: from here, if it lies below."""
-    here = Path.cwd()
-    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)

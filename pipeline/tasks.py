@@ -31,7 +31,7 @@ from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
 #: In place of a record's offset: none was reached yet.
 NO_RECORD = -1
 
-#: CPU seconds one record may take. The worst of 45 hostile pages of 10 MB took 3.3 (tests/filters/cleaning), so this is a
+#: CPU seconds one record may take. The worst of 45 hostile pages of 10 MB took 3.3, measured once by hand, so this is a
 #: parser that hangs; it is ended with its process, since nothing else stops native code, and the record is named.
 RECORD_CPU_S = 300.0
 

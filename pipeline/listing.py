@@ -1,0 +1,77 @@
+"""Write a plan, and where its outputs lie, as lines for a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from kakehi.pipeline import wiring
+from kakehi.pipeline.manifest import Manifest
+from kakehi.pipeline.planner import Step
+from kakehi.pipeline.store import Store
+
+
+def left_out(manifest: Manifest) -> list[str]:
+    """Say what the manifest leaves out, lest it be forgotten there."""
+    found = ((source.name, source.selection.skip) for source in manifest.sources)
+    return [
+        f"{name}: {len(skip)} input{'s are' if len(skip) > 1 else ' is'} left out by skip: {', '.join(skip)}"
+        for name, skip in found
+        if skip
+    ]
+
+
+def draw_plan(steps: list[Step]) -> str:
+    """Write a plan as lines: step, source, address, what is to do, why."""
+    rows = [
+        (
+            step.name,
+            step.source or "",
+            step.address[:6],
+            step.action,
+            f"{len(step.todo)}/{len(step.shards)}" if step.stage.shape != "corpus" else "",
+            step.reason,
+        )
+        for step in steps
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]).rstrip()
+        for row in rows
+    )
+
+
+def places(steps: list[Step], store: Store) -> list[str]:
+    """Name what a user wants to find."""
+    wanted: dict[str, Callable[[str], bool]] = {
+        "tokenizer": lambda name: name.startswith("tokenizer."),
+        "binaries": lambda name: name.endswith((".bin", ".idx")),
+        "flags": lambda name: name.startswith("flags-"),
+        "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
+        "report": lambda name: name.endswith(".html"),
+    }
+    kinds = {
+        "train": "tokenizer",
+        "pack": "binaries",
+        "index": "flags",
+        "export": "export",
+        "report": "report",
+    }
+    lines = []
+    for step in steps:
+        kind = kinds.get(step.stage.name)
+        names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
+        chosen = [name for name in names if kind and wanted[kind](name)]
+        home = store.folder(step.name, step.address)
+        if kind == "export" and chosen:
+            lines.append(f"{kind:<10} {shown(home)} ({len(chosen)} files)")
+        else:
+            lines += [f"{kind:<10} {shown(home / name)}" for name in chosen]
+    return lines
+
+
+def shown(path: Path) -> str:
+    """Name a path as the user would: from here, if it lies below."""
+    here = Path.cwd()
+    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
