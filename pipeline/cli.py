@@ -22,14 +22,15 @@ from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
+from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast
-from kakehi.pipeline.listing import draw_plan, left_out, places, shown
+from kakehi.pipeline.listing import draw_plan, fetch_costs, follows, left_out, places, shown
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.replay import faults, open_packed
 from kakehi.pipeline.report.tally import draw, funnel
@@ -78,12 +79,15 @@ def check(target: Path, cache: Path | None) -> None:
         _check_packed(target, cache)
         return
     manifest, read = target, load(target)
-    shards = discovery.discover(read)
+    shards = {**discovery.discover(read), **discovery.find_pieces(read)}
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]
         size = sum(file.size for file in files)
-        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {len(mine)} shards")
+        parts = (
+            f"{len(mine)} pieces for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
+        )
+        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
     click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
 
 
@@ -104,6 +108,8 @@ def plan(
     """Print what `run` would do, and why."""
     steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
     click.echo(draw_plan(steps))
+    for line in [*fetch_costs(steps), *follows(steps)]:
+        click.echo(line)
     told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
     click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
     if machine is not None:
@@ -140,12 +146,15 @@ def run(
     started = time.monotonic()
     time_left = Walltime(limit_s=walltime)
     read, place, store = load(manifest), load_machine(machine), Store(work)
-    steps = _planned(read, work, limit=limit, until=until)
+    steps, ran = _planned(read, work, limit=limit, until=until), False
     if verify or any(step.action == "run" for step in steps):
         with Claim(store.root):  # what another run did meanwhile is seen from here on
             steps = _planned(read, work, limit=limit, until=until, verify=verify)
-            _run_planned(read, steps, store, place, scheduler, time_left)
-    if all(step.action == "skip" for step in steps):
+            ran = _run_planned(read, steps, store, place, scheduler, time_left)
+            if waiting(steps) and not time_left.cut:
+                steps = _planned(read, work, limit=limit, until=until, verify=verify)
+                ran |= _run_planned(read, steps, store, place, scheduler, time_left)
+    if not ran:
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
         click.echo(
@@ -265,7 +274,7 @@ def sweep(
     target: Path | None,
 ) -> None:
     """Say what rules cost and what other bounds would keep, from measured signals alone."""
-    steps, store = _planned(load(manifest), work, limit=limit), Store(work)
+    steps, store = discovery.whole_plan(load(manifest), Store(work), limit=limit), Store(work)
     asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
     found = sweep_signals(steps, store, asked)
     chosen = read_samples(found, asked)
@@ -305,7 +314,9 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
 )
 def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
     """Copy the exported text out of the work folder."""
-    steps = [s for s in _planned(load(manifest), work, limit=limit) if s.stage.name == "export"]
+    steps = [
+        s for s in discovery.whole_plan(load(manifest), Store(work), limit=limit) if s.stage.name == "export"
+    ]
     if not steps or any(step.action == "run" for step in steps):
         raise DataError(
             "export: not made yet, or out of date", hint=f"kakehi run {manifest}, with export: in it"
@@ -345,7 +356,9 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
     store = Store(work)
     with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
-        gone = unreached([step for path in manifests for step in _planned(load(path), work)], store)
+        gone = unreached(
+            [step for path in manifests for step in discovery.whole_plan(load(path), Store(work))], store
+        )
         for path in gone:
             click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
@@ -375,14 +388,17 @@ def _run_planned(
     place: Machine,
     scheduler: str | None,
     time_left: Walltime,
-) -> None:
+) -> bool:
+    """Run what a plan says has to run; say whether there was anything."""
     todo = [step for step in steps if step.action == "run"]
     if not todo:
-        return
+        return False
     for line in left_out(manifest):
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
-    with open_engine(place, scheduler=scheduler) as engine:
+    # What fetches does so in this process: no workers are started for it.
+    fetching = bool(waiting(steps))
+    with Inline() if fetching else open_engine(place, scheduler=scheduler) as engine:
         if engine.dashboard:
             click.echo(f"watch at {engine.dashboard}", err=True)
         runner.run(
@@ -394,6 +410,7 @@ def _run_planned(
             bytes_per_worker=place.bytes_per_worker,
             walltime=time_left,
         )
+    return True
 
 
 def _planned(manifest: Manifest, work: Path, **options: Any) -> list[Step]:

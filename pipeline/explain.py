@@ -50,6 +50,9 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
     """
     found = list(find(steps, store, wanted))
     if not found:
+        known = list(_fetched(steps, store, {"url": wanted}))
+        if known:
+            return [f"url         {wanted}", *known, "no document and no reject came of it"]
         raise DataError(
             f"{wanted!r}: no document and no reject has this URL or id",
             hint="ids have 32 hexadecimal digits; URLs are compared whole; `kakehi run` must have run",
@@ -107,6 +110,7 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         f"url         {row['url']}",
         f"record      {row['input']}, offset {row['offset']:,}, length {row['length']:,}",
     ]
+    lines += _fetched([step for step in steps if step.source == place.shard.source], store, row)
     if place.rejected:
         note = f" ({row['note']})" if row["note"] else ""
         return [*lines, f"rejected    {row['reason']}{note}: never became a document"]
@@ -121,6 +125,14 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         if step.source in {None, place.shard.source}:
             lines += _hop(step, store, place)
     return lines
+
+
+def _fetched(steps: Sequence[Step], store: Store, row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what steps that fetch know of a document, or of a URL that no document came of."""
+    for step in (step for step in steps if step.stage.told):
+        for piece in step.shards:
+            home = store.folder(step.name, step.address) / piece.source
+            yield from step.stage.told(home, piece, row) if step.stage.told else ()
 
 
 def _hop(step: Step, store: Store, place: Place) -> list[str]:

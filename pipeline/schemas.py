@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Table = Literal[
+    "warcs",
     "documents",
     "rejects",
     "signals",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.archive import STAGE as ARCHIVE
 from kakehi.pipeline.stages.encode import STAGE as ENCODE
 from kakehi.pipeline.stages.exact import STAGE as EXACT
 from kakehi.pipeline.stages.export import STAGE as EXPORT
@@ -21,6 +22,7 @@ from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.stages.train import STAGE as TRAIN
 
 STAGES: Final[tuple[Stage, ...]] = (
+    ARCHIVE,
     EXTRACT,
     INGEST,
     MEASURE,
