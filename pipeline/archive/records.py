@@ -1,0 +1,150 @@
+"""Split what an archive sends into gzip members, and say of each whether it is the sound record that was asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from kakehi.pipeline.formats.http import BodyError, unwrapped
+
+#: What a record was found to be; every other outcome is that of its request.
+OK = "ok"
+
+_LINE = re.compile(rb"\r?\n")
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_ALGORITHMS = {"sha1": hashlib.sha1, "sha-1": hashlib.sha1, "sha256": hashlib.sha256, "md5": hashlib.md5}
+
+
+class Member(NamedTuple):
+    """A gzip member: its bytes as they came, how many, what they hold (None where that is too much), and its fault or ''."""
+
+    raw: bytes
+    size: int
+    plain: bytes | None
+    fault: str
+
+
+def members(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[Member]:
+    """Yield the gzip members of a stream as they are whole; what is no member ends it, as one with a fault.
+
+    Args:
+        chunks: of the stream, from the start of a member.
+        max_bytes: a member that is longer, packed or unpacked, is yielded without content; memory stays within it.
+    """
+    member = _Reader(max_bytes)
+    for chunk in chunks:
+        left = chunk
+        while left:
+            left, whole = member.feed(left)
+            if whole is not None:
+                yield whole
+                if whole.fault == "broken_gzip":
+                    return
+                member = _Reader(max_bytes)
+    if member.size:
+        yield Member(b"", 0, None, "broken_gzip")
+
+
+class _Reader:
+    def __init__(self, max_bytes: int) -> None:
+        self._unpacker = zlib.decompressobj(wbits=31)
+        self._raw: list[bytes] = []
+        self._plain: list[bytes] = []
+        self._max, self.size, self._unpacked = max_bytes, 0, 0
+
+    def feed(self, chunk: bytes) -> tuple[bytes, Member | None]:
+        """Take a chunk; give what is left of it, and the member once it is whole."""
+        try:
+            plain = self._unpacker.decompress(chunk)
+        except zlib.error:
+            return b"", Member(b"", 0, None, "broken_gzip")
+        left = self._unpacker.unused_data
+        mine = chunk[: len(chunk) - len(left)]
+        self.size += len(mine)
+        self._unpacked += len(plain)
+        if max(self.size, self._unpacked) <= self._max:
+            self._raw.append(mine)
+            self._plain.append(plain)
+        else:
+            self._raw, self._plain = [], []
+        if not self._unpacker.eof:
+            return b"", None
+        if max(self.size, self._unpacked) > self._max:
+            return left, Member(b"", self.size, None, "too_large")
+        return left, Member(b"".join(self._raw), self.size, b"".join(self._plain), "")
+
+
+def fault_of(plain: bytes, digest: str | None = None) -> str | None:
+    """Say what is wrong with an unpacked WARC record, or None.
+
+    A digest is compared with the block (WARC-Block-Digest), and with the payload as it lies there or freed of its
+    transfer encoding: tools disagree on which of the two `WARC-Payload-Digest` is of. Of a record that says it was
+    truncated, and of an algorithm we don't know, none is compared.
+
+    Args:
+        plain: the record, from `WARC/1.`.
+        digest: of the payload, as the index has it, or None.
+    """
+    blank = _BLANK.search(plain)
+    if not plain.startswith(b"WARC/1.") or blank is None:
+        return "no_record"
+    head = _fields(plain[: blank.start()])
+    named = head.get("content-length", "")
+    if not named.isdigit() or plain[blank.end() + int(named) :] not in {b"\r\n\r\n", b"\n\n"}:
+        return "wrong_length"
+    block = plain[blank.end() : blank.end() + int(named)]
+    if "warc-truncated" in head:
+        return None
+    payloads = _payloads(block, head.get("content-type", ""))
+    asked = [head.get("warc-payload-digest"), f"sha1:{digest}" if digest and ":" not in digest else digest]
+    sound = _is(head.get("warc-block-digest"), [block]) and all(_is(each, payloads) for each in asked)
+    return None if sound else "digest"
+
+
+def url_of(plain: bytes) -> str | None:
+    """Give the URL that a record says it is of."""
+    blank = _BLANK.search(plain)
+    url = _fields(plain[: blank.start()]).get("warc-target-uri") if blank else None
+    return url.strip("<>") if url else None
+
+
+def _fields(head: bytes) -> Mapping[str, str]:
+    lines = (line.partition(b":") for line in _LINE.split(head)[1:])
+    return {
+        name.strip().lower().decode("ascii", "replace"): value.strip().decode("utf-8", "replace")
+        for name, _, value in lines
+    }
+
+
+def _payloads(block: bytes, kind: str) -> list[bytes]:
+    """Give what a payload digest may be of."""
+    if not kind.lower().startswith("application/http"):
+        return [block]
+    blank = _BLANK.search(block)
+    body = block[blank.end() :] if blank else b""
+    fields = _fields(block[: blank.start()]) if blank else {}
+    if "chunked" not in fields.get("transfer-encoding", "").lower():
+        return [body]
+    try:
+        return [body, unwrapped(body, "chunked", None, max_bytes=len(body))]
+    except BodyError:
+        return [body]
+
+
+def _is(named: str | None, contents: list[bytes]) -> bool:
+    """Say whether a labelled digest, in base32 or hexadecimal digits, is that of one of these contents."""
+    name, _, value = (named or "").partition(":")
+    algorithm = _ALGORITHMS.get(name.lower())
+    if algorithm is None or not value:
+        return True
+    size = algorithm(usedforsecurity=False).digest_size
+    try:
+        wanted = bytes.fromhex(value) if len(value) == 2 * size else base64.b32decode(value.upper())
+    except (ValueError, binascii.Error):
+        return False
+    return any(algorithm(each, usedforsecurity=False).digest() == wanted for each in contents)
