@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--millions", type=int, default=20)
     parser.add_argument("--bytes-per-worker", type=int, default=4 << 30)
     arguments = parser.parse_args()
-    compile_kernels()
+    compile_kernels(("pair", "keep"))
     shards = tuple(write_shard(arguments.folder, ordinal) for ordinal in range(arguments.millions))
     out = arguments.folder / "out"
     for stage in (pair, keep):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator
 
-from kakehi.filters.kernels import compile_kernels
+from kakehi.filters.kernels import KERNELS, compile_kernels
 from kakehi.pipeline.engines.dask import Dask
 
 HERE = Path(__file__).resolve().parent
@@ -61,7 +61,7 @@ def main() -> None:
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     options.add_argument("--until", default="sign", help="the last step to run")
     chosen = options.parse_args()
-    compile_kernels()
+    compile_kernels(KERNELS)
     with tempfile.TemporaryDirectory(prefix="scaling-") as place:
         manifest = corpus(Path(place))
         print(f"{manifest.name}, until {chosen.until}; {os.cpu_count()} cores")

@@ -382,7 +382,8 @@ def _run_planned(
     for line in left_out(manifest):
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
-    with open_engine(place, scheduler=scheduler) as engine:
+    kernels = [name for step in todo for name in step.stage.kernels_for(step.parameters)]
+    with open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
         if engine.dashboard:
             click.echo(f"watch at {engine.dashboard}", err=True)
         runner.run(

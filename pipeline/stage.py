@@ -83,6 +83,7 @@ class Stage:
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
         foretell: says in a line of the plan what its parameters will do.
+        kernels: names in `filters.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]
@@ -96,6 +97,7 @@ class Stage:
     optional: tuple[Table, ...] = ()
     summary: bool = False
     foretell: Callable[[Mapping[str, Any]], str] | None = None
+    kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
 
     @property
     def name(self) -> str:
@@ -109,6 +111,10 @@ class Stage:
     def columns_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the columns of `documents` read under these parameters."""
         return self.columns(parameters) if callable(self.columns) else self.columns
+
+    def kernels_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the kernels that tasks run under these parameters."""
+        return self.kernels(parameters) if callable(self.kernels) else self.kernels
 
     def model(self) -> type[BaseModel]:
         """Build the pydantic model of the parameters: unknown keys are errors, defaults are filled in."""

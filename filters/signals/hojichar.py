@@ -82,6 +82,7 @@ HOJICHAR = Family(
     ),
     version=1,
     libraries=("unicodedata",),
+    kernels=("hojichar",),
 )
 
 

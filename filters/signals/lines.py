@@ -132,6 +132,7 @@ LINES = Family(
     ),
     version=2,
     libraries=(),
+    kernels=("lines",),
 )
 
 

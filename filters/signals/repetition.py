@@ -111,6 +111,7 @@ REPETITION = Family(
     ),
     version=1,
     libraries=(),
+    kernels=("repetition",),
 )
 
 

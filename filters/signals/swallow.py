@@ -74,6 +74,7 @@ SWALLOW = Family(
     ),
     version=1,
     libraries=(),
+    kernels=("swallow",),
 )
 
 

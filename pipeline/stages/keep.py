@@ -238,5 +238,10 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) 
 
 
 STAGE = Stage(
-    run=keep, shape="corpus", reads=("documents", "groups", "pairs", "verdict"), writes="verdict", version=1
+    run=keep,
+    shape="corpus",
+    reads=("documents", "groups", "pairs", "verdict"),
+    writes="verdict",
+    version=1,
+    kernels=("keep",),
 )

@@ -307,4 +307,5 @@ STAGE = Stage(
     writes="pairs",
     version=2,
     libraries=("numpy",),
+    kernels=("pair",),
 )
