@@ -6,10 +6,12 @@ another source, or of the same) and `alarm/SOURCE`, 1 where it rings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from kakehi.pipeline.inputs import StepSummary
 
 _SEEN: Final = "seen/"
 _LEFT: Final = "left/"
@@ -44,6 +46,12 @@ def ring(counts: Mapping[str, int], share: float) -> dict[str, int]:
 def say(counts: Mapping[str, int]) -> list[str]:
     """Say of each source that rings how many of its documents leave, and for documents of which sources."""
     return [_said(counts, key.removeprefix(_ALARM)) for key in sorted(counts) if key.startswith(_ALARM)]
+
+
+def heard(steps: Sequence[StepSummary]) -> list[str]:
+    """Say what rings in the receipts of steps, each line with its step's name."""
+    every = [(step.name, receipt.counts) for step in steps for receipt in step.receipts]
+    return [f"{name}: {line}" for name, counts in every for line in say(counts)]
 
 
 def _said(counts: Mapping[str, int], source: str) -> str:

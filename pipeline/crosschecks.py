@@ -118,6 +118,9 @@ def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence
             for name in set(sources) - asked["mix"].keys():
                 said = f"{step.key}.mix: lacks the source {name!r}; {name}: {{epochs: 0}} leaves it out"
                 reading.fault((step.key, "mix"), said)
+        if step.stage.name == "pack" and asked["copies"] and not _stages(steps[:index], "keep"):
+            said = f"{step.key}.copies: no step says how many documents one stands for; add dedupe"
+            reading.fault((step.key, "copies"), said)
         if step.stage.name != "index":
             continue
         if "core" in asked["readers"] and asked["tokenizer"] is None:
@@ -130,6 +133,10 @@ def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence
                     refuse_lanes(packed["lanes"], jobs)
                 except ValueError as error:
                     reading.fault((step.key, "jobs"), f"pack.{error}".replace("\nhint: ", "; "))
+
+
+def _stages(steps: Sequence[StepSpec], name: str) -> list[StepSpec]:
+    return [step for step in steps if step.stage.name == name]
 
 
 def _is_text(kind: pa.DataType) -> bool:

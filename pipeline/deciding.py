@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kakehi.pipeline.pieces import Records
 from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS
 from kakehi.pipeline.stage import Counts
 
@@ -56,27 +55,18 @@ def count_left(
     return {f"seen/{source}": int((kind != OBJECTED).sum()), **counts}
 
 
-def table_of(decided: Decided, stand_for: Records, copies: Mapping[int, int]) -> pa.Table:
-    """Give the table of a home's rows; `copies` by the least size of a cluster."""
+def table_of(decided: Decided, stand_for: Int64N) -> pa.Table:
+    """Give the table of a home's rows, for each of which so many others leave."""
     kept, none = decided.kind == KEPT, (decided.kind == KEPT) | (decided.kind == OBJECTED)
     ids = pa.FixedSizeBinaryArray.from_buffers(ID, len(none), [None, pa.py_buffer(decided.id.tobytes())])
     place = pa.array(np.arange(len(none)), pa.int64(), mask=none)
-    size = np.where(kept, stand_for["free"] + 1, 0)
     return pa.table(
         [
             pa.array([None, EXACT, NEAR, None], pa.string()).take(pa.array(decided.kind)),
             ids.take(place),
             pa.array(decided.partner.astype(np.uint64), pa.uint64(), mask=none),
             pa.array(decided.similarity, pa.float64(), mask=none),
-            pa.array(size.astype(np.uint32)),
-            pa.array(np.where(kept, _copies_of(size, copies), 0).astype(np.uint16)),
+            pa.array((stand_for + kept).astype(np.uint32)),
         ],
         schema=KEEP,
     )
-
-
-def _copies_of(size: Int64N, copies: Mapping[int, int]) -> Int64N:
-    """Look up each size of a cluster: the copies of the greatest size named that is not over it, or 1."""
-    least = sorted(copies)
-    found = np.array([1, *(copies[one] for one in least)], np.int64)
-    return found[np.searchsorted(least, size, side="right")]

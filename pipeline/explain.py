@@ -184,7 +184,6 @@ def _kept(step: Step, store: Store, row: Mapping[str, Any]) -> list[str]:
         said = (
             f"stands for {_counted(stands, 'document')}" if stands else "no keeper: it has a verdict already"
         )
-        said += f", packed {row['copies']} times" if row["copies"] > 1 else ""
         return [f"{step.name:<11} no objection; {said}"]
     partner = row["partner"].hex()
     found = next(iter(find(list(step.upstream["documents"]), store, partner)), None)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError
@@ -53,6 +55,15 @@ class ShardTables:
                 return read_column(path, name)
         known = ", ".join(sorted({one for there in names.values() for one in there})) or "none"
         raise DataError(f"{self.source}/{self.name}: {table}: no column {name!r}; there are {known}")
+
+    def cluster_sizes(self) -> npt.NDArray[np.int64] | None:
+        """Count for each document those it stands for, 0 where it is not kept; None where no step looked.
+
+        Sizes of several such steps are multiplied.
+        """
+        found = [path for path in self.paths.get("verdict", ()) if "cluster_size" in column_names(path)]
+        sizes = [read_column(path, "cluster_size").to_numpy().astype(np.int64) for path in found]
+        return np.prod(sizes, axis=0) if sizes else None
 
     @property
     def rows(self) -> int:

@@ -90,9 +90,6 @@ KEEP: Final = pa.schema(
         pa.field("partner_row", pa.uint64()),
         pa.field("similarity", pa.float64()),  # Jaccard of shingle sets, measured; 1 for equal texts
         pa.field("cluster_size", pa.uint32(), nullable=False),  # documents that this kept one stands for
-        pa.field(
-            "copies", pa.uint16(), nullable=False
-        ),  # how often it is packed in one epoch; 0 where not kept
     ]
 )
 

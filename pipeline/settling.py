@@ -41,7 +41,7 @@ _DRAWN: Final = 32
 
 def edge_bytes(rules: int) -> int:
     """Say how many bytes an edge takes while its slice is settled, under so many rules of priority, by tracemalloc."""
-    return 250 + 48 * rules
+    return 300 + 48 * rules
 
 
 @dataclass(frozen=True, kw_only=True)

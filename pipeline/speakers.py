@@ -22,7 +22,7 @@ from kakehi.pipeline.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part
 
 Int64N = npt.NDArray[np.int64]
-Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 2]: ranks, an objection the first, the row the last
+Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 3]: objection, rules of priority, source and id, row
 BoolN = npt.NDArray[np.bool_]
 
 
@@ -76,11 +76,12 @@ class Homes(NamedTuple):
 
     first: tuple[int, ...]  # ordinal of each home's first shard
     priority: tuple[Preference, ...]
+    sources: tuple[str, ...]
 
     @property
     def width(self) -> int:
         """Count the ranks of a document."""
-        return len(self.priority) + 2
+        return len(self.priority) + 3
 
     @property
     def who(self) -> list[tuple[Any, ...]]:
@@ -164,6 +165,9 @@ def _members_of(shard: ShardTables, homes: Homes) -> Members:
         who["rank"][:, place] = _key(shard, preference)
     who["rank"][:, -1] = rows_of(shard.ordinal, shard.rows)
     who["id"] = _ids(shard)
+    # Not the row: which of two alike stays must not depend on the files that they came in.
+    who["rank"][:, -2] = np.ascontiguousarray(who["id"]).view("<u8")[::2] >> np.uint64(16)
+    who["rank"][:, -2] |= homes.sources.index(shard.source) << 48
     return Members(
         shard.column("groups", "group").to_numpy(),
         shard.column("groups", "group_size").to_numpy(),

@@ -53,18 +53,7 @@ _NOTHING: Final[Mapping[str, int]] = {"rows": 0, "clusters_lost": 0, "clusters_l
 
 def row_bytes(rules: int) -> int:
     """Say how many bytes a row takes in its home, in a group of several and leaving, by tracemalloc."""
-    return 390 + 56 * rules
-
-
-def _pairs(value: object) -> object:
-    """Read `{2: 3, 5: 10}` as pairs, in the order of sizes."""
-    return sorted(value.items()) if isinstance(value, Mapping) else value
-
-
-#: Copies by the least size of a cluster: `[(2, 3), (5, 10)]`.
-Copies = Annotated[
-    list[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=1000)]]], BeforeValidator(_pairs)
-]
+    return 450 + 56 * rules
 
 
 def keep(
@@ -74,7 +63,6 @@ def keep(
     *,
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.8,
     priority: list[Preference] = ["longest"],  # noqa: B006 - pydantic copies defaults
-    copies: Copies = [],  # noqa: B006
     alarm: Annotated[Alarm, BeforeValidator(alarms.from_short)] = Alarm(),  # noqa: B008 - frozen
 ) -> Counts:
     """Keep one document of each set of look-alikes; all others name the kept one they are similar to.
@@ -88,15 +76,16 @@ def keep(
         out: folder for the tables.
         engine: runs a task for each home, and each slice of what is settled.
         similarity: Jaccard of shingle sets from which two documents are the same.
-        priority: what decides between them, in order; at last the order of the corpus.
-        copies: how often `pack` takes a kept document, by the least size of its cluster; once below all sizes named.
+        priority: what decides between them, in order; at last the order of the sources, and that of ids.
         alarm: share of a source's documents that may leave before it is said loudly, and what then.
 
     Raises:
         DataError: a source lost more than `alarm.share`, and `alarm.then` is `stop`.
     """
     groups = _groups(inputs, row_bytes(len(priority)))
-    homes = Homes(tuple(shards[0].ordinal for shards in groups.values()), tuple(priority))
+    sources = _sources(inputs)
+    first = tuple(shards[0].ordinal for shards in groups.values())
+    homes = Homes(first, tuple(priority), tuple(sources))
     shuffles = Shuffles(stage="keep", engine=engine, scratch=inputs.scratch)
     settling = Settling(
         homes=homes,
@@ -118,7 +107,7 @@ def keep(
     sizes = shuffles.scatter("sizes", told, partial(_count, homes=homes), list(groups), SIZE)
     written = shuffles.gather(
         {name: (told[name], part) for name, part in sizes.parts.items()},
-        partial(_write, sources=_sources(inputs), copies=dict(copies), out=out, scratch=inputs.scratch),
+        partial(_write, homes=homes, sources=sources, out=out, scratch=inputs.scratch),
     )
     counts = merge([_NOTHING, *written])
     counts |= {"slices": slices, **alarms.ring(counts, alarm.share)}
@@ -179,8 +168,8 @@ def _reply(asked: _Asked, *, homes: Homes) -> Spread:
     return Spread(replies, homes.of(row_of(bids["who"])))
 
 
-def _decide(told: _Told) -> Decided:
-    members = read_members(told.shards, Homes((), ()))
+def _decide(told: _Told, homes: Homes) -> Decided:
+    members = read_members(told.shards, homes._replace(priority=()))
     count = len(members.group)
     decided = Decided(
         np.full(count, KEPT, np.int8),
@@ -209,7 +198,7 @@ def _note(decided: Decided, rows: Int64N, of: Records, kind: Int64N) -> None:
 
 def _count(told: _Told, *, homes: Homes) -> Spread:
     """Tell the homes of the rows that others leave for how many do, and how many would."""
-    decided = _decide(told)
+    decided = _decide(told, homes)
     goes = decided.partner >= 0
     rows, place = np.unique(decided.partner[goes], return_inverse=True)
     objected = np.bincount(place, weights=decided.kind[goes] == OBJECTED, minlength=len(rows))
@@ -220,17 +209,12 @@ def _count(told: _Told, *, homes: Homes) -> Spread:
 
 
 def _write(
-    item: tuple[_Told, Part],
-    *,
-    sources: Mapping[str, int],
-    copies: Mapping[int, int],
-    out: Path,
-    scratch: Path,
+    item: tuple[_Told, Part], *, homes: Homes, sources: Mapping[str, int], out: Path, scratch: Path
 ) -> Counts:
     """Write the tables of a home's shards."""
     told, sizes = item
-    decided, stand_for = _decide(told), _stand_for(told, sizes)
-    table = table_of(decided, stand_for, copies)
+    decided, stand_for = _decide(told, homes), _stand_for(told, sizes)
+    table = table_of(decided, stand_for["free"])
     counts = [count_lost(decided, stand_for["objected"])]
     start = 0
     for shard in told.shards:
