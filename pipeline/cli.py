@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import click
 import numpy as np
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline import alarms, discovery, runner, wiring
 from kakehi.pipeline.asking import ask
 from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
@@ -154,7 +155,7 @@ def run(
     if time_left.cut:
         click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
         sys.exit(STOPPED)
-    click.echo(draw(funnel([wiring.summary(step, store) for step in steps])))
+    _draw_funnel(steps, store)
     for line in places(steps, store):
         click.echo(line)
 
@@ -284,8 +285,7 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     """Print the funnel and where the report lies."""
     steps = _planned(load(manifest), work, limit=limit)
     store = Store(work)
-    rows = funnel([wiring.summary(step, store) for step in steps])
-    click.echo(draw(rows))
+    _draw_funnel(steps, store)
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
         raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")
@@ -351,6 +351,14 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
             if yes:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
+
+
+def _draw_funnel(steps: Sequence[Step], store: Store) -> None:
+    """Print the funnel, and what rings in it."""
+    summaries = [wiring.summary(step, store) for step in steps]
+    click.echo(draw(funnel(summaries)))
+    for line in alarms.heard(summaries):
+        click.echo(f"warning: {line}", err=True)
 
 
 def _check_packed(prefix: Path, cache: Path | None) -> None:

@@ -43,6 +43,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     lengths, rows = _lengths(shard)
     _refuse_strangers(shard, terms)
     held = held_out(shard, rows, terms)
+    training = np.repeat(lengths, np.where(held, 0, copies_of(shard, rows, terms)))
     columns = {name: shard.column("documents", name).take(pa.array(rows)) for name in ("id", "source", "url")}
     table = pa.table(
         {
@@ -57,7 +58,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     return Counted(
         documents=len(rows),
         tokens=int(lengths.sum()),
-        pieces=count_pieces(lengths[~held], terms.sequence_tokens),
+        pieces=count_pieces(training, terms.sequence_tokens),
         held_out=count_pieces(lengths[held], terms.sequence_tokens),
     )
 
@@ -72,14 +73,23 @@ def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> npt.NDArray[np.b
     return np.asarray(mixed(words ^ np.uint64(key_of(terms.seed, "held out"))) < np.uint64(below))
 
 
+def copies_of(shard: ShardTables, rows: Int64N, terms: Terms) -> Int64N:
+    """Say how often an epoch has each document: as the greatest size named that is not over its cluster's says."""
+    sizes = shard.cluster_sizes() if terms.copies else None
+    if sizes is None:
+        return np.ones(len(rows), np.int64)
+    least, copies = np.array(terms.copies, np.int64).T
+    return np.concatenate(([1], copies))[np.searchsorted(least, sizes[rows], side="right")]
+
+
 def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
     """Cut one shard's documents into the pieces of a lot, and sort them by bucket.
 
     The tokens go to a file in `folder`, in the order of the records.
     """
-    lengths, rows = _lengths(load.shard)
-    chosen = held_out(load.shard, rows, terms) == load.lot.held_out
-    pieces = load.lot.plan.place(np.where(chosen, lengths, 0), load.before)
+    lengths, of = _loaded(load, terms)
+    pieces = load.lot.plan.place(lengths, load.before)
+    pieces = pieces._replace(document=of[pieces.document])
     row = _rows_of(load.lot.numbers_of(pieces.row), terms, held_out=load.lot.held_out)
     bucket = np.searchsorted(terms.buckets, row, side="right") - 1
     order = np.argsort(bucket, kind="stable")[
@@ -149,11 +159,19 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
 
 def cut_of(load: Load, *, terms: Terms) -> tuple[int, int]:
     """Count a shard's documents that this packing cuts, and that concatenation would cut."""
-    lengths, rows = _lengths(load.shard)
-    lengths = np.where(held_out(load.shard, rows, terms) == load.lot.held_out, lengths, 0)
+    lengths, _ = _loaded(load, terms)
     plan = load.lot.plan
     ours = count_cut(lengths, load.before, packing=plan.packing, key=plan.key)
     return ours, count_cut(lengths, load.before, packing="concat", key=plan.key)
+
+
+def _loaded(load: Load, terms: Terms) -> tuple[Int64N, Int64N]:
+    """Give the tokens of each document of a load, as often as it has it and 0 for another lot's, and its place."""
+    lengths, rows = _lengths(load.shard)
+    chosen = held_out(load.shard, rows, terms) == load.lot.held_out
+    copies = 1 if load.lot.held_out else np.where(chosen, copies_of(load.shard, rows, terms), 1)
+    times = np.broadcast_to(copies, len(rows))
+    return np.repeat(np.where(chosen, lengths, 0), times), np.repeat(np.arange(len(rows)), times)
 
 
 def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:

@@ -148,6 +148,11 @@ def read_column(path: Path, column: str) -> pa.ChunkedArray:
     return _open(path).read([column]).column(0)
 
 
+def column_names(path: Path) -> list[str]:
+    """Name the columns of a table."""
+    return list(_open(path).schema_arrow.names)
+
+
 def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
     """Give the rows of each row group, and the bytes of one column in it, by the footer."""
     metadata = _open(path).metadata
