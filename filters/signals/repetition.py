@@ -216,9 +216,9 @@ def _sort(
         ahead = np.uint64(place)
         for i in range(_0, stop):
             position = np.uint64(order[i])
-            id_ = np.uint64(ids[position + ahead])
-            spare[np.uint64(first[id_])] = position
-            first[id_] += np.uint32(1)
+            following = np.uint64(ids[position + ahead])
+            spare[np.uint64(first[following])] = position
+            first[following] += np.uint32(1)
         order, spare = spare, order
     return order, spare
 
@@ -290,9 +290,7 @@ def _share_ten(
 
 
 @njit(cache=True, nogil=True)
-def _tally(
-    size: int, order: UInt32M, shared: UInt8M, longest: UInt32M, sizes: UInt32M, mine: Int64M
-) -> None:
+def _tally(size: int, order: UInt32M, shared: UInt8M, longest: UInt32M, sizes: UInt32M, mine: Int64M) -> None:
     """Count n-grams from what neighbours share: a first of its kind shares less than n with the one before.
 
     Writes to `longest` how many characters from each position on are seen again; `sizes` is scratch.
@@ -308,16 +306,16 @@ def _tally(
             if before >= _HALF_ON:
                 sizes[groups] = i - five
                 groups += _1
-            five = i
+            five = np.uint64(i)
         before = after
-    for k in range(len(TOP)):
-        mine[_TOP + k] = _longest_run(shared, size, TOP[k])
+    for place in range(len(TOP)):
+        mine[_TOP + place] = _longest_run(shared, size, TOP[place])
     for pair in range(len(pairs)):
-        before, after, seen = pair >> 4, pair & 15, pairs[pair]
+        left, right, seen = pair >> 4, pair & 15, pairs[pair]
         for n in range(_HALF, _WHOLE + 1):
-            mine[_DISTINCT + n - _HALF] += seen * (before < n)
-            mine[_REPEATED + n - _HALF] += seen * (before < n <= after)
-            mine[_OCCURRENCES + n - _HALF] += seen * (max(before, after) >= n)
+            mine[_DISTINCT + n - _HALF] += seen * (left < n)
+            mine[_REPEATED + n - _HALF] += seen * (left < n <= right)
+            mine[_OCCURRENCES + n - _HALF] += seen * (max(left, right) >= n)
     for n in range(_HALF, _WHOLE + 1):  # the last n - 1 positions begin no n-gram
         mine[_DISTINCT + n - _HALF] = max(mine[_DISTINCT + n - _HALF] - (n - 1), 0)
     largest = np.sort(sizes[:groups])[::-1]

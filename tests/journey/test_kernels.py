@@ -55,9 +55,7 @@ def _named(manifest: Manifest) -> list[str]:
     return [name for step in steps for name in step.stage.kernels_for(step.parameters)]
 
 
-@pytest.mark.parametrize(
-    "dedupe", ["", "scheme: legacy, unit: words", "preset: swallow, level: training"]
-)
+@pytest.mark.parametrize("dedupe", ["", "scheme: legacy, unit: words", "preset: swallow, level: training"])
 def test_tasks_compile_nothing_more(make, tmp_path: Path, dedupe: str) -> None:
     """After the kernels that a manifest's steps name, a run compiles none."""
     rows = [{"text": make.text(i, 6)} for i in range(12)]
@@ -66,7 +64,7 @@ def test_tasks_compile_nothing_more(make, tmp_path: Path, dedupe: str) -> None:
     make.file(tmp_path / "ng.txt", "猫\n")
     manifest = make.file(tmp_path / "m.yaml", EVERYTHING.format(dedupe=dedupe))
     command = [sys.executable, "-c", PROGRAM, str(manifest), str(tmp_path / "work")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
