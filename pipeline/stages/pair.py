@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,14 @@ from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.tables import column_bytes, set_aside, take_rows
+from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.verifying import TEXT_BYTES, bring_texts, fitting, text_bytes, texts_of
 
 Int64N = npt.NDArray[np.int64]
 UInt64N = npt.NDArray[np.uint64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
-_NEEDED: Final = np.dtype([("row", "<i8"), ("partition", "<u4")])
-_TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
 _VERIFIED: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("shared", "<i8"), ("union", "<i8")])
 
 _COUNTS: Final = (
@@ -50,10 +49,6 @@ _KEY_BYTES: Final = 136
 
 #: Bytes a pair takes while its partition is made unique or verified: record, order, and copies of both.
 _PAIR_BYTES: Final = 128
-
-#: Bytes that a byte of text takes while it is compared: itself twice, 4 of shingle, and 12 of the longest text alone,
-#: which is little of many.
-_TEXT_BYTES: Final = 8
 
 #: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
 _EXPECTED: Final = 2
@@ -86,7 +81,7 @@ def pair(
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
     found = _candidates(inputs, shuffles, signed.bands, max_bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
-    texts = _texts(inputs, shuffles, pairs)
+    texts = bring_texts(inputs, shuffles, pairs.parts, ("a", "b"))
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     verified = shuffles.scatter(
         "verified",
@@ -178,9 +173,8 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
     for name, part in found.parts.items():
         shares = -(-part.size // most) or 1
         sources |= {f"{name}, share {number} of {shares}": (part, number, shares) for number in range(shares)}
-    text_bytes = sum(run.bytes for run in _runs(inputs))
     parts = max(
-        shuffle.partitions_for(text_bytes * _EXPECTED, inputs.bytes_per_worker),
+        shuffle.partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker),
         shuffle.partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
     )
     # What is in a partition is decided by how pairs were shared out, too, where many of them have one leader.
@@ -197,60 +191,6 @@ def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     return Spread(pairs, _spread_over(parts, pairs["lead"], apart))
 
 
-class _Run(NamedTuple):
-    """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
-
-    shard: ShardTables
-    start: int
-    stop: int
-    bytes: int
-
-
-def _runs(inputs: Inputs) -> list[_Run]:
-    """Cut shards between row groups into runs of an eighth of a worker's memory, or one row group."""
-    runs: list[_Run] = []
-    most = inputs.bytes_per_worker // 8
-    for shard in inputs.shards:
-        start = stop = filled = 0
-        for rows, size in column_bytes(shard.paths["documents"][0], "text"):
-            if filled and filled + size > most:
-                runs.append(_Run(shard, start, stop, filled))
-                start, filled = stop, 0
-            stop, filled = stop + rows, filled + size
-        runs.append(_Run(shard, start, stop, filled))
-    return runs
-
-
-def _texts(inputs: Inputs, shuffles: Shuffles, pairs: Scattered) -> Scattered:
-    """Bring each text that takes part to the partitions that need it; every text is read once, in order."""
-    runs = _runs(inputs)
-    names = [f"{run.shard.source}/{run.shard.name}, rows {run.start} to {run.stop}" for run in runs]
-    first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
-    needed = shuffles.scatter("needed", pairs.parts, partial(_needed, first=first), names, _NEEDED)
-    sources = {name: (run, needed.parts[name]) for name, run in zip(names, runs, strict=True)}
-    return shuffles.scatter("texts", sources, _take_texts, list(pairs.parts), _TEXT, tailed=True)
-
-
-def _needed(part: Part, *, first: list[int]) -> Spread:
-    pairs = part.read()
-    rows = np.unique(np.concatenate([pairs["a"], pairs["b"]]))
-    needed = np.empty(len(rows), _NEEDED)
-    needed["row"], needed["partition"] = rows, part.number
-    return Spread(needed, np.searchsorted(first, rows, side="right") - 1)
-
-
-def _take_texts(item: tuple[_Run, Part]) -> Spread:
-    run, part = item
-    needed = part.read()
-    needed = needed[np.lexsort((needed["partition"], needed["row"]))]
-    rows, place = np.unique(needed["row"], return_inverse=True)
-    found = take_rows(run.shard.paths["documents"][0], "text", rows & ((1 << ROW_BITS) - 1))
-    tails = found.take(pa.array(place)) if len(place) > len(rows) else found
-    texts = np.empty(len(needed), _TEXT)
-    texts["row"], texts["size"] = needed["row"], view(tails).sizes
-    return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
-
-
 def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
     """Measure the pairs of a partition, as many at a time as their texts fit."""
     part, texts = item
@@ -261,7 +201,7 @@ def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
     verified = np.empty(len(pairs), _VERIFIED)
     verified["a"], verified["b"] = pairs["a"], pairs["b"]
     places = np.searchsorted(index["row"], both)
-    for chosen in _fitting(np.arange(len(pairs)), places, _TEXT_BYTES * index["size"], memory // 2):
+    for chosen in fitting(np.arange(len(pairs)), places, TEXT_BYTES * index["size"], memory // 2):
         verified["shared"][chosen], verified["union"][chosen] = _measure(both[chosen], texts, signed)
     return Spread(verified, verified["a"] >> ROW_BITS)
 
@@ -269,23 +209,8 @@ def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
 def _measure(pairs: Int64N, texts: Part, signed: Signed) -> tuple[Int64N, Int64N]:
     """Read the texts of some pairs and count shared and united shingles."""
     rows = np.unique(pairs)
-    _, found = texts.tails(partial(_is_of, rows=rows))
-    levelled = view(comparable(found, signed.level))
+    levelled = view(comparable(texts_of(texts, rows), signed.level))
     return shared_shingles(levelled, np.searchsorted(rows, pairs), signed.shingling)
-
-
-def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:
-    return np.isin(texts["row"], rows)
-
-
-def _fitting(chosen: Int64N, places: Int64N, weight: Int64N, most: int) -> Iterator[Int64N]:
-    """Halve the chosen pairs until the texts they need fit, or one pair is left."""
-    if len(chosen) > 1 and weight[np.unique(places[chosen])].sum() > most:
-        middle = len(chosen) // 2
-        yield from _fitting(chosen[:middle], places, weight, most)
-        yield from _fitting(chosen[middle:], places, weight, most)
-    elif len(chosen):
-        yield chosen
 
 
 def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
