@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kakehi.pipeline import wiring
+from kakehi.pipeline.history import NAME
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.store import Store
@@ -50,8 +51,10 @@ def places(steps: list[Step], store: Store) -> list[str]:
         "flags": lambda name: name.startswith("flags-"),
         "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
         "report": lambda name: name.endswith(".html"),
+        "history": lambda name: name == NAME,
     }
     kinds = {
+        "remember": "history",
         "train": "tokenizer",
         "pack": "binaries",
         "index": "flags",
@@ -64,7 +67,9 @@ def places(steps: list[Step], store: Store) -> list[str]:
         names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
-        if kind == "export" and chosen:
+        if kind == "history" and chosen:
+            lines.append(f"{kind:<10} {shown(home)}")
+        elif kind == "export" and chosen:
             lines.append(f"{kind:<10} {shown(home)} ({len(chosen)} files)")
         else:
             lines += [f"{kind:<10} {shown(home / name)}" for name in chosen]

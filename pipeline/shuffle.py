@@ -123,6 +123,16 @@ def numbered(count: int) -> list[str]:
     return [f"partition {number} of {count}" for number in range(count)]
 
 
+def spread_over(parts: int, *columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
+    mixed: npt.NDArray[np.uint64] = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)
+    return (mixed % np.uint64(parts)).astype(np.int64)
+
+
 def shard_groups(
     shards: Sequence[ShardTables], sizes: Sequence[int], *, partitions: int, bytes_per_worker: int
 ) -> dict[str, tuple[ShardTables, ...]]:

@@ -82,6 +82,7 @@ class Stage:
         whole: the parameter that takes the manifest's value as a whole.
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
+        only_with: parameter without which it is left out of a key that stands for several stages.
         foretell: says in a line of the plan what its parameters will do.
     """
 
@@ -95,6 +96,7 @@ class Stage:
     whole: str | None = None
     optional: tuple[Table, ...] = ()
     summary: bool = False
+    only_with: str | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
 
     @property

@@ -28,7 +28,6 @@ from kakehi.pipeline.tables import set_aside
 from kakehi.pipeline.verifying import TEXT_BYTES, bring_texts, fitting, text_bytes, texts_of
 
 Int64N = npt.NDArray[np.int64]
-UInt64N = npt.NDArray[np.uint64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
@@ -142,7 +141,7 @@ def _pair_up(part: Part, *, max_bucket: int, parts: int) -> Spread:
         met = candidate_pairs(keys, rows, max_bucket=max_bucket)
         found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND)]))
         buckets, pairs = buckets + met.cut_buckets, pairs + met.cut_pairs
-    return Spread(found, _spread_over(parts, found["a"], found["b"]), (buckets, pairs))
+    return Spread(found, shuffle.spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
 def _unique(pairs: Records) -> Records:
@@ -151,16 +150,6 @@ def _unique(pairs: Records) -> Records:
     new = np.ones(len(pairs), bool)
     new[1:] = (pairs["a"][1:] != pairs["a"][:-1]) | (pairs["b"][1:] != pairs["b"][:-1])
     return pairs[new]
-
-
-def _spread_over(parts: int, *columns: Int64N) -> Int64N:
-    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
-    mixed: UInt64N = np.zeros(len(columns[0]), np.uint64)
-    for column in columns:
-        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)
-    return (mixed % np.uint64(parts)).astype(np.int64)
 
 
 def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scattered:
@@ -184,11 +173,11 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
 
 def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     part, number, shares = share
-    pieces = (piece[_spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
+    pieces = (piece[shuffle.spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
     pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
     _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
     apart = np.where(count[place] > _MANY, pairs["b"], -1)
-    return Spread(pairs, _spread_over(parts, pairs["lead"], apart))
+    return Spread(pairs, shuffle.spread_over(parts, pairs["lead"], apart))
 
 
 def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
