@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,21 +84,21 @@ class History:
             raise _damaged(path)
         fences = np.array(content[2 * count :])
         keys = content[:count]
-        start, stop = (
-            _places(keys, np.searchsorted(fences, wanted, side) - 1, wanted, side)
-            for side in ("left", "right")
-        )
+        start = _places(keys, np.searchsorted(fences, wanted, "left") - 1, wanted, "left")
+        stop = _places(keys, np.searchsorted(fences, wanted, "right") - 1, wanted, "right")
         return Found(start, stop, content[count : 2 * count])
 
 
-def _places(keys: UInt64N, block: Int64N, wanted: UInt64N, side: Any) -> Int64N:
-    """Search each wanted key in its own block, and read no other."""
-    block = np.maximum(block, 0)
-    blocks, place = np.unique(block, return_inverse=True)
-    last = len(keys) - 1
-    read = keys[np.minimum(blocks[:, None] * _BLOCK + np.arange(_BLOCK), last)].reshape(-1)
-    inside = np.searchsorted(read, wanted, side) - place * _BLOCK
-    return np.minimum(block * _BLOCK + np.clip(inside, 0, _BLOCK), last + 1)
+def _places(keys: UInt64N, block: Int64N, wanted: UInt64N, side: Literal["left", "right"]) -> Int64N:
+    """Search each wanted key in its own block by halves, all at once, and read no other."""
+    low = np.maximum(block, 0) * _BLOCK
+    high = np.minimum(low + _BLOCK, len(keys))
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, len(keys) - 1)
+        read = keys[middle]
+        before = (read < wanted if side == "left" else read <= wanted) & (low < high)
+        low, high = np.where(before, middle + 1, low), np.where(before, high, np.maximum(low, middle))
+    return low
 
 
 def file_of(keys: UInt64N, files: int) -> Int64N:
