@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from kakehi.pipeline.promises import Promise
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.store import Receipt
@@ -74,6 +75,10 @@ class StepSummary:
     receipts: tuple[Receipt, ...]
 
 
+def _unheard(_: Promise) -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a corpus stage reads.
@@ -84,6 +89,7 @@ class Inputs:
         scratch: folder for what a killed run shall find again; removed when the step is published.
         artifacts: table to the folder it lies in, for tables that are no rows of shards.
         bytes_per_worker: memory a task may take.
+        promise: told by a stage what it will take, once more of that is known than before it started.
         steps: every step before this one, for stages that sum up; else empty.
     """
 
@@ -92,6 +98,7 @@ class Inputs:
     scratch: Path
     artifacts: Mapping[Table, Path] = field(default_factory=dict)
     bytes_per_worker: int = 4 << 30
+    promise: Callable[[Promise], None] = _unheard
     steps: tuple[StepSummary, ...] = ()
 
     @property

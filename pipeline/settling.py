@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.filters.duplicates.keepers import leaving
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Int64NK, by_rank, find, is_worse, row_of, speakers
@@ -35,7 +35,7 @@ _FAN: Final = np.dtype([("row", "<i8"), ("slice", "<u4")])
 _GONE: Final = np.dtype([("row", "<i8")])
 
 #: Bytes an edge takes while its slice is settled, by tracemalloc.
-_EDGE_BYTES: Final = 320
+EDGE_BYTES: Final = 320
 
 #: Ranks drawn for each border between slices, which are then equal within a few percent.
 _DRAWN: Final = 32
@@ -71,7 +71,7 @@ def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int
     found = partial(_edges, pairs=settling.pairs, similarity=settling.similarity, homes=homes)
     edges = settling.shuffles.scatter("edges", home, found, list(home), _edge(homes))
     joined = {name: _Joined(home[name], part) for name, part in edges.parts.items()}
-    slices = shuffle.partitions_for(edges.records * _EDGE_BYTES, settling.bytes_per_worker)
+    slices = partitions_for(edges.records * EDGE_BYTES, settling.bytes_per_worker)
     borders = _borders(settling, joined, slices, edges.records)
     names = _names(borders)
     ordered = settling.shuffles.scatter(

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.shards import InputFile
 
@@ -83,6 +84,7 @@ class Stage:
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
         only_with: parameter without which it is left out of a key that stands for several stages.
+        promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
     """
 
@@ -97,6 +99,7 @@ class Stage:
     optional: tuple[Table, ...] = ()
     summary: bool = False
     only_with: str | None = None
+    promise: Callable[[Volume], Promise] | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
 
     @property

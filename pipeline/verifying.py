@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -29,6 +29,14 @@ _NEEDED: Final = np.dtype([("row", "<i8"), ("partition", "<u4")])
 TEXT_BYTES: Final = 8
 
 
+#: Bytes on disk of a row that is asked for, and of a text that is brought, beside itself: record, size and digest.
+NEEDED_BYTES: Final = _NEEDED.itemsize
+BROUGHT_BYTES: Final = TEXT.itemsize + 16
+
+#: Bytes that a byte of text takes while the texts of a row group are read and taken: unpacked, chosen, written.
+READ_BYTES: Final = 3
+
+
 class _Run(NamedTuple):
     """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
 
@@ -38,13 +46,22 @@ class _Run(NamedTuple):
     bytes: int
 
 
+def _unheard(_: int) -> None:
+    """Nobody asks how many there will be."""
+
+
 def text_bytes(inputs: Inputs) -> int:
     """Count the bytes of all texts, by the footers of their tables."""
     return sum(run.bytes for run in _runs(inputs))
 
 
 def bring_texts(
-    inputs: Inputs, shuffles: Shuffles, parts: Mapping[str, Part], fields: Sequence[str]
+    inputs: Inputs,
+    shuffles: Shuffles,
+    parts: Mapping[str, Part],
+    fields: Sequence[str],
+    *,
+    foreseen: Callable[[int], None] = _unheard,
 ) -> Scattered:
     """Bring each text to the partitions that need it; every text is read once, in order.
 
@@ -53,6 +70,7 @@ def bring_texts(
         shuffles: of the step.
         parts: partitions by name, of records that name rows.
         fields: of these records that are rows.
+        foreseen: told, before any is read, how many texts will be brought.
 
     Returns:
         The same partitions, of `TEXT` and texts, in the order of rows.
@@ -62,6 +80,7 @@ def bring_texts(
     first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
     asked = partial(_needed, first=first, fields=tuple(fields))
     needed = shuffles.scatter("needed", parts, asked, names, _NEEDED)
+    foreseen(needed.records)
     sources = {name: (run, needed.parts[name]) for name, run in zip(names, runs, strict=True)}
     return shuffles.scatter("texts", sources, _take_texts, list(parts), TEXT, tailed=True)
 

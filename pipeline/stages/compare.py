@@ -21,8 +21,10 @@ from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.history import History, file_of, open_history
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.partners import HIT, MET, Run, best_of, verify
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import HITS, ID, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, read_signed, refuse_unlike
@@ -30,7 +32,7 @@ from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.store import merge
 from kakehi.pipeline.tables import TableWriter, set_aside
-from kakehi.pipeline.verifying import bring_texts, text_bytes
+from kakehi.pipeline.verifying import READ_BYTES, TEXT_BYTES, bring_texts, text_bytes
 
 Int64N = npt.NDArray[np.int64]
 
@@ -107,7 +109,7 @@ def refuse_history(name: str, history: History, signed: Signed) -> None:
 def _candidates(inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partial[Spread]) -> Scattered:
     """Find the pairs that share a key; those of one table of an earlier run meet in a partition."""
     keys = [shard.rows * signed.bands for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
+    parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
     groups = shuffle.shard_groups(
         inputs.shards,
         [count * _ASKED.itemsize for count in keys],
@@ -116,7 +118,7 @@ def _candidates(inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partia
     )
     asked = partial(_asked, bands=signed.bands, parts=parts)
     keyed = shuffles.scatter("keys", groups, asked, shuffle.numbered(parts), _ASKED)
-    compared = max(parts, shuffle.partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker))
+    compared = max(parts, partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker))
     return shuffles.scatter(
         "met", keyed.parts, partial(meet, parts=compared), shuffle.numbered(compared), MET
     )
@@ -209,6 +211,23 @@ def _table(hits: Records, urls: pa.LargeStringArray, runs: tuple[Run, ...]) -> p
     )
 
 
+def _promise(volume: Volume) -> Promise:
+    keys = volume.documents * volume.bands
+    return Promise(
+        scratch_bytes=keys * _ASKED.itemsize,
+        table_bytes=0,
+        task_bytes=max(
+            volume.task_bytes(volume.bands * _ASKED.itemsize, keys * _KEY_BYTES),
+            TEXT_BYTES * volume.largest_bytes,
+        ),
+        least_bytes=max(
+            3 * volume.bands * _ASKED.itemsize * max(volume.rows, default=0),
+            READ_BYTES * volume.largest_bytes,
+        ),
+        later="what is found in earlier runs, and the texts of ours that it takes, is known once it is found",
+    )
+
+
 STAGE = Stage(
     run=compare,
     shape="corpus",
@@ -216,5 +235,6 @@ STAGE = Stage(
     writes="hits",
     version=1,
     libraries=("numpy",),
+    promise=_promise,
     only_with="against",
 )

@@ -17,10 +17,12 @@ from pydantic import Field
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.report.tally import count_verdicts
 from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS
-from kakehi.pipeline.settling import Settling, settle
+from kakehi.pipeline.settling import EDGE_BYTES, Settling, settle
 from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
@@ -41,6 +43,11 @@ _SIZE: Final = np.dtype([("row", "<i8"), ("count", "<i8")])
 
 #: Bytes a row takes in its home, by tracemalloc, where it is in a group of several and leaves.
 _ROW_BYTES: Final = 400
+
+#: Bytes of scratch that a pair which is similar enough may take: twice as an edge, and a group that leaves; and bytes of
+#: a row in the tables (measured: 9, where a quarter of all documents leave).
+_PAIR_BYTES: Final = 200
+_TABLE_BYTES: Final = 9
 
 
 def keep(
@@ -120,7 +127,7 @@ class _Decided(NamedTuple):
 def _groups(inputs: Inputs) -> dict[str, tuple[ShardTables, ...]]:
     """Group shards to homes: so many rows that half a worker holds them."""
     weights = [shard.rows * _ROW_BYTES for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(weights), inputs.bytes_per_worker)
+    parts = partitions_for(sum(weights), inputs.bytes_per_worker)
     return shuffle.shard_groups(
         inputs.shards, weights, partitions=parts, bytes_per_worker=inputs.bytes_per_worker
     )
@@ -237,6 +244,21 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) 
     return counts
 
 
+def _promise(volume: Volume) -> Promise:
+    return Promise(
+        scratch_bytes=volume.pairs * _PAIR_BYTES,
+        table_bytes=volume.documents * _TABLE_BYTES,
+        task_bytes=volume.task_bytes(0, max(volume.documents * _ROW_BYTES, volume.pairs * EDGE_BYTES)),
+        least_bytes=_ROW_BYTES * max(volume.rows, default=0),
+        later="scratch at most: pairs that are not similar enough take none",
+    )
+
+
 STAGE = Stage(
-    run=keep, shape="corpus", reads=("documents", "groups", "pairs", "verdict"), writes="verdict", version=1
+    run=keep,
+    shape="corpus",
+    reads=("documents", "groups", "pairs", "verdict"),
+    writes="verdict",
+    version=1,
+    promise=_promise,
 )

@@ -19,13 +19,24 @@ from kakehi.filters.texts import view
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.tables import set_aside
-from kakehi.pipeline.verifying import TEXT_BYTES, bring_texts, fitting, text_bytes, texts_of
+from kakehi.pipeline.verifying import (
+    BROUGHT_BYTES,
+    NEEDED_BYTES,
+    READ_BYTES,
+    TEXT_BYTES,
+    bring_texts,
+    fitting,
+    text_bytes,
+    texts_of,
+)
 
 Int64N = npt.NDArray[np.int64]
 
@@ -45,6 +56,9 @@ _COUNTS: Final = (
 #: Bytes a key takes while its partition is paired. Measured with tracemalloc: 44 where few documents meet, 271 where
 #: every one is in a bucket of 64 in all bands, which still fits, as partitions fill half of a worker.
 _KEY_BYTES: Final = 136
+
+#: Bytes of a pair in the tables, packed by zstd (measured: 5).
+_TABLE_BYTES: Final = 5
 
 #: Bytes a pair takes while its partition is made unique or verified: record, order, and copies of both.
 _PAIR_BYTES: Final = 128
@@ -78,9 +92,18 @@ def pair(
     if not inputs.shards:
         return dict.fromkeys(_COUNTS, 0)
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
-    found = _candidates(inputs, shuffles, signed.bands, max_bucket)
+    keyed, found = _candidates(inputs, shuffles, signed.bands, max_bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
-    texts = bring_texts(inputs, shuffles, pairs.parts, ("a", "b"))
+    mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
+    texts = bring_texts(
+        inputs,
+        shuffles,
+        pairs.parts,
+        ("a", "b"),
+        foreseen=lambda count: inputs.promise(
+            _promise_found(found, keyed.records, pairs.records, mean, count)
+        ),
+    )
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     verified = shuffles.scatter(
         "verified",
@@ -97,10 +120,12 @@ def pair(
     return dict(zip(_COUNTS, counted, strict=True))
 
 
-def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int) -> Scattered:
+def _candidates(
+    inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int
+) -> tuple[Scattered, Scattered]:
     """Pair first members of exact groups that share a key; the same pair, of several bands, meets in a partition."""
     keys = [shard.rows * bands for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
+    parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
     names = shuffle.numbered(parts)
     groups = shuffle.shard_groups(
         inputs.shards,
@@ -110,7 +135,7 @@ def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int)
     )
     keyed = shuffles.scatter("keys", groups, partial(_keys, bands=bands, parts=parts), names, _KEYED)
     pair_up = partial(_pair_up, max_bucket=max_bucket, parts=parts)
-    return shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
+    return keyed, shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
 
 
 def _keys(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
@@ -163,8 +188,8 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
         shares = -(-part.size // most) or 1
         sources |= {f"{name}, share {number} of {shares}": (part, number, shares) for number in range(shares)}
     parts = max(
-        shuffle.partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker),
-        shuffle.partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
+        partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker),
+        partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
     )
     # What is in a partition is decided by how pairs were shared out, too, where many of them have one leader.
     names = [f"{name}, shared out {len(sources)} of {most}" for name in shuffle.numbered(parts)]
@@ -214,6 +239,38 @@ def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
     return int((2 * columns[2] < columns[3]).sum())
 
 
+def _promise(volume: Volume) -> Promise:
+    keys = volume.groups * volume.bands
+    return Promise(
+        scratch_bytes=keys * _KEYED.itemsize,
+        table_bytes=0,
+        task_bytes=max(
+            volume.task_bytes(volume.bands * _KEYED.itemsize, keys * _KEY_BYTES),
+            TEXT_BYTES * volume.largest_bytes,
+        ),
+        least_bytes=max(
+            3 * volume.bands * _KEYED.itemsize * max(volume.rows, default=0),
+            READ_BYTES * volume.largest_bytes,
+        ),
+        later="candidates and their texts are promised once they are found",
+    )
+
+
+def _promise_found(found: Scattered, keys: int, pairs: int, mean: int, texts: int) -> Promise:
+    """Promise again, when it is known how many pairs are to be measured, and how many texts that takes."""
+    a_pair = _FOUND.itemsize + _VERIFIED.itemsize
+    a_text = NEEDED_BYTES + BROUGHT_BYTES + mean
+    return Promise(
+        scratch_bytes=keys * _KEYED.itemsize
+        + found.records * _FOUND.itemsize
+        + pairs * a_pair
+        + texts * a_text,
+        table_bytes=pairs * _TABLE_BYTES,
+        task_bytes=0,
+        least_bytes=0,
+    )
+
+
 STAGE = Stage(
     run=pair,
     shape="corpus",
@@ -221,4 +278,5 @@ STAGE = Stage(
     writes="pairs",
     version=2,
     libraries=("numpy",),
+    promise=_promise,
 )

@@ -14,6 +14,7 @@ from kakehi.pipeline import history
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import rows_of
 from kakehi.pipeline.shuffle import Part, Shuffles, numbered, shard_groups
 from kakehi.pipeline.signing import read_signed
@@ -92,10 +93,21 @@ def _write(part: Part, *, out: Path, scratch: Path, max_bucket: int) -> int:
     return len(records)
 
 
+def _promise(volume: Volume) -> Promise:
+    keys = volume.kept * volume.bands
+    return Promise(
+        scratch_bytes=keys * _KEYED.itemsize,
+        table_bytes=keys * _KEYED.itemsize,
+        task_bytes=max(volume.task_bytes(volume.bands * _KEYED.itemsize, 0), 60 * min(_FILE_KEYS, keys)),
+        least_bytes=3 * volume.bands * _KEYED.itemsize * max(volume.rows, default=0),
+    )
+
+
 STAGE = Stage(
     run=remember,
     shape="corpus",
     reads=("documents", "keys", "verdict"),
     writes="history",
     version=1,
+    promise=_promise,
 )

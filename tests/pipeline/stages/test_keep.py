@@ -18,7 +18,7 @@ from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.pieces import Kind, Spread, write_pieces
 from kakehi.pipeline.schemas import GROUPS, PAIRS, ROW_BITS
-from kakehi.pipeline.settling import _EDGE_BYTES, _node, _settle_slice
+from kakehi.pipeline.settling import EDGE_BYTES, _node, _settle_slice
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.speakers import Homes, SourceOrder
 from kakehi.pipeline.stages.keep import _ROW_BYTES, keep
@@ -309,4 +309,4 @@ def test_a_slice_keeps_within_the_memory_it_is_given(tmp_path, shape):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(chosen) == (count // 2 if shape == "chain" else count)
-    assert peak <= count * _EDGE_BYTES
+    assert peak <= count * EDGE_BYTES
