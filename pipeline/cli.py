@@ -26,7 +26,7 @@ from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast
-from kakehi.pipeline.listing import draw_plan, left_out, places, shown
+from kakehi.pipeline.listing import draw_plan, foretold, kept_promises, left_out, places, shown
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
@@ -103,12 +103,15 @@ def plan(
     manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
 ) -> None:
     """Print what `run` would do, and why."""
-    steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
+    read = load(manifest)
+    steps = _planned(read, work, limit=limit, until=until, verify=verify)
     click.echo(draw_plan(steps))
     told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    place = load_machine(machine)
+    told += foretold(read, steps, Store(work), place.bytes_per_worker)
     click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
     if machine is not None:
-        for line in forecast(steps, Store(work), load_machine(machine)):
+        for line in forecast(steps, Store(work), place):
             click.echo(line)
 
 
@@ -286,6 +289,8 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     steps = _planned(load(manifest), work, limit=limit)
     store = Store(work)
     _draw_funnel(steps, store)
+    for line in kept_promises(steps, store):
+        click.echo(line)
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
         raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")

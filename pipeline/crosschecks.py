@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.history import open_history
 from kakehi.pipeline.manifest import StepSpec, writers_of
 from kakehi.pipeline.reading import Location, Reading, nearest
 from kakehi.pipeline.speakers import is_number
 from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.stages.compare import refuse_history
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
 from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
+from kakehi.pipeline.stages.sign import signed_by
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
@@ -106,6 +110,20 @@ def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
                 if piece is not None and piece not in pieces:
                     said = f"{step.key}.{name}: the tokenizer won't have {piece!r}{nearest(piece, pieces)}"
                     reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
+
+
+def check_histories(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse earlier runs that offer nothing, or whose keys were signed unlike those here."""
+    for index, step in enumerate(steps):
+        if step.stage.name != "compare":
+            continue
+        signed = [signed_by(sign.parameters) for sign in writers_of("keys", steps[:index], step.origin)]
+        for name, folder in step.parameters["against"].items():
+            try:
+                refuse_history(name, open_history(folder), signed[0])
+            except DataError as error:
+                said = f"{error.message}; {error.hint}"
+                reading.fault((step.key, "against", name), f"{step.key}.against.{name}: {said}")
 
 
 def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.promises import Promise
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.store import Receipt
@@ -99,6 +100,10 @@ class StepSummary:
     receipts: tuple[Receipt, ...]
 
 
+def _unheard(_: Promise) -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a corpus stage reads.
@@ -109,6 +114,7 @@ class Inputs:
         scratch: folder for what a killed run shall find again; removed when the step is published.
         artifacts: table to the folder it lies in, for tables that are no rows of shards.
         bytes_per_worker: memory a task may take.
+        promise: told by a stage what it will take, once more of that is known than before it started.
         steps: every step before this one, for stages that sum up; else empty.
     """
 
@@ -117,6 +123,7 @@ class Inputs:
     scratch: Path
     artifacts: Mapping[Table, Path] = field(default_factory=dict)
     bytes_per_worker: int = 4 << 30
+    promise: Callable[[Promise], None] = _unheard
     steps: tuple[StepSummary, ...] = ()
 
     @property

@@ -20,6 +20,8 @@ Table = Literal[
     "groups",
     "keys",
     "pairs",
+    "hits",
+    "history",
     "tokenizer",
     "tokens",
     "packed",
@@ -82,6 +84,20 @@ PAIRS: Final = pa.schema(
         pa.field("union", pa.int64(), nullable=False),  # shingles either has; similarity = shared / union
     ]
 )
+
+HITS: Final = pa.schema(
+    [
+        pa.field(
+            "similarity", pa.float64()
+        ),  # Jaccard of shingle sets, measured; null where no earlier document was met
+        pa.field("partner", ID),  # id of the most similar document that an earlier run kept
+        pa.field("partner_run", pa.string()),  # the manifest's name for that run
+        pa.field("partner_url", pa.string()),
+        pa.field("partner_row", pa.uint64()),  # row in that run
+    ]
+)
+
+EARLIER: Final = pa.schema([pa.field("verdict", pa.string()), *HITS])
 
 KEEP: Final = pa.schema(
     [

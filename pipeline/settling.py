@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.filters.duplicates.keepers import leaving
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Int64NK, by_rank, find, is_worse, row_of, speakers
@@ -74,9 +74,7 @@ def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int
     found = partial(_edges, pairs=settling.pairs, similarity=settling.similarity, homes=homes)
     edges = settling.shuffles.scatter("edges", home, found, list(home), _edge(homes))
     joined = {name: _Joined(home[name], part) for name, part in edges.parts.items()}
-    slices = shuffle.partitions_for(
-        edges.records * edge_bytes(len(homes.priority)), settling.bytes_per_worker
-    )
+    slices = partitions_for(edges.records * edge_bytes(len(homes.priority)), settling.bytes_per_worker)
     borders = _borders(settling, joined, slices, edges.records)
     names = _names(borders)
     ordered = settling.shuffles.scatter(

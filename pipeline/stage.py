@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.shards import InputFile
 
@@ -82,6 +83,8 @@ class Stage:
         whole: the parameter that takes the manifest's value as a whole.
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
+        only_with: parameter without which it is left out of a key that stands for several stages.
+        promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
         kernels: names in `filters.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
@@ -96,6 +99,8 @@ class Stage:
     whole: str | None = None
     optional: tuple[Table, ...] = ()
     summary: bool = False
+    only_with: str | None = None
+    promise: Callable[[Volume], Promise] | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
     kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
 

@@ -146,7 +146,13 @@ _SAID = {
 def _keeping(inputs: Inputs) -> dict[str, str]:
     bound = _similarity(inputs)
     near = "" if bound is None else f"similarity under {say_number(bound)}"
-    return {"dedupe:exact": "a text of its own", "dedupe:near": near}
+    earlier = {
+        f"dedupe:earlier:{run}": near
+        for step in inputs.steps
+        for run in step.parameters.get("against", ())
+        if step.stage.name == "compare"
+    }
+    return {"dedupe:exact": "a text of its own", "dedupe:near": near, **earlier}
 
 
 def _others(inputs: Inputs, known: Mapping[str, None]) -> list[str]:

@@ -32,10 +32,12 @@ from kakehi.pipeline.deciding import (
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.report.tally import count_verdicts
 from kakehi.pipeline.schemas import KEEP, ROW_BITS
-from kakehi.pipeline.settling import Settling, settle
+from kakehi.pipeline.settling import Settling, edge_bytes, settle
 from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
@@ -49,6 +51,9 @@ _REPLY: Final = np.dtype(
     [("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("similarity", "<f8"), ("near", "?")]
 )
 _NOTHING: Final[Mapping[str, int]] = {"rows": 0, "clusters_lost": 0, "clusters_lost_documents": 0}
+
+#: Bytes of a row in the tables, where a quarter of all documents leave.
+_TABLE_BYTES: Final = 9
 
 
 def row_bytes(rules: int) -> int:
@@ -138,7 +143,7 @@ class _Told(NamedTuple):
 def _groups(inputs: Inputs, bytes_per_row: int) -> dict[str, tuple[ShardTables, ...]]:
     """Group shards to homes: so many rows that half a worker holds them."""
     weights = [shard.rows * bytes_per_row for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(weights), inputs.bytes_per_worker)
+    parts = partitions_for(sum(weights), inputs.bytes_per_worker)
     return shuffle.shard_groups(
         inputs.shards, weights, partitions=parts, bytes_per_worker=inputs.bytes_per_worker
     )
@@ -250,6 +255,19 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) 
     return counts
 
 
+def _promise(volume: Volume) -> Promise:
+    rules = len(volume.parameters["priority"])
+    row, edge = row_bytes(rules), edge_bytes(rules)
+    return Promise(
+        # A pair that is similar enough: twice as an edge, and a group that leaves.
+        scratch_bytes=volume.pairs * (184 + 24 * rules),
+        table_bytes=volume.documents * _TABLE_BYTES,
+        task_bytes=volume.task_bytes(0, max(volume.documents * row, volume.pairs * edge)),
+        least_bytes=row * max(volume.rows, default=0),
+        later="scratch at most: pairs that are not similar enough take none",
+    )
+
+
 STAGE = Stage(
     run=keep,
     shape="corpus",
@@ -258,4 +276,5 @@ STAGE = Stage(
     writes="verdict",
     version=2,
     kernels=("keep",),
+    promise=_promise,
 )

@@ -22,6 +22,7 @@ from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.manifest import Selection
 from kakehi.pipeline.stage import parameter_model
 from kakehi.pipeline.stages import STAGES, TOGETHER
+from kakehi.pipeline.stages.against import OF_RUN
 from kakehi.pipeline.stages.extract import GATE
 from kakehi.pipeline.stages.index import Job
 from kakehi.pipeline.stages.screen import Threshold
@@ -125,7 +126,7 @@ def test_every_verdict_is_listed() -> None:
         for name, field in Threshold.model_fields.items()
         if name not in {"signal", "missing", "keep"}
     ]
-    wanted = {GATE, EXACT, NEAR, *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"])}
+    wanted = {GATE, EXACT, NEAR, f"{OF_RUN}RUN", *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"])}
     assert {name for name, *_ in rows(section(page("rejects.md"), "Verdicts"))} == wanted
 
 
