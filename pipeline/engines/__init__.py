@@ -8,6 +8,7 @@ from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.machine import Machine
+from kakehi.tokenizer.packed import moving
 
 
 def open_engine(machine: Machine, *, scheduler: str | None = None) -> Engine:
@@ -23,6 +24,7 @@ def open_engine(machine: Machine, *, scheduler: str | None = None) -> Engine:
 
     if scheduler is None:
         compile_kernels()
+        moving.compile_kernels()
     workers = _cores() if machine.workers == "cores" else machine.workers
     return Dask(workers=workers, bytes_per_worker=machine.bytes_per_worker, scheduler=scheduler)
 
