@@ -24,8 +24,8 @@ from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
-from kakehi.filters.kernels import KERNELS, compile_kernels
 from kakehi.filters.texts import view
+from kakehi.pipeline.kernels import KERNELS, compile_kernels
 
 Int64N2 = np.ndarray
 NGRAM = 5

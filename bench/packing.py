@@ -32,7 +32,7 @@ import pyarrow as pa
 from kakehi.pipeline.costs import Corpus, Job, pages_per_row
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.inputs import Inputs, ShardTables
-from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY, TOKENS, flat_ids, packed_ids
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.pipeline.stages.pack import pack
 from kakehi.pipeline.tables import TableWriter
@@ -269,19 +269,15 @@ def _sizes(documents: int) -> list[int]:
 
 def _made_up(root: Path, ordinal: int, count: int) -> ShardTables:
     encoder = load_encoder(root / "tokenizer")
-    schema = pa.schema(
-        [("ids", pa.large_list(pa.uint16())), ("length", pa.int64())],
-        {TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"},
-    )
+    schema = TOKENS.with_metadata({TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"})
     rng = np.random.default_rng(ordinal)
     lengths = lengths_of(count, ordinal)
     batches = []
     for part in np.array_split(lengths, 10):
         ids = rng.integers(3, 320, int(part.sum()), np.uint16)
-        stops = np.cumsum(part)
-        ids[stops - 1] = 2
-        lists = pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], stops))), pa.array(ids))
-        batches.append(pa.RecordBatch.from_arrays([lists, pa.array(part)], schema=schema))
+        ids[np.cumsum(part) - 1] = 2
+        packed = packed_ids(ids, part, np.ones(len(part), bool))
+        batches.append(pa.RecordBatch.from_arrays([packed, pa.array(part)], schema=schema))
     return _shard(root, ordinal, batches)
 
 
@@ -293,7 +289,7 @@ def _stock_documents(root: Path, shards: tuple[ShardTables, ...]) -> tuple[Path,
         with (out / f"{NAME}.bin").open("wb") as file:
             for shard in shards:
                 for chunk in shard.column("tokens", "ids").chunks:
-                    file.write(chunk.flatten().to_numpy().data)
+                    file.write(flat_ids(chunk, "<u2").data)
         write_index(out / NAME, np.dtype("<u2"), lambda: lengths)
         (out / "cache").mkdir()
     tokens, documents = sum(int(part.sum()) for part in lengths), sum(map(len, lengths))

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator
 
-from kakehi.filters.kernels import KERNELS, compile_kernels
 from kakehi.pipeline.engines.dask import Dask
+from kakehi.pipeline.kernels import KERNELS, compile_kernels
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parent / "manifests" / "quickstart"

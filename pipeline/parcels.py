@@ -26,14 +26,13 @@ import xxhash
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.stage import Counts
 from kakehi.pipeline.terms import PIECE, Bucket, Counted, Int64N, Load, Terms
 from kakehi.tokenizer.packed import provenance
+from kakehi.tokenizer.packed.moving import Tokens, move
 from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
-
-Tokens = npt.NDArray[Any]
 
 _WRITE_BYTES: Final = 64 << 20
 
@@ -119,8 +118,7 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     if done.exists():
         return dict(json.loads(done.read_bytes()))
     size = terms.sequence_tokens
-    records, values = _gathered(bucket, np.dtype(terms.dtype), size)
-    values[-size:] = terms.eod  # what rows are filled with
+    records, values = _gathered(bucket, np.dtype(terms.dtype))
     row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
     arrived = records["length"].astype(np.int64)
     filled = np.bincount(row, weights=arrived, minlength=bucket.rows).astype(np.int64)
@@ -128,10 +126,8 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     first = (np.cumsum(arrived) - arrived)[order]
     records, row, lengths = records[order], row[order], arrived[order]
     in_row = np.cumsum(lengths) - lengths - (np.cumsum(filled) - filled)[row]
-    behind = np.cumsum(np.bincount(row, minlength=bucket.rows))  # where the filling of each row comes
-    out = _joined(
-        values, np.insert(first, behind, len(values) - size), np.insert(lengths, behind, size - filled)
-    )
+    out = np.full(bucket.rows * size, terms.eod, terms.dtype)
+    move(values, first, lengths, out, row * size + in_row)
     _write_at(folder / f"{bucket.binary.name}.bin", out, bucket.first * size * out.itemsize)
     table = pa.table(
         {
@@ -221,34 +217,19 @@ def _taken(shard: ShardTables, pieces: Pieces, order: Int64N, terms: Terms) -> T
         terms: that hold for all.
     """
     out = np.empty(int(pieces.length[order].sum()), terms.dtype)
-    place = np.full(len(pieces.row), -1, np.int64)
-    place[order] = np.arange(len(order))
-    start = np.cumsum(pieces.length[order]) - pieces.length[order]
+    to = np.full(len(pieces.row), -1, np.int64)
+    to[order] = np.cumsum(pieces.length[order]) - pieces.length[order]
     document = piece = 0
     for batch in shard.batches("tokens"):
         every = batch.column("length").to_numpy()
-        lengths, ids = every[every > 0], batch.column("ids").flatten().to_numpy()
+        lengths, ids = every[every > 0], flat_ids(batch.column("ids"), terms.dtype)
         _refuse(shard, ids, lengths, document, terms)
         last = int(np.searchsorted(pieces.document, document + len(lengths)))
-        here = slice(piece, last)
+        here = np.arange(piece, last)[to[piece:last] >= 0]
         first = (np.cumsum(lengths) - lengths)[pieces.document[here] - document] + pieces.start[here]
-        _lay(out, ids, first, pieces.length[here], place[here], start)
+        move(ids, first, pieces.length[here], out, to[here])
         document, piece = document + len(lengths), last
     return out
-
-
-def _lay(out: Tokens, ids: Tokens, first: Int64N, lengths: Int64N, place: Int64N, start: Int64N) -> None:
-    """Copy pieces to their places, run by run of those that are neighbours there."""
-    order = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
-    if not len(order):
-        return
-    values = _joined(ids, first[order], lengths[order])
-    place, stop = place[order], np.cumsum(lengths[order])
-    breaks = np.flatnonzero(np.diff(place, prepend=-2) != 1)
-    ends = np.append(breaks, len(place))[1:] - 1
-    for begin, last in zip(breaks, ends, strict=True):
-        from_, to = stop[begin] - lengths[order[begin]], start[place[begin]]
-        out[to : to + stop[last] - from_] = values[from_ : stop[last]]
 
 
 def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, terms: Terms) -> None:
@@ -271,12 +252,6 @@ def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, ter
         )
 
 
-def _joined(tokens: Tokens, first: Int64N, lengths: Int64N) -> Tokens:
-    """Lay ranges of tokens end to end: 12 million in 0.02 s, where Arrow's take needs 0.07 and an index of each 0.15."""
-    ranges = zip(first.tolist(), (first + lengths).tolist(), strict=True)
-    return np.concatenate([tokens[:0], *(tokens[start:stop] for start, stop in ranges)])
-
-
 def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
     """Digest the tokens of each bucket, for each of its pieces."""
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
@@ -288,10 +263,10 @@ def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.N
     return np.repeat(np.array(found, np.uint64), ends - starts)
 
 
-def _gathered(bucket: Bucket, dtype: np.dtype[Any], spare: int) -> tuple[Records, Tokens]:
-    """Read a bucket's records and tokens, those of the first file first, and leave room for some tokens behind."""
+def _gathered(bucket: Bucket, dtype: np.dtype[Any]) -> tuple[Records, Tokens]:
+    """Read a bucket's records and tokens, those of the first file first."""
     found = list(bucket.part.pieces())
-    tokens = np.empty(sum(int(records["length"].sum()) for records in found) + spare, dtype)
+    tokens = np.empty(sum(int(records["length"].sum()) for records in found), dtype)
     at = 0
     for index, (path, records) in enumerate(zip(bucket.tokens, found, strict=True)):
         if not len(records):

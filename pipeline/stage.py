@@ -86,7 +86,7 @@ class Stage:
         only_with: parameter without which it is left out of a key that stands for several stages.
         promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
-        kernels: names in `filters.kernels.KERNELS` of what its tasks run, or a function of the parameters.
+        kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]

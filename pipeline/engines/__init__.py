@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.machine import Machine
 
 

@@ -357,4 +357,5 @@ STAGE = Stage(
     writes="packed",
     version=3,
     libraries=("numpy",),
+    kernels=("move",),
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.filters.kernels import KERNELS
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.compiling import load
+from kakehi.pipeline.kernels import KERNELS
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.stages import STAGES
 
@@ -23,6 +23,9 @@ sources:
   b: {{extract: {{files: b.warc.gz, language: ja}}}}
 measure: [script, lines, repetition, compression, swallow, hojichar, language, ng: {{wordlists: {{words: ng.txt}}}}, address]
 dedupe: {{{dedupe}}}
+train: {{vocab_size: 400}}
+encode: {{eod: "</s>"}}
+pack: {{sequence_tokens: 16, lanes: 1, validation_rows: 0}}
 """
 
 
@@ -31,7 +34,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
-from kakehi.filters.kernels import compile_kernels
+from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.cli import cli
 from kakehi.pipeline.compiling import load
 
@@ -79,5 +82,5 @@ def test_names_are_those_there_are() -> None:
 def test_quickstart_compiles_only_its_own() -> None:
     """The demo doesn't pay for families and schemes it has no use for."""
     assert set(_named(load(QUICKSTART))) == {
-        *("html", "gate", "normalise", "script", "lines", "affine32", "pair", "keep"),
+        *("html", "gate", "normalise", "script", "lines", "affine32", "pair", "keep", "move"),
     }

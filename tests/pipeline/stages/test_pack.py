@@ -1,6 +1,7 @@
 """pack: ids of every shard to rows, each piece where the plan says, with its document beside it."""
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.pack import Portion, pack
 from kakehi.tokenizer.packed.indexed import Reader
@@ -94,9 +95,9 @@ def table(folder: Path, lists, **changes: str) -> pa.RecordBatch:
     said = {TOKENIZER_KEY.decode(): load_encoder(folder).digest, EOD_KEY.decode(): str(EOD)} | {
         {"tokenizer": TOKENIZER_KEY, "eod": EOD_KEY}[name].decode(): value for name, value in changes.items()
     }
-    schema = pa.schema([("ids", pa.large_list(pa.uint16())), ("length", pa.int64())], said)
-    lengths = [len(ids or ()) for ids in lists]
-    return pa.RecordBatch.from_arrays([pa.array(lists, schema.types[0]), pa.array(lengths)], schema=schema)
+    ids = [None if ids is None else struct.pack(f"<{len(ids)}H", *ids) for ids in lists]
+    columns = [pa.array(ids, pa.large_binary()), pa.array([len(ids or ()) for ids in lists])]
+    return pa.RecordBatch.from_arrays(columns, schema=TOKENS.with_metadata(said))
 
 
 def documents(count: int, seed: int = 0, longest: int = 4 * S) -> list[list[int] | None]:
@@ -249,10 +250,10 @@ def test_scratch_of_other_bytes_is_found(packer: Packer, monkeypatch) -> None:
     scratch = packer.inputs.scratch
     gathered = parcels._gathered
 
-    def spoiling(bucket, dtype, spare):
+    def spoiling(bucket, dtype):
         path = max(bucket.tokens, key=lambda path: path.stat().st_size)
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-        return gathered(bucket, dtype, spare)
+        return gathered(bucket, dtype)
 
     with monkeypatch.context() as patch:
         patch.setattr(parcels, "_gathered", spoiling)

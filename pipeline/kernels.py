@@ -19,6 +19,7 @@ from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.signals.wordlists import build, count_hits
 from kakehi.filters.texts import view
+from kakehi.tokenizer.packed.moving import move
 
 _TEXTS: Final = pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string())
 
@@ -66,6 +67,13 @@ def _keep() -> None:
     leaving(np.ones(1, np.int64), np.zeros(1, np.int64), np.ones(1), np.zeros(2, bool))
 
 
+def _move() -> None:
+    nothing = np.zeros(0, np.int64)
+    for dtype in ("<u2", "<i4"):
+        tokens = np.zeros(0, dtype)
+        move(tokens, nothing, nothing, tokens, nothing)
+
+
 #: What there is to compile. Stages and families name what they run (`Stage.kernels`, `Family.kernels`).
 KERNELS: Final[Mapping[str, Callable[[], None]]] = {
     "html": _html,
@@ -79,4 +87,5 @@ KERNELS: Final[Mapping[str, Callable[[], None]]] = {
     "words": _words,
     "pair": _pair,
     "keep": _keep,
+    "move": _move,
 }
