@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
-from kakehi.pipeline.forecast import forecast
+from kakehi.pipeline.forecast import forecast, refuse
 from kakehi.pipeline.listing import draw_plan, foretold, kept_promises, left_out, places, shown
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
@@ -392,6 +393,9 @@ def _run_planned(
     todo = [step for step in steps if step.action == "run"]
     if not todo:
         return
+    hold = partial(refuse, steps=steps, store=store, machine=place)
+    for step in todo:
+        hold(step)
     for line in left_out(manifest):
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
@@ -406,6 +410,7 @@ def _run_planned(
             engine,
             progress=Bars(),
             bytes_per_worker=place.bytes_per_worker,
+            refuse=hold,
             walltime=time_left,
         )
 
