@@ -34,7 +34,8 @@ from kakehi.tokenizer.packed.moving import Tokens, move
 from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 
-_WRITE_BYTES: Final = 64 << 20
+#: Parallel file systems want large writes, but less than their client's cache at once, 128 MiB on Fugaku.
+_WRITE_BYTES: Final = 16 << 20
 
 
 def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
@@ -126,9 +127,9 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     first = (np.cumsum(arrived) - arrived)[order]
     records, row, lengths = records[order], row[order], arrived[order]
     in_row = np.cumsum(lengths) - lengths - (np.cumsum(filled) - filled)[row]
-    out = np.full(bucket.rows * size, terms.eod, terms.dtype)
-    move(values, first, lengths, out, row * size + in_row)
-    _write_at(folder / f"{bucket.binary.name}.bin", out, bucket.first * size * out.itemsize)
+    _write_rows(
+        folder / f"{bucket.binary.name}.bin", bucket, terms, values, first, lengths, row * size + in_row
+    )
     table = pa.table(
         {
             "document": records["document"],
@@ -282,12 +283,24 @@ def _gathered(bucket: Bucket, dtype: np.dtype[Any]) -> tuple[Records, Tokens]:
     return np.concatenate([np.empty(0, PIECE), *found]), tokens
 
 
-def _write_at(path: Path, rows: npt.NDArray[Any], offset: int) -> None:
+def _write_rows(
+    path: Path, bucket: Bucket, terms: Terms, values: Tokens, first: Int64N, lengths: Int64N, to: Int64N
+) -> None:
+    """Write the rows of a bucket forward: its pieces where they belong, in ascending order, and end marks between."""
+    row_bytes = terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+    step = max(1, _WRITE_BYTES // row_bytes) * terms.sequence_tokens
+    end = bucket.rows * terms.sequence_tokens
+    out = np.empty(min(step, end), terms.dtype)
     with path.open("r+b", buffering=0) as file:
-        file.seek(offset)
-        left = rows.reshape(-1).data.cast("B")
-        while left:  # parallel file systems want less than their client's cache at once, 128 MiB on Fugaku
-            left = left[file.write(left[:_WRITE_BYTES]) :]
+        file.seek(bucket.first * row_bytes)
+        for start in range(0, end, step):
+            here = slice(*np.searchsorted(to, (start, start + step)))  # no piece goes over the end of a row
+            rows = out[: end - start]
+            rows.fill(terms.eod)
+            move(values, first[here], lengths[here], rows, to[here] - start)
+            left = rows.data.cast("B")
+            while left:
+                left = left[file.write(left) :]
         os.fsync(file.fileno())
 
 

@@ -56,7 +56,7 @@ def run(
     *,
     progress: Progress,
     bytes_per_worker: int,
-    refuse: Callable[[Step], None] = lambda step: None,
+    refuse: Callable[[Step], None] = lambda _: None,
     walltime: Walltime | None = None,
 ) -> None:
     """Run what the plan says has to run, or as much as the walltime allows (`walltime.cut` says which).

@@ -227,15 +227,15 @@ def test_it_goes_on_where_it_stopped(packer: Packer, monkeypatch) -> None:
     packer.inputs = type(packer.inputs)(
         **{**vars(packer.inputs), "bytes_per_worker": 4 * 50 * S * 2, "scratch": packer.root / "other"}
     )
-    write, offsets = parcels._write_at, []
+    write, offsets = parcels._write_rows, []
 
-    def failing(path, rows, offset):
-        offsets.append(offset)
+    def failing(path, bucket, *rest):
+        offsets.append(bucket.first)
         if len(offsets) == 3:
             raise RuntimeError("gone")
-        write(path, rows, offset)
+        write(path, bucket, *rest)
 
-    monkeypatch.setattr(parcels, "_write_at", failing)
+    monkeypatch.setattr(parcels, "_write_rows", failing)
     with pytest.raises(EngineError, match="gone"):
         packer()
     tried = len(offsets)
