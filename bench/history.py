@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.schemas import GROUPS, ID, Table, rows_of
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.compare import compare

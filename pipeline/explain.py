@@ -145,9 +145,7 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
     if step.stage.name == "keep":
         return _kept(step, store, row)
     if step.stage.writes == "tokens":
-        return [
-            f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{len(row['ids']):,} tokens")
-        ]
+        return [f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{row['length']:,} tokens")]
     return []
 
 

@@ -5,8 +5,9 @@ Formulas are with the stages whose records they count; here is what they are mad
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from kakehi.pipeline.errors import ManifestError, WorkFolderError
 from kakehi.pipeline.partitions import PIECE_BYTES, partitions_for
@@ -34,6 +35,7 @@ class Volume:
         kept: documents to which nothing objects so far.
         pairs: measured pairs, 0 where none are read.
         bytes_per_worker: memory of one task.
+        parameters: of the step.
     """
 
     rows: tuple[int, ...]
@@ -44,6 +46,7 @@ class Volume:
     kept: int
     pairs: int
     bytes_per_worker: int
+    parameters: Mapping[str, Any]
 
     @property
     def documents(self) -> int:

@@ -56,9 +56,20 @@ def run(
     *,
     progress: Progress,
     bytes_per_worker: int,
+    refuse: Callable[[Step], None] = lambda _: None,
     walltime: Walltime | None = None,
 ) -> None:
     """Run what the plan says has to run, or as much as the walltime allows (`walltime.cut` says which).
+
+    Args:
+        manifest: whose plan it is.
+        steps: the plan.
+        store: the work folder.
+        engine: runs tasks.
+        progress: is told how it goes.
+        bytes_per_worker: memory of a task.
+        refuse: is asked before each step, and raises a CorpusError for one that must not run.
+        walltime: how much time there is.
 
     Raises:
         DataError: an input is not what it should be, or no document was kept.
@@ -73,6 +84,7 @@ def run(
             )
 
             def run_step(step: Step, before: Sequence[Step]) -> None:
+                refuse(step)
                 wired = inputs_of(manifest, step, store, bytes_per_worker, before)
                 _run_step(step, wired, store, engine, progress, events, time_left)
 

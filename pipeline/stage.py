@@ -86,6 +86,7 @@ class Stage:
         only_with: parameter without which it is left out of a key that stands for several stages.
         promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
+        kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]
@@ -101,6 +102,7 @@ class Stage:
     only_with: str | None = None
     promise: Callable[[Volume], Promise] | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
+    kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
 
     @property
     def name(self) -> str:
@@ -114,6 +116,10 @@ class Stage:
     def columns_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the columns of `documents` read under these parameters."""
         return self.columns(parameters) if callable(self.columns) else self.columns
+
+    def kernels_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the kernels that tasks run under these parameters."""
+        return self.kernels(parameters) if callable(self.kernels) else self.kernels
 
     def model(self) -> type[BaseModel]:
         """Build the pydantic model of the parameters: unknown keys are errors, defaults are filled in."""

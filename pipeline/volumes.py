@@ -38,6 +38,7 @@ def volume_of(step: Step, inputs: Inputs, store: Store) -> Volume:
         kept=sum(rows) - sum(dropped),
         pairs=_counts(step, "pairs", store).get("candidates", 0),
         bytes_per_worker=inputs.bytes_per_worker,
+        parameters=step.parameters,
     )
 
 

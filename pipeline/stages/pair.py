@@ -309,5 +309,6 @@ STAGE = Stage(
     writes="pairs",
     version=3,
     libraries=("numpy",),
+    kernels=("pair",),
     promise=_promise,
 )

@@ -100,6 +100,16 @@ def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return ("datasketch", "numpy", *(("fugashi", "unidic-lite") if unit == "words" else ()))
 
 
+def _kernels(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    shape = PRESETS[parameters["preset"]] if parameters["preset"] else None
+    scheme, unit = (shape.scheme, shape.unit) if shape else (parameters["scheme"], parameters["unit"])
+    return (
+        *(["normalise"] if parameters["level"] == "key" else []),
+        scheme,
+        *(["words"] if unit == "words" else []),
+    )
+
+
 STAGE = Stage(
     run=sign,
     shape="rows",
@@ -109,4 +119,5 @@ STAGE = Stage(
     libraries=_libraries,
     columns=("text",),
     foretell=foretell,
+    kernels=_kernels,
 )

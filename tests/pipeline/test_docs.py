@@ -15,6 +15,7 @@ from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli import cli
+from kakehi.pipeline.deciding import EXACT, NEAR
 from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.formats import records
 from kakehi.pipeline.machine import Limits, Machine
@@ -24,7 +25,6 @@ from kakehi.pipeline.stages import STAGES, TOGETHER
 from kakehi.pipeline.stages.against import OF_RUN
 from kakehi.pipeline.stages.extract import GATE
 from kakehi.pipeline.stages.index import Job
-from kakehi.pipeline.stages.keep import EXACT, NEAR
 from kakehi.pipeline.stages.screen import Threshold
 
 ROOT = Path(__file__).parents[2]

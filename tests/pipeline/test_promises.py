@@ -22,6 +22,7 @@ def volume(*rows, memory=4 << 30):
         kept=sum(rows),
         pairs=0,
         bytes_per_worker=memory,
+        parameters={},
     )
 
 
