@@ -59,7 +59,10 @@ def signatures(texts: Texts, signing: Signing) -> UInt32NK:
     shingle hashes. An empty text has no shingle and so no signature: its row is all ones.
 
     Source: Broder 1997; permutations as in datasketch 2.0, whose error is that of independent ones; `fss` is Fast
-    Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017), of smaller error, and quicker for 256 hashes and more.
+    Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017), of smaller error, and quicker for 256 hashes and more. Its
+    values are not independent: no shingle is the least of two bins of a round. So 800 of them vary less (standard
+    deviation 0.7 of the binomial one up to 1,000 shingles, 0.9 at 10,000), and 20 agree a little more seldom (0.74 against
+    0.80 per mille at 0.7). 40 bands catch what the S-curve says within 0.015 all the same (bench/duplicates.py).
     """
     count = signing.bands * signing.rows
     signed = np.full((len(texts), count), 0xFFFFFFFF, np.uint32)
@@ -124,18 +127,20 @@ def _sign_affine32(
         number = offsets[i + 1] - offsets[i]
         if number == 0:
             continue
+        mine = hashes[offsets[i] : offsets[i + 1]]
         for j in range(number):
-            mixed[j] = _mix(hashes[offsets[i] + j])
+            mixed[j] = _mix(mine[j])
         padded = (number + LANES - 1) // LANES * LANES
         mixed[number:padded] = mixed[0]
         for start in range(0, padded, BLOCK):
-            stop = min(start + BLOCK, padded)
+            # A view counted from 0: places that could be below it would be looked at one by one, ten times as slow.
+            block = mixed[start : min(start + BLOCK, padded)]
             for k in range(len(slopes)):
                 slope = slopes[k]
                 shift = shifts[k]
                 least = signed[i, k]
-                for j in range(start, stop):
-                    least = min(least, np.uint32(slope * mixed[j] + shift))
+                for j in range(len(block)):
+                    least = min(least, np.uint32(slope * block[j] + shift))
                 signed[i, k] = least
 
 
@@ -166,9 +171,10 @@ def _sign_fss(hashes: UInt32M, offsets: Int64N1, seeds: UInt32M, _: UInt32M, sig
             continue
         filled[:] = -1
         left = bins
+        mine = hashes[offsets[i] : offsets[i + 1]]
         for r in range(2 * bins):
-            for j in range(offsets[i], offsets[i + 1]):
-                h = _mix(hashes[j] ^ seeds[r])
+            for j in range(len(mine)):
+                h = _mix(mine[j] ^ seeds[r])
                 bin_ = np.int64((np.uint64(h) * np.uint64(bins)) >> np.uint64(32)) if r < bins else r - bins
                 if filled[bin_] < 0:
                     filled[bin_] = r

@@ -229,11 +229,13 @@ def _requests(rows: Rows, asking: Asking) -> tuple[int, int]:
 def _ordered(batches: list[pa.RecordBatch]) -> pa.Table:
     """Sort rows, and leave out those whose place the row before has."""
     table = pa.Table.from_batches(batches, _BUCKETED).sort_by(_ORDER).select(CHOSEN.names).combine_chunks()
-    same = pa.array([True] * max(0, len(table) - 1))
-    for name in ("archive", "offset", "length") if len(table) > 1 else ():
+    if len(table) < 2:
+        return table
+    same = pa.array([True] * (len(table) - 1))
+    for name in ("archive", "offset", "length"):
         column = table.column(name).chunk(0)
         same = pc.and_(same, pc.equal(column.slice(1), column.slice(0, len(column) - 1)))
-    return table.filter(pa.concat_arrays([pa.array([True] * min(1, len(table))), pc.invert(same)]))
+    return table.filter(pa.concat_arrays([pa.array([True]), pc.invert(same)]))
 
 
 def _bucketed(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -125,7 +125,7 @@ class Http:
         base: URL that names are put behind; its host, scheme and port are the only ones asked.
         pace: towards that server.
         redirects: further hosts, as `host` or `host:port`, that it may lead to.
-        connections: most at a time, kept open.
+        connections: kept open; as many as ask at a time.
         timeout_s: longest silence.
         contact: mail address or URL in the user agent, so that the archive's keepers can say what is wrong.
     """
@@ -143,7 +143,6 @@ class Http:
         self._pool = urllib3.PoolManager(
             num_pools=1 + len(self.redirects),
             maxsize=self.connections,
-            block=True,
             timeout=urllib3.Timeout(connect=min(_CONNECT_S, self.timeout_s), read=self.timeout_s),
             headers={
                 "User-Agent": f"kakehi/{version('kakehi')} (archive fetch{about})",
@@ -186,7 +185,7 @@ class Http:
             )
             if answer.status not in {301, 302, 303, 307, 308}:
                 return answer
-            answer.close()
+            _let_go(answer)
             url = urljoin(url, answer.headers.get("Location", ""))
             if not self._may_ask(url):
                 raise RefusedError("redirect", again=False)
@@ -250,7 +249,9 @@ def _let_go(answer: urllib3.BaseHTTPResponse) -> None:
     """Hand a connection back whose answer was read; end one that has much to say still, or does not say how much."""
     if answer.length_remaining and answer.length_remaining <= CHUNK_BYTES:
         answer.drain_conn()
-    answer.release_conn() if answer.length_remaining == 0 else answer.close()
+    if answer.length_remaining != 0:
+        answer.close()
+    answer.release_conn()  # a closed one too: it is opened again when it is next asked
 
 
 def _retry_after(value: str | None) -> float | None:

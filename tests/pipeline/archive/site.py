@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ class Site:
         self.root = root
         self.log: list[Asked] = []
         self.agents: set[str] = set()
-        self.fault: Callable[[int, str], str | None] = lambda number, path: None
+        self.fault: Callable[[int, str], str | None] = lambda _number, _path: None
         self._count = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -55,7 +55,7 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -78,7 +78,7 @@ class Site:
             def log_message(self, *_: object) -> None:
                 return
 
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 site.agents.add(self.headers["User-Agent"])
                 path = self.path.lstrip("/")
                 start, stop = self._range()

@@ -110,7 +110,7 @@ def test_a_server_that_fails_now_and_then_changes_no_byte(far, kakehi, tmp_path,
     """A third of all requests fail, drawn with a seed."""
     site, _ = far
     drawn = random.Random(5)  # noqa: S311
-    site.fault = lambda number, path: fault if drawn.random() < 0.3 else None
+    site.fault = lambda _number, _path: fault if drawn.random() < 0.3 else None
     said = fetch(kakehi, manifest(tmp_path, site.url, missing=0.05), tmp_path / "w")
     assert said.code == 0, said.err
     assert warcs(tmp_path / "w") == calm
@@ -140,14 +140,14 @@ def test_holes_are_not_published_and_the_next_run_asks_for_them_alone(far, kakeh
     """One file of the archive is gone for a while: clear words, exit code 3, then the bytes of an undisturbed run."""
     site, rows = far
     name = wanted(rows)[0]["warc_filename"]
-    site.fault = lambda number, path: "404" if path == name else None
+    site.fault = lambda _, path: "404" if path == name else None
     path = manifest(tmp_path, site.url, missing=0.05)
     said = fetch(kakehi, path, tmp_path / "w")
     assert said.code == 3
     assert "records are missing (http_404" in said.err
     assert "run again to ask for these alone" in said.err
     assert not warcs(tmp_path / "w") or not list((tmp_path / "w" / "archive").rglob("*/cc/*.json"))
-    site.fault = lambda number, path: None
+    site.fault = lambda _number, _path: None
     site.log.clear()
     assert fetch(kakehi, path, tmp_path / "w").code == 0
     assert (
@@ -162,7 +162,7 @@ def test_holes_are_not_published_and_the_next_run_asks_for_them_alone(far, kakeh
 def test_an_archive_that_gives_nothing_is_left_alone(far, kakehi, tmp_path):
     """Five requests given up in a row end it; what came is kept."""
     site, _ = far
-    site.fault = lambda number, path: "503"
+    site.fault = lambda _number, _path: "503"
     said = fetch(kakehi, manifest(tmp_path, site.url, retries=1, gap=0), tmp_path / "w")
     assert said.code == 3
     assert "requests in a row were given up, the last one for http_503" in said.err
@@ -173,7 +173,7 @@ def test_redirects_lead_to_named_hosts_alone(far, kakehi, tmp_path):
     """Elsewhere nothing is asked."""
     site, _ = far
     with Site(site.root) as other:
-        site.fault = lambda number, path: other.url + path
+        site.fault = lambda _, path: other.url + path
         said = fetch(kakehi, manifest(tmp_path, site.url), tmp_path / "w")
         assert said.code == 3
         assert "redirect" in said.err
@@ -214,7 +214,7 @@ def test_an_index_without_languages_takes_the_stated_domains(far, kakehi, tmp_pa
 
 
 def test_a_killed_fetch_asks_for_no_finished_range_again(far, kakehi, tmp_path, calm):
-    """kill -9 in the middle; at most the requests under way are asked for twice."""
+    """Kill -9 in the middle; at most the requests under way are asked for twice."""
     site, _ = far
     path = manifest(tmp_path, site.url, missing=0.05, gap=0)
     slow = path.read_text().replace("requests_per_s: null", "requests_per_s: 30")
