@@ -125,6 +125,7 @@ class Gathering:
         """Count what was given up; an archive that gives nothing any more is left alone."""
         self._given_up += 1
         if self._given_up >= GIVEN_UP:
+            self.stopping.set()
             raise DataError(
                 f"{self._given_up} requests in a row were given up, the last one for {refused.reason}",
                 hint="see whether the archive is there and lets you in; run again to go on: what came is kept",
@@ -172,22 +173,27 @@ def gather(asked: Fetch, gathering: Gathering, tasks: Sequence[Callable[[], None
         DataError: the archive gives nothing any more.
     """
     pool = ThreadPoolExecutor(connections)
+    futures = [pool.submit(task) for task in tasks]
+    left = set(futures)
     try:
-        left = {pool.submit(task) for task in tasks}
-        while left:
+        while left and asked.time_left.allows():
             done, left = wait(left, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
             pace = gathering.pace
             asked.tell(
                 f"{len(tasks) - len(left):,} of {len(tasks):,} files, {pace.received / 1e6:,.1f} MB, "
                 f"{pace.requests:,} requests, {pace.retries:,} retries"
             )
-            if not asked.time_left.allows():
-                raise OutOfTimeError
+            if any(future.exception() for future in done):
+                break
     finally:
         gathering.stopping.set()
         pool.shutdown(cancel_futures=True)
+    faults = [future.exception() for future in futures if not future.cancelled()]
+    # One unit's fault stops the others, which say no more than that they were stopped.
+    for fault in sorted(filter(None, faults), key=lambda fault: isinstance(fault, OutOfTimeError)):
+        raise fault
+    if any(future.cancelled() for future in futures):
+        raise OutOfTimeError
 
 
 class _Chunks:

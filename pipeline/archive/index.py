@@ -269,7 +269,7 @@ def _row(line: str, fields: list[str] | None) -> dict[str, Any] | None:
         _, brace, rest = line.partition("{")
         try:
             told = json.loads(brace + rest)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         found = {ours: told.get(theirs) for ours, (theirs, _) in _CDXJ.items()}
     try:

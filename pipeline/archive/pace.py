@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kakehi.pipeline.walltime import OutOfTimeError
+
 #: Seconds before the first retry; each further one waits twice as long, up to the longest.
 FIRST_S = 1.0
 LONGEST_S = 300.0
@@ -21,7 +23,7 @@ class Pace:
         requests_per_s: requests a second, or None for no limit.
         bytes_per_s: bytes a second, or None for no limit.
         clock: seconds that only go forward.
-        wait: sleeps so many seconds.
+        wait: sleeps so many seconds; true where all is to end instead.
     """
 
     requests_per_s: float | None
@@ -36,7 +38,11 @@ class Pace:
     _next_byte: float = 0.0
 
     def request(self) -> None:
-        """Wait for the turn of one more request."""
+        """Wait for the turn of one more request.
+
+        Raises:
+            OutOfTimeError: all is to end.
+        """
         with self._lock:
             at = max(self.clock(), self._next_request)
             self._next_request = at + (1 / self.requests_per_s if self.requests_per_s else 0)
@@ -60,8 +66,8 @@ class Pace:
 
     def _until(self, at: float) -> None:
         left = at - self.clock()
-        if left > 0:
-            self.wait(left)
+        if left > 0 and self.wait(left):
+            raise OutOfTimeError
 
 
 def back_off(name: str, attempt: int) -> float:

@@ -26,7 +26,8 @@ SLOWEST_BYTES_S = 16 << 10
 
 _CONNECT_S = 10.0
 _REDIRECTS = 5
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_NO_RANGE = re.compile(r"bytes \*/(\d{1,18})")
 
 #: Answers that may be others next time. 403: Common Crawl's rate rules answer so, see https://status.commoncrawl.org.
 _AGAIN = frozenset({403, 408, 425, 429, 500, 502, 503, 504})
@@ -69,8 +70,9 @@ def open_place(base: str, pace: Pace, **more: Any) -> Place:
     parts = urlsplit(base)
     if parts.scheme == "file" and parts.path:
         return Disk(root=Path(unquote(parts.path)), pace=pace)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"got {base!r}, wanted an http, https or file URL without a query")
+    plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username) and _port(parts)
+    if parts.scheme not in {"http", "https"} or not plain:
+        raise ValueError(f"got {base!r}, wanted an http, https or file URL without user and query")
     return Http(base=base if base.endswith("/") else f"{base}/", pace=pace, **more)
 
 
@@ -186,8 +188,12 @@ class Http:
             if answer.status not in {301, 302, 303, 307, 308}:
                 return answer
             _let_go(answer)
-            url = urljoin(url, answer.headers.get("Location", ""))
-            if not self._may_ask(url):
+            try:
+                url = urljoin(url, answer.headers.get("Location", ""))
+                allowed = self._may_ask(url)
+            except ValueError:
+                allowed = False  # no URL at all
+            if not allowed:
                 raise RefusedError("redirect", again=False)
         raise RefusedError("redirects", again=False)
 
@@ -231,6 +237,10 @@ def _slice(answer: urllib3.BaseHTTPResponse, start: int, stop: int | None) -> tu
         if start > SKIP_BYTES:
             raise RefusedError("no_ranges", again=False)
         return start, wanted
+    if answer.status == 416 and stop is None and start > 0:
+        behind = _NO_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if behind and int(behind[1]) == start:
+            return 0, 0  # all of the file was read before
     if answer.status != 206:
         raise RefusedError(
             f"http_{answer.status}",
@@ -240,7 +250,7 @@ def _slice(answer: urllib3.BaseHTTPResponse, start: int, stop: int | None) -> tu
     found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if found is None or int(found[1]) != start:
         raise RefusedError("wrong_range", again=True)
-    if stop is not None and found[3] != "*" and start <= int(found[3]) < stop:
+    if found[3] != "*" and start <= int(found[3]) < (stop or 1 << 63):
         return 0, int(found[3]) - start  # the file ends before: what there is of it may hold whole records
     return 0, wanted
 
@@ -258,7 +268,7 @@ def _retry_after(value: str | None) -> float | None:
     """Read seconds or a date; nonsense is no wish."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return min(float(value), LONGEST_S)
     try:
         return min(max(0.0, parsedate_to_datetime(value).timestamp() - time.time()), LONGEST_S)

@@ -17,6 +17,12 @@ OK = "ok"
 
 _LINE = re.compile(rb"\r?\n")
 _BLANK = re.compile(rb"\r?\n\r?\n")
+#: Digits of a length that is read: more are no length.
+_DIGITS = 18
+
+#: Bytes unpacked at once: a thousandth of what they may grow to.
+_STEP_BYTES = 1 << 16
+
 _ALGORITHMS = {"sha1": hashlib.sha1, "sha-1": hashlib.sha1, "sha256": hashlib.sha256, "md5": hashlib.md5}
 
 
@@ -37,8 +43,8 @@ def members(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[Member]:
         max_bytes: a member that is longer, packed or unpacked, is yielded without content; memory stays within it.
     """
     member = _Reader(max_bytes)
-    for chunk in chunks:
-        left = chunk
+    for step in (step for chunk in chunks for step in _steps(chunk)):
+        left = step
         while left:
             left, whole = member.feed(left)
             if whole is not None:
@@ -48,6 +54,11 @@ def members(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[Member]:
                 member = _Reader(max_bytes)
     if member.size:
         yield Member(b"", 0, None, "broken_gzip")
+
+
+def _steps(chunk: bytes) -> Iterator[bytes]:
+    """Cut a chunk into small ones: of a bomb not more is unpacked than a few of them grow to."""
+    yield from (chunk[start : start + _STEP_BYTES] for start in range(0, len(chunk), _STEP_BYTES))
 
 
 class _Reader:
@@ -95,7 +106,11 @@ def fault_of(plain: bytes, digest: str | None = None) -> str | None:
         return "no_record"
     head = _fields(plain[: blank.start()])
     named = head.get("content-length", "")
-    if not named.isdigit() or plain[blank.end() + int(named) :] not in {b"\r\n\r\n", b"\n\n"}:
+    if (
+        not named.isdecimal()
+        or len(named) > _DIGITS
+        or plain[blank.end() + int(named) :] not in {b"\r\n\r\n", b"\n\n"}
+    ):
         return "wrong_length"
     block = plain[blank.end() : blank.end() + int(named)]
     if "warc-truncated" in head:

@@ -78,6 +78,14 @@ def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int |
     """
     if bool(parameters["index"]) == bool(parameters["paths"]):
         raise ManifestError(f"source {source!r}: archive: wanted either index or paths")
+    of_index = set(Select.model_fields) - {"max_record_mb"}
+    if parameters["paths"] and Select(**parameters["select"]).model_dump(
+        include=of_index
+    ) != Select().model_dump(include=of_index):
+        raise ManifestError(
+            f"source {source!r}: archive: select chooses by an index, and paths take whole files",
+            hint="leave out select, but for max_record_mb, or give index: instead of paths:",
+        )
     found = []
     kind = "index" if parameters["index"] else "paths"
     for pattern in parameters[kind]:

@@ -37,7 +37,9 @@ class Site:
 
     Args:
         root: folder.
-        fault: says of a request, by its number and path, what goes wrong with it, or None.
+        fault: says of a request, by its number and path, what goes wrong with it, or None: a status, a URL to be led to,
+            `reset`, `silent`, `cut`, `flipped`, `no ranges`, `wrong range` or `short range`.
+        retry_after: seconds that 429 and 503 ask to wait.
     """
 
     def __init__(self, root: Path) -> None:
@@ -45,6 +47,8 @@ class Site:
         self.log: list[Asked] = []
         self.agents: set[str] = set()
         self.fault: Callable[[int, str], str | None] = lambda _number, _path: None
+        self.retry_after = "0"
+        self._over = threading.Event()
         self._count = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -60,6 +64,7 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -95,13 +100,18 @@ class Site:
             def _answer(
                 self, fault: str, content: bytes | None, start: int, stop: int | None
             ) -> tuple[int, bool]:
+                if fault in {"reset", "silent"}:
+                    site._over.wait(30 if fault == "silent" else 0)
+                    self.close_connection = True
+                    return 0, False
                 if content is None or fault.isdigit():
                     return self._refuse(int(fault or 404))
                 if fault.startswith("http"):
                     return self._refuse(302, Location=fault)
                 if start >= len(content):
-                    return self._refuse(416)
+                    return self._refuse(416, **{"Content-Range": f"bytes */{len(content)}"})
                 body = content[start:stop]
+                body = body[: (len(body) + 1) // 2] if fault == "short range" else body
                 ranged = f"bytes {start}-{start + len(body) - 1}/{len(content)}"
                 status = 200 if fault == "no ranges" else 206
                 body = content if status == 200 else body
@@ -110,7 +120,9 @@ class Site:
                 if status == 206:
                     self.send_header("Content-Range", "bytes 0-1/2" if fault == "wrong range" else ranged)
                 self.end_headers()
-                sent = body[: len(body) // 2] if fault == "cut" else body
+                half = len(body) // 2
+                flipped = body[:half] + bytes([body[half] ^ 255]) + body[half + 1 :]
+                sent = {"cut": body[:half], "flipped": flipped}.get(fault, body)
                 try:
                     self.wfile.write(sent)
                 except OSError:
@@ -123,7 +135,7 @@ class Site:
                 for name, value in {"Content-Length": "0", **headers}.items():
                     self.send_header(name, value)
                 if status in {429, 503}:
-                    self.send_header("Retry-After", "0")
+                    self.send_header("Retry-After", site.retry_after)
                 self.end_headers()
                 return status, True
 

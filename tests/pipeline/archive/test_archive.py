@@ -1,15 +1,22 @@
 """archive: by index over HTTP, whole or with every fault a server can have; the same bytes at the end."""
 
+import base64
 import gzip
 import random
+import re
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.archive import pace
+from kakehi.pipeline.archive.filling import journal_of, read_entries
+from kakehi.pipeline.archive.harvest import Server
+from kakehi.pipeline.archive.records import fault_of, members
 from tests.pipeline.archive.site import CRAWL, Site, build, cdxj, parquet
 
 MANIFEST = """\
@@ -21,7 +28,7 @@ sources:
       base: "{base}"
       select: {{languages: [jpn], crawls: [{crawl}]{select}}}
       warc_mb: 0.1
-      server: {{requests_per_s: null, gap_kb: {gap}, timeout_s: 5, retries: {retries}}}
+      server: {{requests_per_s: null, gap_kb: {gap}, timeout_s: {timeout}, retries: {retries}}}
       missing: {missing}
     extract: {{language: ja}}
 measure: [script]
@@ -50,6 +57,7 @@ def manifest(home: Path, base: str, **more: object) -> Path:
         "select": "",
         "gap": 64,
         "retries": 8,
+        "timeout": 5,
         "missing": 0,
         **more,
     }
@@ -76,6 +84,13 @@ def expected(site, rows) -> set[bytes]:
         content = (site.root / row["warc_filename"]).read_bytes()
         found.add(content[row["warc_record_offset"] :][: row["warc_record_length"]])
     return found
+
+
+def is_broken(site, row) -> bool:
+    """Say whether a record is broken in the archive itself."""
+    content = (site.root / row["warc_filename"]).read_bytes()[row["warc_record_offset"] :]
+    found = list(members([content[: row["warc_record_length"]]], max_bytes=1 << 26))
+    return len(found) != 1 or bool(fault_of(found[0].plain or b"", row["content_digest"]))
 
 
 @pytest.fixture
@@ -105,12 +120,16 @@ def test_what_is_fetched_is_what_the_index_names_byte_for_byte(far, kakehi, tmp_
     assert all(asked.path in {row["warc_filename"] for row in rows} for asked in site.log)
 
 
-@pytest.mark.parametrize("fault", ["503", "429", "cut", "wrong range", "no ranges", "500"])
+FAULTS = ["503", "429", "500", "403", "cut", "reset", "wrong range", "short range", "no ranges"]
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "any"])
 def test_a_server_that_fails_now_and_then_changes_no_byte(far, kakehi, tmp_path, calm, fault):
     """A third of all requests fail, drawn with a seed."""
     site, _ = far
     drawn = random.Random(5)  # noqa: S311
-    site.fault = lambda _number, _path: fault if drawn.random() < 0.3 else None
+    kinds = FAULTS if fault == "any" else [fault]
+    site.fault = lambda _number, _path: drawn.choice(kinds) if drawn.random() < 0.3 else None
     said = fetch(kakehi, manifest(tmp_path, site.url, missing=0.05), tmp_path / "w")
     assert said.code == 0, said.err
     assert warcs(tmp_path / "w") == calm
@@ -146,16 +165,16 @@ def test_holes_are_not_published_and_the_next_run_asks_for_them_alone(far, kakeh
     assert said.code == 3
     assert "records are missing (http_404" in said.err
     assert "run again to ask for these alone" in said.err
-    assert not warcs(tmp_path / "w") or not list((tmp_path / "w" / "archive").rglob("*/cc/*.json"))
+    assert not list((tmp_path / "w" / "archive").rglob("*.warc.gz.json"))
+    assert not list((tmp_path / "w" / "archive").rglob("all-*.json"))
     site.fault = lambda _number, _path: None
     site.log.clear()
     assert fetch(kakehi, path, tmp_path / "w").code == 0
-    assert (
-        {asked.path for asked in site.log}
-        <= {name, *(row["warc_filename"] for row in rows if "broken" in row["url"])}
-        or all(asked.path == name for asked in site.log if asked.whole)
-        or len(site.log) < len(wanted(rows))
-    )
+    broken = {
+        (row["warc_filename"], row["warc_record_offset"]) for row in wanted(rows) if is_broken(site, row)
+    }
+    assert all(asked.path == name or (asked.path, asked.start) in broken for asked in site.log)
+    assert any(asked.path == name for asked in site.log)
     assert warcs(tmp_path / "w") == calm
 
 
@@ -234,3 +253,186 @@ def test_a_killed_fetch_asks_for_no_finished_range_again(far, kakehi, tmp_path, 
     again = [asked for asked in site.log if (asked.path, asked.start) in before]
     assert len(again) <= 4  # connections
     assert warcs(tmp_path / "w") == calm
+
+
+def test_a_silent_server_is_asked_again(far, kakehi, tmp_path, calm):
+    """Two connections say nothing at all; after the time of silence others are opened."""
+    site, _ = far
+    site.fault = lambda number, _path: "silent" if number in {2, 3} else None
+    said = fetch(kakehi, manifest(tmp_path, site.url, missing=0.05, timeout=0.3), tmp_path / "w")
+    assert said.code == 0, said.err
+    assert warcs(tmp_path / "w") == calm
+
+
+def test_a_wish_to_wait_holds_every_connection(far, kakehi, tmp_path, calm):
+    """Retry-After of a second, once: nobody asks anything within that second."""
+    site, _ = far
+    site.retry_after = "1"
+    asked: list[float] = []
+
+    def fault(number: int, _path: str) -> str | None:
+        asked.append(time.monotonic())
+        return "429" if number == told else None
+
+    told = site.number() + 4
+    site.fault = fault
+    said = fetch(kakehi, manifest(tmp_path, site.url, missing=0.05, gap=0), tmp_path / "w")
+    assert said.code == 0, said.err
+    gaps = [after - before for before, after in pairwise(asked)]
+    assert max(gaps) > 0.9
+    assert warcs(tmp_path / "w") == calm
+
+
+def test_bytes_that_changed_are_missing_by_reason_and_asked_for_again(far, kakehi, tmp_path, calm):
+    """A byte flipped on the way: the member is broken or its digest another; the next run has it right."""
+    site, _ = far
+    site.fault = lambda _number, _path: "flipped"
+    path = manifest(tmp_path, site.url, missing=0.05, gap=0)
+    said = fetch(kakehi, path, tmp_path / "w")
+    assert said.code == 3
+    assert re.search(r"records are missing \(.*(broken_gzip|digest) \d", said.err)
+    site.fault = lambda _number, _path: None
+    assert fetch(kakehi, path, tmp_path / "w").code == 0
+    assert warcs(tmp_path / "w") == calm
+
+
+def test_a_digest_of_the_index_is_held_against_the_payload(far, kakehi, tmp_path):
+    """Sound records with another digest than the index says are missing, each counted, and in the ledger."""
+    site, rows = far
+    other = base64.b32encode(bytes(20)).decode()
+    changed = [{**row, "content_digest": other} if i % 2 else row for i, row in enumerate(rows)]
+    parquet(changed, tmp_path / "index" / "part-0.parquet")
+    said = fetch(kakehi, manifest(tmp_path, site.url, missing=1), tmp_path / "w")
+    assert said.code == 0, said.err
+    [ledger] = (tmp_path / "w" / "archive").rglob("*ledger.parquet")
+    outcomes = {(row["archive"], row["offset"]): row["outcome"] for row in pq.read_table(ledger).to_pylist()}
+    for row in wanted(changed):
+        told = outcomes[row["warc_filename"], row["warc_record_offset"]]
+        assert (told == "ok") == (row["content_digest"] != other and not is_broken(site, row))
+
+
+def test_rows_past_the_end_of_a_file_cost_no_others(far, kakehi, tmp_path):
+    """An offset behind the file, and a length over its end: the records before in the same request are taken."""
+    site, rows = far
+    last = max(wanted(rows), key=lambda row: (row["warc_filename"], row["warc_record_offset"]))
+    size = (site.root / last["warc_filename"]).stat().st_size
+    end = last["warc_record_offset"] + last["warc_record_length"]
+    bad = [
+        {**last, "warc_record_offset": end, "warc_record_length": size - end + 100},
+        {**last, "warc_record_offset": size + 10, "warc_record_length": 100},
+    ]
+    parquet([*rows, *bad], tmp_path / "index" / "part-0.parquet")
+    said = fetch(kakehi, manifest(tmp_path, site.url, missing=0.1), tmp_path / "w")
+    assert said.code == 0, said.err
+    [ledger] = (tmp_path / "w" / "archive").rglob("*ledger.parquet")
+    found = pq.read_table(ledger).to_pylist()
+    assert sum(row["outcome"] == "ok" for row in found) == sum(
+        not is_broken(site, row) for row in wanted(rows)
+    )
+    assert {row["outcome"] for row in found if row["offset"] in {end, size + 10}} <= {"past_end", "http_416"}
+
+
+def test_a_budget_cuts_the_rest_and_counts_it(far, kakehi, tmp_path, calm):
+    """The first records in the order of fetching; what is over is no failure."""
+    site, rows = far
+    half = sum(row["warc_record_length"] for row in wanted(rows)) / 2
+    path = manifest(tmp_path, site.url, missing=0.1, select=f", max_gb: {half / 1e9}")
+    said = fetch(kakehi, path, tmp_path / "w")
+    assert said.code == 0, said.err
+    assert "over_budget" in said.out
+    got = b"".join(warcs(tmp_path / "w"))
+    assert len(got) <= half
+    assert b"".join(calm).startswith(got)
+
+
+WHOLE = """\
+corpus: c
+sources:
+  cc:
+    archive:
+      paths: lists/warc.paths.gz
+      base: "{base}"
+      server: {{requests_per_s: {rate}}}
+      missing: 0.1
+      {more}
+    extract: {{language: ja}}
+measure: [script]
+"""
+
+
+def whole_manifest(site, rows, home: Path, *, rate: object = "null", more: str = "") -> Path:
+    names = sorted({row["warc_filename"] for row in rows})
+    (home / "lists").mkdir(exist_ok=True)
+    (home / "lists" / "warc.paths.gz").write_bytes(gzip.compress("\n".join(names).encode()))
+    path = home / "whole.yaml"
+    path.write_text(WHOLE.format(base=site.url, rate=rate, more=more))
+    return path
+
+
+def test_whole_files_come_whole_under_every_fault(far, kakehi, tmp_path):
+    """Each is read on from the record where it broke off; broken records are left out, the rest is byte for byte."""
+    site, rows = far
+    said = fetch(kakehi, whole_manifest(site, rows, tmp_path), tmp_path / "calm")
+    assert said.code == 0, said.err
+    drawn = random.Random(7)  # noqa: S311
+    site.fault = lambda _number, _path: drawn.choice(FAULTS) if drawn.random() < 0.4 else None
+    assert fetch(kakehi, whole_manifest(site, rows, tmp_path), tmp_path / "w").code == 0
+    assert warcs(tmp_path / "w") == warcs(tmp_path / "calm")
+    sound = b"".join(warcs(tmp_path / "w"))
+    records = [row for row in wanted(rows) if not is_broken(site, row)]
+    assert all(
+        (site.root / row["warc_filename"]).read_bytes()[row["warc_record_offset"] :][
+            : row["warc_record_length"]
+        ]
+        in sound
+        for row in records
+    )
+
+
+def test_a_file_read_to_its_end_before_a_kill_is_not_missing_anything(far, kakehi, tmp_path):
+    """The server says 416 behind the last byte, which is the end and no fault."""
+    site, rows = far
+    path = whole_manifest(site, rows, tmp_path, more="warc_mb: 1")
+    assert fetch(kakehi, path, tmp_path / "w").code == 0
+    [whole] = [warcs(tmp_path / "w")]
+    name = rows[0]["warc_filename"]
+    gathering = Server(requests_per_s=None).gathering(site.url, 1 << 26)
+    target = tmp_path / "00000.warc.gz"
+    gathering.whole(target, name, limit=None)
+    journal = journal_of(target)
+    journal.write_bytes(
+        b"".join(line for line in journal.read_bytes().splitlines(True) if b"end\t" not in line)
+    )
+    gathering.whole(target, name, limit=None)
+    assert read_entries(target)[-1].outcome == "end"
+    assert target.read_bytes() in whole
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("select: {languages: jpn}", "select chooses by an index"),
+        ("index: lists/*", "wanted either index or paths"),
+        ("server: {connections: 0}", "connections"),
+    ],
+)
+def test_what_makes_no_sense_together_is_one_error(far, kakehi, tmp_path, more, said):
+    """Before anything is asked."""
+    site, rows = far
+    path = whole_manifest(site, rows, tmp_path, more=more)
+    text = path.read_text()
+    path.write_text(text.replace("      server: {requests_per_s: null}\n", "") if "server" in more else text)
+    told = fetch(kakehi, path, tmp_path / "w")
+    assert told.code in {2, 3}
+    assert said in told.err
+    assert not site.log
+
+
+@pytest.mark.parametrize(
+    "base", ["ftp://x/", "http://u:p@x/", "http://x:99999/", "http:///", "x", "http://x/?a"]
+)
+def test_a_base_that_is_none_is_an_error_of_the_manifest(far, kakehi, tmp_path, base):
+    """With its line."""
+    told = kakehi("check", manifest(tmp_path, base))
+    assert told.code == 2
+    assert "base" in told.err
