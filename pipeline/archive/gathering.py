@@ -13,7 +13,7 @@ from kakehi.pipeline.archive.choosing import Asking, Rows
 from kakehi.pipeline.archive.filling import END, Entry, Filling, Held
 from kakehi.pipeline.archive.pace import Pace, back_off
 from kakehi.pipeline.archive.places import Place, RefusedError
-from kakehi.pipeline.archive.records import OK, fault_of, members, url_of
+from kakehi.pipeline.archive.records import OK, fault_of, members, next_start, url_of
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stage import Fetch
 from kakehi.pipeline.walltime import OutOfTimeError
@@ -49,6 +49,7 @@ class Gathering:
     stopping: threading.Event
     _given_up: int = 0
     _gone: dict[str, str] = field(default_factory=dict)
+    _doubted: set[tuple[str, int]] = field(default_factory=set)
 
     def records(self, path: Path, rows: Rows) -> None:
         """Fill a WARC file with the records of a unit's rows, from where it stands."""
@@ -154,15 +155,34 @@ class Gathering:
 
     def _copy(self, filling: Filling, name: str, start: int, limit: int | None) -> None:
         """Copy records from a place in a file on; broken ones are left out."""
+        at = start
         for member in members(self.place.read(name, start, None), max_bytes=self.max_record_bytes):
+            if member.fault == "broken_gzip":
+                self._pass_over(filling, name, at)
+                return
+            at += member.size
             outcome = member.fault or fault_of(member.plain or b"") or OK
             url = (url_of(member.plain) or "") if member.plain is not None else ""
             kept = member.raw if outcome == OK else b""
             filling.add(Entry(outcome, len(kept), member.size, _plain(url)), kept)
-            if outcome == "broken_gzip" or _ended(filling.entries, limit):
+            if _ended(filling.entries, limit):
                 return
             self._look()
         filling.add(Entry(END, 0, 0, ""))
+
+    def _pass_over(self, filling: Filling, name: str, at: int) -> None:
+        """Go on behind bytes that are no member, once they came so twice: the first time it may have been the way.
+
+        Raises:
+            RefusedError: this is the first time, or the bytes behind can't be had.
+        """
+        if (name, at) not in self._doubted:
+            self._doubted.add((name, at))
+            raise RefusedError("broken_gzip", again=True)
+        skipped = next_start(self.place.read(name, at + 1, None))
+        filling.add(Entry("broken_gzip", 0, 1 + (skipped or 0), ""))
+        if skipped is None:
+            filling.add(Entry(END, 0, 0, ""))
 
 
 def gather(asked: Fetch, gathering: Gathering, tasks: Sequence[Callable[[], None]], connections: int) -> None:

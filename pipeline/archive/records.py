@@ -8,6 +8,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from kakehi.pipeline.formats.http import BodyError, unwrapped
@@ -17,6 +18,11 @@ OK = "ok"
 
 _LINE = re.compile(rb"\r?\n")
 _BLANK = re.compile(rb"\r?\n\r?\n")
+_MAGIC = b"\x1f\x8b\x08"
+
+#: Of a packed record, enough to see its first line: a member's own head may name a file.
+_HEAD_BYTES = 4096
+
 #: Digits of a length that is read: more are no length.
 _DIGITS = 18
 
@@ -54,6 +60,28 @@ def members(chunks: Iterable[bytes], *, max_bytes: int) -> Iterator[Member]:
                 member = _Reader(max_bytes)
     if member.size:
         yield Member(b"", 0, None, "broken_gzip")
+
+
+def next_start(chunks: Iterable[bytes]) -> int | None:
+    """Say how many bytes lie before the next gzip member that holds a WARC record, or None where there is none."""
+    at, window = 0, b""
+    for chunk in chain(chunks, [b""]):
+        window += chunk
+        found = window.find(_MAGIC)
+        while found >= 0 and (not chunk or found + _HEAD_BYTES <= len(window)):
+            if _begins_record(window[found : found + _HEAD_BYTES]):
+                return at + found
+            found = window.find(_MAGIC, found + 1)
+        cut = found if found >= 0 else max(0, len(window) - len(_MAGIC) + 1)
+        at, window = at + cut, window[cut:]
+    return None
+
+
+def _begins_record(head: bytes) -> bool:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 16).startswith(b"WARC/1.")
+    except zlib.error:
+        return False
 
 
 def _steps(chunk: bytes) -> Iterator[bytes]:

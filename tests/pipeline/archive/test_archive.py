@@ -389,6 +389,25 @@ def test_whole_files_come_whole_under_every_fault(far, kakehi, tmp_path):
     )
 
 
+def test_a_broken_member_of_a_whole_file_costs_itself_alone(far, kakehi, tmp_path):
+    """Broken on the way it is asked for once more; broken in the archive it is passed over, and counted."""
+    site, rows = far
+    assert fetch(kakehi, whole_manifest(site, rows, tmp_path), tmp_path / "calm").code == 0
+    site.fault = lambda number, _path: "flipped" if number % 3 == 1 else None
+    assert fetch(kakehi, whole_manifest(site, rows, tmp_path), tmp_path / "way").code == 0
+    assert warcs(tmp_path / "way") == warcs(tmp_path / "calm")
+    site.fault = lambda _number, _path: None
+    hit = [row for row in wanted(rows) if not is_broken(site, row)][3]
+    path = site.root / hit["warc_filename"]
+    content, at = bytearray(path.read_bytes()), hit["warc_record_offset"]
+    content[at + 200] ^= 255
+    path.write_bytes(content)
+    assert fetch(kakehi, whole_manifest(site, rows, tmp_path), tmp_path / "w").code == 0
+    calm, got = (b"".join(warcs(tmp_path / name)) for name in ("calm", "w"))
+    raw = calm[calm.index(bytes(content[at : at + 100])) :][: hit["warc_record_length"]]
+    assert got == calm.replace(raw, b"")
+
+
 def test_a_file_read_to_its_end_before_a_kill_is_not_missing_anything(far, kakehi, tmp_path):
     """The server says 416 behind the last byte, which is the end and no fault."""
     site, rows = far
