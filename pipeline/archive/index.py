@@ -146,7 +146,7 @@ class Select(BaseModel):
         unlabelled = _one_of("url_host_tld", self.unlabelled_tlds)
         if "content_languages" not in columns:
             return ds.scalar(False) if unlabelled is None else unlabelled
-        found = ds.field("content_languages")
+        found = ds.field("content_languages").cast(pa.string())  # without any, its type may be null
         named = reduce(or_, (pc.match_substring(found, language) for language in self.languages))
         return named if unlabelled is None else pc.if_else(found.is_null(), unlabelled, named)
 
