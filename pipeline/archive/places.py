@@ -256,12 +256,12 @@ def _slice(answer: urllib3.BaseHTTPResponse, start: int, stop: int | None) -> tu
 
 
 def _let_go(answer: urllib3.BaseHTTPResponse) -> None:
-    """Hand a connection back whose answer was read; end one that has much to say still, or does not say how much."""
-    if answer.length_remaining and answer.length_remaining <= CHUNK_BYTES:
-        answer.drain_conn()
-    if answer.length_remaining != 0:
+    """Hand a connection back, its answer read to the end; close one that has much to say, or does not say how much."""
+    if answer.length_remaining is not None and answer.length_remaining <= CHUNK_BYTES:
+        answer.drain_conn()  # an empty answer too: until it is read, http.client takes no other request
+    else:
         answer.close()
-    answer.release_conn()  # a closed one too: it is opened again when it is next asked
+    answer.release_conn()  # a closed one is opened again when it is next asked
 
 
 def _retry_after(value: str | None) -> float | None:
