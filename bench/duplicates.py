@@ -24,8 +24,8 @@ from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
-from kakehi.filters.kernels import compile_kernels
 from kakehi.filters.texts import view
+from kakehi.pipeline.kernels import KERNELS, compile_kernels
 
 Int64N2 = np.ndarray
 NGRAM = 5
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=6000, help="at most so many texts, each once")
     parser.add_argument("--peers", action="store_true", help="datasketch and rensa too")
     arguments = parser.parse_args()
-    compile_kernels()
+    compile_kernels(KERNELS)
     texts = list(dict.fromkeys(read_texts(arguments.work)))[: arguments.documents]
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     print(f"{len(texts):,} different documents, {megabytes:.1f} MB")

@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.schemas import GROUPS, ID, ROW_BITS
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.keep import keep
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--millions", type=int, default=20)
     parser.add_argument("--bytes-per-worker", type=int, default=4 << 30)
     arguments = parser.parse_args()
-    compile_kernels()
+    compile_kernels(("pair", "keep"))
     shards = tuple(write_shard(arguments.folder, ordinal) for ordinal in range(arguments.millions))
     out = arguments.folder / "out"
     for stage in (pair, keep):

@@ -1,8 +1,11 @@
 """Measure packing: planning and placing, text to binaries, and the pages that the real Megatron reader touches.
 
     python bench/packing.py place [--millions 50]      lengths planned and placed: seconds, memory
-    python bench/packing.py text                       text to .bin, against a bare loop of sentencepiece and numpy:
-                                                       CPU seconds, which other programs on the machine disturb less
+    python bench/packing.py text [PARQUET...] [--vocabulary 4000]
+                                                       text to .bin, against a bare loop of sentencepiece and numpy,
+                                                       and datatrove's step for Megatron where it is installed (0.10.1:
+                                                       `pip install datatrove tokenizers protobuf`): CPU seconds, which
+                                                       other programs on the machine disturb less
     python bench/packing.py pages [--documents 1000000] [--folder DIR]
                                                        pack made-up documents, then count resident pages; needs the
                                                        interop extra, Linux, and 8 GB of disk for a million documents
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import importlib.util
 import json
 import mmap
 import os
@@ -22,17 +26,19 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kakehi.pipeline.costs import Corpus, Job, pages_per_row
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.inputs import Inputs, ShardTables
-from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY, TOKENS, flat_ids, packed_ids
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.pipeline.stages.pack import pack
 from kakehi.pipeline.tables import TableWriter
@@ -49,6 +55,7 @@ S, LANES, TILE_ROWS, RANKS, BATCH = 2048, 96, 256, 12, 96
 SHARD_DOCUMENTS = 125_000
 TOKENIZER = {"class": "made.up", "tokenizer_path": "tokenizer.model"}
 NAME = "bench_text_document"
+RUNS = 7
 
 
 def main() -> None:
@@ -58,13 +65,17 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["place", "text", "pages"])
     parser.add_argument("--millions", type=int, default=50)
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="of texts in a column `text` (default: quickstart)"
+    )
+    parser.add_argument("--vocabulary", type=int, default=4000)
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where pages works; kept (default: a temporary one)")
     options = parser.parse_args()
     if options.what == "place":
         place(options.millions)
     elif options.what == "text":
-        text()
+        text(options.files, options.vocabulary)
     elif options.folder:
         pages(options.folder, options.documents)
     else:
@@ -101,63 +112,88 @@ def place(millions: int) -> None:
     print(f"memory beyond the lengths themselves: {peak_mb() - before:,.0f} MB")
 
 
-def text() -> None:
-    """Encode and pack real sentences of the quickstart, over and over, and compare with the bare loop."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - only here
-    import sentencepiece  # noqa: PLC0415 - only here
+def text(files: list[Path], vocabulary: int) -> None:
+    """Encode and pack real texts, or the quickstart's 150 times over, beside the bare loop and datatrove.
+
+    All begin with an Arrow column of texts, which is what a Parquet file gives, and end with files on disk. Strings of
+    Python that are there already, and were encoded before, spare the loop some of its work: it is shown, too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        texts = [page for path in files for page in pq.read_table(path, columns=["text"])["text"].to_pylist()]
+        texts = texts or [f"{page}\n{number}" for number in range(150) for page in _quickstart_texts()]
+        size = sum(len(page.encode()) for page in texts)
+        lines = [line for page in texts[: 20_000_000 * len(texts) // size] for line in page.split("\n")]
+        (root / "tokenizer").mkdir()
+        model = root / "tokenizer" / "tokenizer.model"
+        model.write_bytes(train(lines, vocab_size=vocabulary, num_threads=2).model)
+        column = pa.array(texts, pa.large_string())
+        print(
+            f"{size / 1e6:.0f} MB of {len(texts):,} texts, {vocabulary:,} pieces; MB of text by CPU second, a row a run"
+        )
+        rows = [_text_run(root, column, texts, size) for _ in range(RUNS)]
+        for name in rows[0]:
+            print(f"{name:28} {median(row[name] for row in rows):6.2f} (median of {RUNS})")
+
+
+def _text_run(root: Path, column: pa.Array, texts: list[str], size: int) -> dict[str, float]:
+    """Time each once, so that what disturbs the machine disturbs all."""
+    before = _bare(root, column)
+    ours, encoding = _ours(root, column)
+    bare, strings = (before + _bare(root, column)) / 2, _bare(root, texts)
+    speeds = {
+        "bare loop, strings": size / strings,
+        "bare loop": size / bare,
+        "encode": size / encoding,
+        "encode and pack": size / ours,
+    }
+    found = {name: speed / 1e6 for name, speed in speeds.items()}
+    found |= {"of the bare loop": bare / ours, "of the bare loop, strings": strings / ours}
+    if importlib.util.find_spec("datatrove"):
+        some = texts[: len(texts) // 20]
+        found["datatrove"] = sum(len(page.encode()) for page in some) / _datatrove(root, some) / 1e6
+        found["times datatrove"] = found["encode and pack"] / found["datatrove"]
+    print(" ".join(f"{name} {value:.2f}," for name, value in found.items()))
+    return found
+
+
+def _quickstart_texts() -> list[str]:
     import zstandard  # noqa: PLC0415 - only here
 
     home = Path(__file__).resolve().parents[1] / "manifests" / "quickstart"
     with zstandard.open(home / "wiki" / "articles-00000.jsonl.zst", "rt", encoding="utf-8") as file:
         found = [json.loads(line).get("text") for line in file if line.strip().endswith("}")]
-    pages_of_text = [page for page in found if page]
-    pages_of_text += pq.read_table(home / "notes" / "notes-00000.parquet")["body"].drop_null().to_pylist()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        lines = [line for page in pages_of_text for line in page.split("\n")]
-        (root / "tokenizer").mkdir()
-        (root / "tokenizer" / "tokenizer.model").write_bytes(
-            train(lines, vocab_size=4000, num_threads=2).model
-        )
-        texts = [f"{page}\n{number}" for number in range(150) for page in pages_of_text]
-        size = sum(len(page.encode()) for page in texts)
-        for _ in range(3):
-            bare = _bare(root, texts, sentencepiece)
-            ours, encoding = _ours(root, texts)
-            print(
-                f"{size / 1e6:.0f} MB of text, by CPU second: bare loop {size / bare / 1e6:.1f} MB, encode {size / encoding / 1e6:.1f}, "
-                f"encode and pack {size / ours / 1e6:.1f} MB; {bare / ours:.2f} of the bare loop"
-            )
+    notes = pq.read_table(home / "notes" / "notes-00000.parquet")["body"].drop_null().to_pylist()
+    return [page for page in found if page] + notes
 
 
-def _bare(root: Path, texts: list[str], library: Any) -> float:
-    model = library.SentencePieceProcessor(model_file=str(root / "tokenizer" / "tokenizer.model"))
+def _bare(root: Path, texts: list[str] | pa.Array) -> float:
+    """Encode batches with sentencepiece alone, join ids and end marks by numpy, write one file."""
+    import sentencepiece  # noqa: PLC0415 - only here
+
+    model = sentencepiece.SentencePieceProcessor(model_file=str(root / "tokenizer" / "tokenizer.model"))
     end = np.array([model.piece_to_id("</s>")], np.uint16)
     started = time.process_time()
     with (root / "bare.bin").open("wb") as file:
         for start in range(0, len(texts), 500):
-            rows = model.encode(texts[start : start + 500], return_type="numpy", num_threads=1)
+            batch = texts[start : start + 500]
+            batch = batch if isinstance(batch, list) else batch.to_pylist()
+            rows = model.encode(batch, return_type="numpy", num_threads=1)
             file.write(np.concatenate([part for row in rows for part in (row.astype(np.uint16), end)]).data)
     return time.process_time() - started
 
 
-def _ours(root: Path, texts: list[str]) -> tuple[float, float]:
-    """Encode in batches of 500, write the tables, pack them; seconds of all, and of encoding with its table."""
+def _ours(root: Path, column: pa.Array) -> tuple[float, float]:
+    """Encode in batches of 500, write the table of tokens, pack it; seconds of all, and of encoding with its table."""
     shutil.rmtree(root / "run", ignore_errors=True)
-    column = pa.array(texts, pa.large_string())
     load_encoder(root / "tokenizer")
+    sizes = [len(column[start : start + 500]) for start in range(0, len(column), 500)]
+    ids = _write_documents(root / "run", 0, sizes)
     started = time.process_time()
-    batches = [
-        encode(
-            pa.record_batch(
-                {"text": column.slice(at, 500), "kept": pa.array(np.ones(len(column.slice(at, 500)), bool))}
-            ),
-            root / "tokenizer",
-            eod="</s>",
-        )
-        for at in range(0, len(column), 500)
-    ]
-    shard = _shard(root / "run", 0, batches)
+    batches = (
+        _encoded(column[start : start + 500], root / "tokenizer") for start in range(0, len(column), 500)
+    )
+    shard = _shard(root / "run", 0, batches, ids)
     encoded = time.process_time()
     inputs = Inputs(
         corpus="bench",
@@ -170,21 +206,59 @@ def _ours(root: Path, texts: list[str]) -> tuple[float, float]:
     return time.process_time() - started, encoded - started
 
 
-def _shard(root: Path, ordinal: int, batches: list[pa.RecordBatch]) -> ShardTables:
-    """Write tables of documents and tokens as the stages before pack do."""
+def _encoded(texts: pa.Array, tokenizer: Path) -> pa.RecordBatch:
+    kept = pa.array(np.ones(len(texts), bool))
+    return encode(pa.record_batch({"text": texts, "kept": kept}), tokenizer, eod="</s>")
+
+
+def _datatrove(root: Path, texts: list[str]) -> float:
+    """Write the same by datatrove's step for Megatron, with the same pieces as a tokenizer of `tokenizers`."""
+    from datatrove.data import Document  # noqa: PLC0415 - a peer
+    from datatrove.pipeline.tokens import MegatronDocumentTokenizer  # noqa: PLC0415
+    from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415
+    from tokenizers import Tokenizer, models, normalizers  # noqa: PLC0415
+
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString((root / "tokenizer" / "tokenizer.model").read_bytes())
+    pieces = [(piece.piece, piece.score) for piece in model.pieces]
+    same = Tokenizer(models.Unigram(pieces, model.trainer_spec.unk_id, byte_fallback=True))
+    same.normalizer = normalizers.Replace(" ", "▁")
+    same.save(str(root / "pieces.json"))
+    out = root / "datatrove"
+    step = MegatronDocumentTokenizer(
+        str(out),
+        tokenizer_name_or_path=str(root / "pieces.json"),
+        eos_token="</s>",  # noqa: S106 - a piece
+    )
+    step.tokenizer.encode("水")
+    documents = [Document(text=page, id=str(number)) for number, page in enumerate(texts)]
+    started = time.process_time()
+    step.run(iter(documents), rank=0, world_size=1)
+    took = time.process_time() - started
+    shutil.rmtree(out)
+    return took
+
+
+def _write_documents(root: Path, ordinal: int, sizes: Iterable[int]) -> str:
+    """Write a table of made-up documents, a row group of each size; gives the digest of their ids."""
+    start = 0
+    with TableWriter(root / "documents" / f"{ordinal}.parquet", DOCUMENTS) as writer:
+        for size in sizes:
+            rows = _documents(ordinal, start, size)
+            writer.note_ids(rows.column("id"))
+            writer.write(rows)
+            start += size
+        return writer.close()
+
+
+def _shard(root: Path, ordinal: int, batches: Iterable[pa.RecordBatch], ids: str) -> ShardTables:
+    """Write the table of tokens beside that of documents, as `encode` does."""
     paths = {name: root / name / f"{ordinal}.parquet" for name in ("documents", "tokens")}
-    with (
-        TableWriter(paths["documents"], DOCUMENTS) as documents,
-        TableWriter(paths["tokens"], batches[0].schema) as tokens,
-    ):
-        start = 0
-        for batch in batches:
-            rows = _documents(ordinal, start, batch.num_rows)
-            documents.note_ids(rows.column("id"))
-            documents.write(rows)
-            tokens.write(batch)
-            start += batch.num_rows
-        tokens.close(documents.close())
+    first, *others = batches
+    with TableWriter(paths["tokens"], first.schema) as writer:
+        for batch in (first, *others):
+            writer.write(batch)
+        writer.close(ids)
     return ShardTables(
         source="bench",
         name=f"shard-{ordinal}",
@@ -269,20 +343,17 @@ def _sizes(documents: int) -> list[int]:
 
 def _made_up(root: Path, ordinal: int, count: int) -> ShardTables:
     encoder = load_encoder(root / "tokenizer")
-    schema = pa.schema(
-        [("ids", pa.large_list(pa.uint16())), ("length", pa.int64())],
-        {TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"},
-    )
+    schema = TOKENS.with_metadata({TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"})
     rng = np.random.default_rng(ordinal)
     lengths = lengths_of(count, ordinal)
     batches = []
     for part in np.array_split(lengths, 10):
         ids = rng.integers(3, 320, int(part.sum()), np.uint16)
-        stops = np.cumsum(part)
-        ids[stops - 1] = 2
-        lists = pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], stops))), pa.array(ids))
-        batches.append(pa.RecordBatch.from_arrays([lists, pa.array(part)], schema=schema))
-    return _shard(root, ordinal, batches)
+        ids[np.cumsum(part) - 1] = 2
+        packed = packed_ids(ids, part, np.ones(len(part), bool))
+        batches.append(pa.RecordBatch.from_arrays([packed, pa.array(part)], schema=schema))
+    ids = _write_documents(root, ordinal, [batch.num_rows for batch in batches])
+    return _shard(root, ordinal, batches, ids)
 
 
 def _stock_documents(root: Path, shards: tuple[ShardTables, ...]) -> tuple[Path, Path, int, float]:
@@ -293,7 +364,7 @@ def _stock_documents(root: Path, shards: tuple[ShardTables, ...]) -> tuple[Path,
         with (out / f"{NAME}.bin").open("wb") as file:
             for shard in shards:
                 for chunk in shard.column("tokens", "ids").chunks:
-                    file.write(chunk.flatten().to_numpy().data)
+                    file.write(flat_ids(chunk, "<u2").data)
         write_index(out / NAME, np.dtype("<u2"), lambda: lengths)
         (out / "cache").mkdir()
     tokens, documents = sum(int(part.sum()) for part in lengths), sum(map(len, lengths))

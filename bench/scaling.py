@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator
 
-from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.dask import Dask
+from kakehi.pipeline.kernels import KERNELS, compile_kernels
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parent / "manifests" / "quickstart"
@@ -61,7 +61,7 @@ def main() -> None:
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     options.add_argument("--until", default="sign", help="the last step to run")
     chosen = options.parse_args()
-    compile_kernels()
+    compile_kernels(KERNELS)
     with tempfile.TemporaryDirectory(prefix="scaling-") as place:
         manifest = corpus(Path(place))
         print(f"{manifest.name}, until {chosen.until}; {os.cpu_count()} cores")

@@ -8,7 +8,9 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import click
 import numpy as np
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline import alarms, discovery, runner, wiring
 from kakehi.pipeline.asking import ask
 from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
@@ -25,8 +27,17 @@ from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
-from kakehi.pipeline.forecast import forecast
-from kakehi.pipeline.listing import draw_plan, fetch_costs, follows, left_out, places, shown
+from kakehi.pipeline.forecast import forecast, refuse
+from kakehi.pipeline.listing import (
+    draw_plan,
+    fetch_costs,
+    follows,
+    foretold,
+    kept_promises,
+    left_out,
+    places,
+    shown,
+)
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
@@ -106,14 +117,17 @@ def plan(
     manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
 ) -> None:
     """Print what `run` would do, and why."""
-    steps = _planned(load(manifest), work, limit=limit, until=until, verify=verify)
+    read = load(manifest)
+    steps = _planned(read, work, limit=limit, until=until, verify=verify)
     click.echo(draw_plan(steps))
     for line in [*fetch_costs(steps), *follows(steps)]:
         click.echo(line)
     told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    place = load_machine(machine)
+    told += foretold(read, steps, Store(work), place.bytes_per_worker)
     click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
     if machine is not None:
-        for line in forecast(steps, Store(work), load_machine(machine)):
+        for line in forecast(steps, Store(work), place):
             click.echo(line)
 
 
@@ -163,7 +177,7 @@ def run(
     if time_left.cut:
         click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
         sys.exit(STOPPED)
-    click.echo(draw(funnel([wiring.summary(step, store) for step in steps])))
+    _draw_funnel(steps, store)
     for line in places(steps, store):
         click.echo(line)
 
@@ -293,8 +307,9 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     """Print the funnel and where the report lies."""
     steps = _planned(load(manifest), work, limit=limit)
     store = Store(work)
-    rows = funnel([wiring.summary(step, store) for step in steps])
-    click.echo(draw(rows))
+    _draw_funnel(steps, store)
+    for line in kept_promises(steps, store):
+        click.echo(line)
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:
         raise DataError("report: not made yet, or out of date", hint=f"kakehi run {manifest}")
@@ -366,6 +381,14 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
 
 
+def _draw_funnel(steps: Sequence[Step], store: Store) -> None:
+    """Print the funnel, and what rings in it."""
+    summaries = [wiring.summary(step, store) for step in steps]
+    click.echo(draw(funnel(summaries)))
+    for line in alarms.heard(summaries):
+        click.echo(f"warning: {line}", err=True)
+
+
 def _check_packed(prefix: Path, cache: Path | None) -> None:
     packed = open_packed(prefix)
     found = list(faults(packed, cache))
@@ -393,12 +416,16 @@ def _run_planned(
     todo = [step for step in steps if step.action == "run"]
     if not todo:
         return False
+    hold = partial(refuse, steps=steps, store=store, machine=place)
+    for step in todo:
+        hold(step)
     for line in left_out(manifest):
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
+    kernels = [name for step in todo for name in step.stage.kernels_for(step.parameters)]
     # What fetches does so in this process: no workers are started for it.
     fetching = bool(waiting(steps))
-    with Inline() if fetching else open_engine(place, scheduler=scheduler) as engine:
+    with Inline() if fetching else open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
         if engine.dashboard:
             click.echo(f"watch at {engine.dashboard}", err=True)
         runner.run(
@@ -408,6 +435,7 @@ def _run_planned(
             engine,
             progress=Bars(),
             bytes_per_worker=place.bytes_per_worker,
+            refuse=hold,
             walltime=time_left,
         )
     return True

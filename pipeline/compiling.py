@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from kakehi.pipeline.crosschecks import (
+    check_histories,
     check_origins,
     check_packing,
     check_pieces,
@@ -60,6 +61,7 @@ def compile_tree(reading: Reading) -> Manifest:
         check_origins(reading, steps)
         check_reads(reading, steps)
         check_pieces(reading, steps)
+        check_histories(reading, steps)
         check_packing(reading, steps, [source.name for source in sources])
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
@@ -147,7 +149,10 @@ def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]
         origin = tuple(listed_names(value.get("from")))
         value = {k: v for k, v in value.items() if k not in {"stage", "from"}}
     chosen = stages[kind]
+    given = value if isinstance(value, Mapping) else {}
     for stage in chosen:
+        if len(chosen) > 1 and stage.only_with and not given.get(stage.only_with):
+            continue
         name = stage.name if key == kind else key if len(chosen) == 1 else f"{key}-{stage.name}"
         if stage.name == "screen":
             yield from _screen(reading, key, name, stage, value, sources, origin)
@@ -209,4 +214,6 @@ def _values(model: BaseModel, path: Path) -> dict[str, Any]:
 
 
 def _rooted(value: Any, root: Path) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _rooted(item, root) for name, item in value.items()}
     return root / value if isinstance(value, Path) else value

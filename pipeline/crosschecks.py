@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.history import open_history
 from kakehi.pipeline.manifest import StepSpec, writers_of
 from kakehi.pipeline.reading import Location, Reading, nearest
+from kakehi.pipeline.speakers import is_number
 from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.stages.compare import refuse_history
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
 from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
+from kakehi.pipeline.stages.sign import signed_by
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
@@ -27,6 +32,7 @@ def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
                         (step.key,), f"{step.key}: two families measure {twice[0]!r}; name one of them"
                     )
                 types |= found
+    _check_preferences(reading, steps, types)
     for step in steps:
         if step.stage.name != "screen":
             continue
@@ -39,6 +45,22 @@ def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
             elif _is_text(types[signal]) != of_labels:
                 wanted = " or ".join(LABELS if _is_text(types[signal]) else NUMBERS)
                 reading.fault((step.key,), f"{step.key}: {signal!r} is {types[signal]}, wanted {wanted}")
+
+
+def _check_preferences(reading: Reading, steps: Sequence[StepSpec], types: Mapping[str, pa.DataType]) -> None:
+    """Refuse a priority by a signal that nobody measures, or that is no number."""
+    for step in steps:
+        for preference in step.parameters["priority"] if step.stage.name == "keep" else ():
+            signal = preference.get("signal") if isinstance(preference, Mapping) else None
+            if signal is None:
+                continue
+            known = ", ".join(sorted(types)) or "none; add measure"
+            if signal not in types:
+                said = f"{step.key}.priority: no family measures {signal!r}; there are: {known}"
+                reading.fault((step.key, "priority"), said)
+            elif not is_number(types[signal]):
+                said = f"{step.key}.priority: {signal!r} is {types[signal]}, wanted a number"
+                reading.fault((step.key, "priority"), said)
 
 
 def check_origins(reading: Reading, steps: Sequence[StepSpec]) -> None:
@@ -90,6 +112,20 @@ def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
                     reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
 
 
+def check_histories(reading: Reading, steps: Sequence[StepSpec]) -> None:
+    """Refuse earlier runs that offer nothing, or whose keys were signed unlike those here."""
+    for index, step in enumerate(steps):
+        if step.stage.name != "compare":
+            continue
+        signed = [signed_by(sign.parameters) for sign in writers_of("keys", steps[:index], step.origin)]
+        for name, folder in step.parameters["against"].items():
+            try:
+                refuse_history(name, open_history(folder), signed[0])
+            except DataError as error:
+                said = f"{error.message}; {error.hint}"
+                reading.fault((step.key, "against", name), f"{step.key}.against.{name}: {said}")
+
+
 def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
     """Refuse a mix of other sources than there are, caches without the name of their tokenizer, jobs that share lanes."""
     for index, step in enumerate(steps):
@@ -100,6 +136,9 @@ def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence
             for name in set(sources) - asked["mix"].keys():
                 said = f"{step.key}.mix: lacks the source {name!r}; {name}: {{epochs: 0}} leaves it out"
                 reading.fault((step.key, "mix"), said)
+        if step.stage.name == "pack" and asked["copies"] and not _stages(steps[:index], "keep"):
+            said = f"{step.key}.copies: no step says how many documents one stands for; add dedupe"
+            reading.fault((step.key, "copies"), said)
         if step.stage.name != "index":
             continue
         if "core" in asked["readers"] and asked["tokenizer"] is None:
@@ -112,6 +151,10 @@ def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence
                     refuse_lanes(packed["lanes"], jobs)
                 except ValueError as error:
                     reading.fault((step.key, "jobs"), f"pack.{error}".replace("\nhint: ", "; "))
+
+
+def _stages(steps: Sequence[StepSpec], name: str) -> list[StepSpec]:
+    return [step for step in steps if step.stage.name == name]
 
 
 def _is_text(kind: pa.DataType) -> bool:

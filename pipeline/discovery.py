@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kakehi.pipeline.addresses import Recipe
 from kakehi.pipeline.errors import DataError, ManifestError
 from kakehi.pipeline.formats import hub
+from kakehi.pipeline.history import content_of
 from kakehi.pipeline.manifest import Manifest, SourceSpec
 from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
 from kakehi.pipeline.reading import nearest
@@ -151,7 +152,7 @@ def make_plan(
         manifest,
         discover(manifest, limit=limit, fetched=fetched),
         receipts,
-        file_digest=file_digest,
+        file_digest=_content,
         until=until,
         fetched=fetches,
     )
@@ -170,6 +171,11 @@ def whole_plan(manifest: Manifest, store: Store, *, limit: int | None = None) ->
             hint=f"kakehi run {manifest.path} --until {steps[0].name}",
         )
     return steps
+
+
+def _content(path: Path) -> str:
+    """Digest what a parameter names: a file, or the folder of an earlier run."""
+    return content_of(path) if path.is_dir() else file_digest(path)
 
 
 def _dataset(source: SourceSpec, root: Path, limit: int | None) -> Shard:

@@ -150,12 +150,14 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
         return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
         return _screened(step, store, place, row)
+    if step.stage.writes == "hits":
+        return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
+    if step.stage.name == "against":
+        return [f"{step.name:<11} objects: {row['verdict']}"] if row["verdict"] else []
     if step.stage.name == "keep":
         return _kept(step, store, row)
     if step.stage.writes == "tokens":
-        return [
-            f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{len(row['ids']):,} tokens")
-        ]
+        return [f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{row['length']:,} tokens")]
     return []
 
 
@@ -204,6 +206,14 @@ def _kept(step: Step, store: Store, row: Mapping[str, Any]) -> list[str]:
         f"{step.name:<11} objects: {row['verdict']}",
         f"partner     {partner}{named}, similarity {row['similarity']:.4f}",
     ]
+
+
+def _nearest(row: Mapping[str, Any]) -> str:
+    """Name the document of an earlier run that is most similar."""
+    named = f" {row['partner_url']}" if row["partner_url"] else ""
+    return (
+        f"nearest in {row['partner_run']}: {row['partner'].hex()}{named}, similarity {row['similarity']:.4f}"
+    )
 
 
 def _packed(step: Step, store: Store, place: Place) -> list[str]:

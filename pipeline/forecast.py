@@ -46,6 +46,17 @@ def forecast(steps: Sequence[Step], store: Store, machine: Machine) -> Iterator[
         )
 
 
+def refuse(step: Step, steps: Sequence[Step], store: Store, machine: Machine) -> None:
+    """Hold one step to the limits of the machine that it runs on, as far as the number of tokens is known.
+
+    Raises:
+        ManifestError: as in `forecast`.
+    """
+    if step.stage.name == "pack" and machine.limits is not None:
+        for _ in forecast([step, *(other for other in steps if other.stage.name != "pack")], store, machine):
+            pass
+
+
 def _tokens(step: Step, store: Store) -> int | None:
     """Count the tokens for training: as the mix asks, or as encode has made them."""
     mix = step.parameters["mix"]

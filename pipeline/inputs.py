@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.promises import Promise
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.store import Receipt
-from kakehi.pipeline.tables import ids_digest, lockstep, read_column, row_count
+from kakehi.pipeline.tables import column_names, ids_digest, lockstep, read_column, row_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,28 @@ class ShardTables:
         """Read one column of one table whole."""
         [path] = self.paths[table]
         return read_column(path, name)
+
+    def column_of(self, table: Table, name: str) -> pa.ChunkedArray:
+        """Read one column, whole, of whichever step wrote a table that has it.
+
+        Raises:
+            DataError: none did; it names the columns there are.
+        """
+        names = {path: column_names(path) for path in self.paths.get(table, ())}
+        for path, there in names.items():
+            if name in there:
+                return read_column(path, name)
+        known = ", ".join(sorted({one for there in names.values() for one in there})) or "none"
+        raise DataError(f"{self.source}/{self.name}: {table}: no column {name!r}; there are {known}")
+
+    def cluster_sizes(self) -> npt.NDArray[np.int64] | None:
+        """Count for each document those it stands for, 0 where it is not kept; None where no step looked.
+
+        Sizes of several such steps are multiplied.
+        """
+        found = [path for path in self.paths.get("verdict", ()) if "cluster_size" in column_names(path)]
+        sizes = [read_column(path, "cluster_size").to_numpy().astype(np.int64) for path in found]
+        return np.prod(sizes, axis=0) if sizes else None
 
     @property
     def rows(self) -> int:
@@ -74,6 +100,10 @@ class StepSummary:
     receipts: tuple[Receipt, ...]
 
 
+def _unheard(_: Promise) -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a corpus stage reads.
@@ -84,6 +114,7 @@ class Inputs:
         scratch: folder for what a killed run shall find again; removed when the step is published.
         artifacts: table to the folder it lies in, for tables that are no rows of shards.
         bytes_per_worker: memory a task may take.
+        promise: told by a stage what it will take, once more of that is known than before it started.
         steps: every step before this one, for stages that sum up; else empty.
     """
 
@@ -92,6 +123,7 @@ class Inputs:
     scratch: Path
     artifacts: Mapping[Table, Path] = field(default_factory=dict)
     bytes_per_worker: int = 4 << 30
+    promise: Callable[[Promise], None] = _unheard
     steps: tuple[StepSummary, ...] = ()
 
     @property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kakehi.pipeline import wiring
+from kakehi.pipeline.history import NAME
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step, waiting
+from kakehi.pipeline.promises import BASE_BYTES, size_of
 from kakehi.pipeline.store import Store
+from kakehi.pipeline.volumes import promised
 
 
 def left_out(manifest: Manifest) -> list[str]:
@@ -63,6 +66,31 @@ def draw_plan(steps: list[Step]) -> str:
     )
 
 
+def foretold(manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_worker: int) -> Iterator[str]:
+    """Yield what each corpus step will take, as far as it is known yet; errors as in `promised`."""
+    for step, promise in promised(manifest, steps, store, bytes_per_worker):
+        yield f"{step.name}: {promise.told()}"
+
+
+def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
+    """Yield what corpus steps promised and what they took, where they have run."""
+    for step in steps:
+        for receipt in wiring.receipts_of(step, store) if step.stage.promise else ():
+            if receipt.promised:
+                tables = sum(output.size for output in receipt.outputs)
+                taken = (receipt.scratch_bytes, tables, receipt.peak_bytes)
+                told = (
+                    receipt.promised["scratch_bytes"],
+                    receipt.promised["table_bytes"],
+                    BASE_BYTES + receipt.promised["task_bytes"],
+                )
+                said = ", ".join(
+                    f"{name} {size_of(one)} promised, {size_of(other)} taken"
+                    for name, one, other in zip(("scratch", "tables", "a task"), told, taken, strict=True)
+                )
+                yield f"{step.name:<11} {said}"
+
+
 def places(steps: list[Step], store: Store) -> list[str]:
     """Name what a user wants to find."""
     wanted: dict[str, Callable[[str], bool]] = {
@@ -71,8 +99,10 @@ def places(steps: list[Step], store: Store) -> list[str]:
         "flags": lambda name: name.startswith("flags-"),
         "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
         "report": lambda name: name.endswith(".html"),
+        "history": lambda name: name == NAME,
     }
     kinds = {
+        "remember": "history",
         "train": "tokenizer",
         "pack": "binaries",
         "index": "flags",
@@ -85,7 +115,9 @@ def places(steps: list[Step], store: Store) -> list[str]:
         names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
-        if kind == "export" and chosen:
+        if kind == "history" and chosen:
+            lines.append(f"{kind:<10} {shown(home)}")
+        elif kind == "export" and chosen:
             lines.append(f"{kind:<10} {shown(home)} ({len(chosen)} files)")
         else:
             lines += [f"{kind:<10} {shown(home / name)}" for name in chosen]

@@ -26,16 +26,16 @@ import xxhash
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.stage import Counts
 from kakehi.pipeline.terms import PIECE, Bucket, Counted, Int64N, Load, Terms
 from kakehi.tokenizer.packed import provenance
+from kakehi.tokenizer.packed.moving import Tokens, move
 from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 
-Tokens = npt.NDArray[Any]
-
-_WRITE_BYTES: Final = 64 << 20
+#: Parallel file systems want large writes, but less than their client's cache at once, 128 MiB on Fugaku.
+_WRITE_BYTES: Final = 16 << 20
 
 
 def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
@@ -43,6 +43,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     lengths, rows = _lengths(shard)
     _refuse_strangers(shard, terms)
     held = held_out(shard, rows, terms)
+    training = np.repeat(lengths, np.where(held, 0, copies_of(shard, rows, terms)))
     columns = {name: shard.column("documents", name).take(pa.array(rows)) for name in ("id", "source", "url")}
     table = pa.table(
         {
@@ -57,7 +58,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     return Counted(
         documents=len(rows),
         tokens=int(lengths.sum()),
-        pieces=count_pieces(lengths[~held], terms.sequence_tokens),
+        pieces=count_pieces(training, terms.sequence_tokens),
         held_out=count_pieces(lengths[held], terms.sequence_tokens),
     )
 
@@ -72,14 +73,23 @@ def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> npt.NDArray[np.b
     return np.asarray(mixed(words ^ np.uint64(key_of(terms.seed, "held out"))) < np.uint64(below))
 
 
+def copies_of(shard: ShardTables, rows: Int64N, terms: Terms) -> Int64N:
+    """Say how often an epoch has each document: as the greatest size named that is not over its cluster's says."""
+    sizes = shard.cluster_sizes() if terms.copies else None
+    if sizes is None:
+        return np.ones(len(rows), np.int64)
+    least, copies = np.array(terms.copies, np.int64).T
+    return np.concatenate(([1], copies))[np.searchsorted(least, sizes[rows], side="right")]
+
+
 def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
     """Cut one shard's documents into the pieces of a lot, and sort them by bucket.
 
     The tokens go to a file in `folder`, in the order of the records.
     """
-    lengths, rows = _lengths(load.shard)
-    chosen = held_out(load.shard, rows, terms) == load.lot.held_out
-    pieces = load.lot.plan.place(np.where(chosen, lengths, 0), load.before)
+    lengths, of = _loaded(load, terms)
+    pieces = load.lot.plan.place(lengths, load.before)
+    pieces = pieces._replace(document=of[pieces.document])
     row = _rows_of(load.lot.numbers_of(pieces.row), terms, held_out=load.lot.held_out)
     bucket = np.searchsorted(terms.buckets, row, side="right") - 1
     order = np.argsort(bucket, kind="stable")[
@@ -109,8 +119,7 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     if done.exists():
         return dict(json.loads(done.read_bytes()))
     size = terms.sequence_tokens
-    records, values = _gathered(bucket, np.dtype(terms.dtype), size)
-    values[-size:] = terms.eod  # what rows are filled with
+    records, values = _gathered(bucket, np.dtype(terms.dtype))
     row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
     arrived = records["length"].astype(np.int64)
     filled = np.bincount(row, weights=arrived, minlength=bucket.rows).astype(np.int64)
@@ -118,11 +127,9 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
     first = (np.cumsum(arrived) - arrived)[order]
     records, row, lengths = records[order], row[order], arrived[order]
     in_row = np.cumsum(lengths) - lengths - (np.cumsum(filled) - filled)[row]
-    behind = np.cumsum(np.bincount(row, minlength=bucket.rows))  # where the filling of each row comes
-    out = _joined(
-        values, np.insert(first, behind, len(values) - size), np.insert(lengths, behind, size - filled)
+    _write_rows(
+        folder / f"{bucket.binary.name}.bin", bucket, terms, values, first, lengths, row * size + in_row
     )
-    _write_at(folder / f"{bucket.binary.name}.bin", out, bucket.first * size * out.itemsize)
     table = pa.table(
         {
             "document": records["document"],
@@ -149,11 +156,19 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
 
 def cut_of(load: Load, *, terms: Terms) -> tuple[int, int]:
     """Count a shard's documents that this packing cuts, and that concatenation would cut."""
-    lengths, rows = _lengths(load.shard)
-    lengths = np.where(held_out(load.shard, rows, terms) == load.lot.held_out, lengths, 0)
+    lengths, _ = _loaded(load, terms)
     plan = load.lot.plan
     ours = count_cut(lengths, load.before, packing=plan.packing, key=plan.key)
     return ours, count_cut(lengths, load.before, packing="concat", key=plan.key)
+
+
+def _loaded(load: Load, terms: Terms) -> tuple[Int64N, Int64N]:
+    """Give the tokens of each document of a load, as often as it has it and 0 for another lot's, and its place."""
+    lengths, rows = _lengths(load.shard)
+    chosen = held_out(load.shard, rows, terms) == load.lot.held_out
+    copies = 1 if load.lot.held_out else np.where(chosen, copies_of(load.shard, rows, terms), 1)
+    times = np.broadcast_to(copies, len(rows))
+    return np.repeat(np.where(chosen, lengths, 0), times), np.repeat(np.arange(len(rows)), times)
 
 
 def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
@@ -203,34 +218,19 @@ def _taken(shard: ShardTables, pieces: Pieces, order: Int64N, terms: Terms) -> T
         terms: that hold for all.
     """
     out = np.empty(int(pieces.length[order].sum()), terms.dtype)
-    place = np.full(len(pieces.row), -1, np.int64)
-    place[order] = np.arange(len(order))
-    start = np.cumsum(pieces.length[order]) - pieces.length[order]
+    to = np.full(len(pieces.row), -1, np.int64)
+    to[order] = np.cumsum(pieces.length[order]) - pieces.length[order]
     document = piece = 0
     for batch in shard.batches("tokens"):
         every = batch.column("length").to_numpy()
-        lengths, ids = every[every > 0], batch.column("ids").flatten().to_numpy()
+        lengths, ids = every[every > 0], flat_ids(batch.column("ids"), terms.dtype)
         _refuse(shard, ids, lengths, document, terms)
         last = int(np.searchsorted(pieces.document, document + len(lengths)))
-        here = slice(piece, last)
+        here = np.arange(piece, last)[to[piece:last] >= 0]
         first = (np.cumsum(lengths) - lengths)[pieces.document[here] - document] + pieces.start[here]
-        _lay(out, ids, first, pieces.length[here], place[here], start)
+        move(ids, first, pieces.length[here], out, to[here])
         document, piece = document + len(lengths), last
     return out
-
-
-def _lay(out: Tokens, ids: Tokens, first: Int64N, lengths: Int64N, place: Int64N, start: Int64N) -> None:
-    """Copy pieces to their places, run by run of those that are neighbours there."""
-    order = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
-    if not len(order):
-        return
-    values = _joined(ids, first[order], lengths[order])
-    place, stop = place[order], np.cumsum(lengths[order])
-    breaks = np.flatnonzero(np.diff(place, prepend=-2) != 1)
-    ends = np.append(breaks, len(place))[1:] - 1
-    for begin, last in zip(breaks, ends, strict=True):
-        from_, to = stop[begin] - lengths[order[begin]], start[place[begin]]
-        out[to : to + stop[last] - from_] = values[from_ : stop[last]]
 
 
 def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, terms: Terms) -> None:
@@ -253,12 +253,6 @@ def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, ter
         )
 
 
-def _joined(tokens: Tokens, first: Int64N, lengths: Int64N) -> Tokens:
-    """Lay ranges of tokens end to end: 12 million in 0.02 s, where Arrow's take needs 0.07 and an index of each 0.15."""
-    ranges = zip(first.tolist(), (first + lengths).tolist(), strict=True)
-    return np.concatenate([tokens[:0], *(tokens[start:stop] for start, stop in ranges)])
-
-
 def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
     """Digest the tokens of each bucket, for each of its pieces."""
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
@@ -270,10 +264,10 @@ def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.N
     return np.repeat(np.array(found, np.uint64), ends - starts)
 
 
-def _gathered(bucket: Bucket, dtype: np.dtype[Any], spare: int) -> tuple[Records, Tokens]:
-    """Read a bucket's records and tokens, those of the first file first, and leave room for some tokens behind."""
+def _gathered(bucket: Bucket, dtype: np.dtype[Any]) -> tuple[Records, Tokens]:
+    """Read a bucket's records and tokens, those of the first file first."""
     found = list(bucket.part.pieces())
-    tokens = np.empty(sum(int(records["length"].sum()) for records in found) + spare, dtype)
+    tokens = np.empty(sum(int(records["length"].sum()) for records in found), dtype)
     at = 0
     for index, (path, records) in enumerate(zip(bucket.tokens, found, strict=True)):
         if not len(records):
@@ -289,12 +283,24 @@ def _gathered(bucket: Bucket, dtype: np.dtype[Any], spare: int) -> tuple[Records
     return np.concatenate([np.empty(0, PIECE), *found]), tokens
 
 
-def _write_at(path: Path, rows: npt.NDArray[Any], offset: int) -> None:
+def _write_rows(
+    path: Path, bucket: Bucket, terms: Terms, values: Tokens, first: Int64N, lengths: Int64N, to: Int64N
+) -> None:
+    """Write the rows of a bucket forward: its pieces where they belong, in ascending order, and end marks between."""
+    row_bytes = terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+    step = max(1, _WRITE_BYTES // row_bytes) * terms.sequence_tokens
+    end = bucket.rows * terms.sequence_tokens
+    out = np.empty(min(step, end), terms.dtype)
     with path.open("r+b", buffering=0) as file:
-        file.seek(offset)
-        left = rows.reshape(-1).data.cast("B")
-        while left:  # parallel file systems want less than their client's cache at once, 128 MiB on Fugaku
-            left = left[file.write(left[:_WRITE_BYTES]) :]
+        file.seek(bucket.first * row_bytes)
+        for start in range(0, end, step):
+            here = slice(*np.searchsorted(to, (start, start + step)))  # no piece goes over the end of a row
+            rows = out[: end - start]
+            rows.fill(terms.eod)
+            move(values, first[here], lengths[here], rows, to[here] - start)
+            left = rows.data.cast("B")
+            while left:
+                left = left[file.write(left) :]
         os.fsync(file.fileno())
 
 

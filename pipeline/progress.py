@@ -8,6 +8,7 @@ import time
 
 from tqdm import tqdm
 
+from kakehi.pipeline import alarms
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.store import Receipt
 
@@ -45,6 +46,8 @@ class Bars:
         self._rows += receipt.counts.get("records", receipt.counts.get("rows", 0))
         self._bytes += receipt.counts.get("text_bytes", 0)
         self._move()
+        for line in alarms.say(receipt.counts):
+            tqdm.write(f"warning: {receipt.step}: {line}", file=sys.stderr)
 
     def fail(self) -> None:
         """Move it by a shard that failed."""

@@ -35,12 +35,24 @@ def read_rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any
         place = (*at, index)
         if isinstance(item, str):
             found += _rule_set(reading, place, item)
-        elif isinstance(item, Mapping) and len(item) == 1 and rule_file(reading, str(next(iter(item)))):
-            [(name, changes)] = item.items()
-            found += changed(reading, (*place, name), _rule_set(reading, place, str(name)), changes)
+        elif (name := _set_named(reading, item)) is not None:
+            rules = _rule_set(reading, place, name)
+            found += changed(reading, (*place, name), rules, item[name]) if rules else []
         else:
             found += _threshold(reading, place, item)
     return found
+
+
+def _set_named(reading: Reading, item: object) -> str | None:
+    """Name the rule set that `{name: changes}` is of: one there is, or one whose changes are those of signals."""
+    if not (isinstance(item, Mapping) and len(item) == 1):
+        return None
+    [(name, changes)] = item.items()
+    of_signals = isinstance(changes, Mapping) and all(
+        v is None or isinstance(v, Mapping) for v in changes.values()
+    )
+    looks_so = of_signals and bool(changes) and not changes.keys() & set(_BOUNDS)
+    return str(name) if looks_so or rule_file(reading, str(name)) else None
 
 
 def rule_file(reading: Reading, name: str) -> Path | None:

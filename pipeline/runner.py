@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from kakehi.pipeline.planner import Step
 from kakehi.pipeline.quarantine import joined, shards_error
 from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
+from kakehi.pipeline.volumes import Promising, bytes_below, volume_of
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
 
@@ -60,9 +61,20 @@ def run(
     *,
     progress: Progress,
     bytes_per_worker: int,
+    refuse: Callable[[Step], None] = lambda _: None,
     walltime: Walltime | None = None,
 ) -> None:
     """Run what the plan says has to run, or as much as the walltime allows (`walltime.cut` says which).
+
+    Args:
+        manifest: whose plan it is.
+        steps: the plan.
+        store: the work folder.
+        engine: runs tasks.
+        progress: is told how it goes.
+        bytes_per_worker: memory of a task.
+        refuse: is asked before each step, and raises a CorpusError for one that must not run.
+        walltime: how much time there is.
 
     Raises:
         DataError: an input is not what it should be, or no document was kept.
@@ -77,6 +89,7 @@ def run(
             )
 
             def run_step(step: Step, before: Sequence[Step]) -> None:
+                refuse(step)
                 wired = inputs_of(manifest, step, store, bytes_per_worker, before)
                 _run_step(step, wired, store, engine, progress, events, time_left)
 
@@ -139,7 +152,7 @@ def _run_step(
     progress.end(step)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Guarding:
     """The engine as a corpus step sees it: tasks say of a full disk what shards say of it, and end before the walltime.
 
@@ -150,6 +163,7 @@ class _Guarding:
     engine: Engine
     root: Path
     time_left: Walltime
+    peak_bytes: int = 0  # of the processes that ran tasks
 
     def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
         for position, result in self.engine.map(Guarded(self.root, task), self.time_left.taking(items)):
@@ -157,6 +171,7 @@ class _Guarding:
                 yield position, result
             else:
                 self.time_left.took(result[1])
+                self.peak_bytes = max(self.peak_bytes, result[2])
                 yield position, result[0]
         if self.time_left.cut:
             raise OutOfTimeError
@@ -165,13 +180,26 @@ class _Guarding:
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> Receipt:
     attempt = store.attempt()
     model = step.stage.model()(**step.parameters)
+    promise = Promising(step, inputs)
+    inputs = replace(inputs, promise=promise.make)
     try:
+        if step.stage.promise is not None:
+            promise.make(step.stage.promise(volume_of(step, inputs, store)))
         with measured() as cost:
             parameters = {name: getattr(model, name) for name in type(model).model_fields}
             counts = step.stage.run(inputs, attempt, engine, **parameters)
         receipt = store.publish(
             attempt,
-            Receipt(step=step.name, source=None, shard=None, address=step.address, counts=counts, **cost),
+            Receipt(
+                step=step.name,
+                source=None,
+                shard=None,
+                address=step.address,
+                counts=counts,
+                promised=promise.promised,
+                scratch_bytes=bytes_below(inputs.scratch),
+                **{**cost, "peak_bytes": max(cost["peak_bytes"], engine.peak_bytes)},
+            ),
         )
         shutil.rmtree(inputs.scratch, ignore_errors=True)  # not before: a kill in between would lose it all
         return receipt  # noqa: TRY300 - the `finally` is for both ways out

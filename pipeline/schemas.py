@@ -6,7 +6,7 @@ the shard's ordinal in its upper 24 bits, the row in its lower 40.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Table = Literal[
     "groups",
     "keys",
     "pairs",
+    "hits",
+    "history",
     "tokenizer",
     "tokens",
     "packed",
@@ -68,6 +70,14 @@ REJECTS: Final = pa.schema(
     ]
 )
 
+#: Ids are bytes, little-endian uint16 or int32 as `token_dtype` says: Parquet would make 32 bits of 16, and list them.
+TOKENS: Final = pa.schema(
+    [
+        pa.field("ids", pa.large_binary()),  # null where the document is not kept
+        pa.field("length", pa.int64()),  # tokens, the end mark too; 0 there
+    ]
+)
+
 GROUPS: Final = pa.schema(
     [
         pa.field("group", pa.uint64(), nullable=False),  # row of the group's first member
@@ -83,6 +93,20 @@ PAIRS: Final = pa.schema(
         pa.field("union", pa.int64(), nullable=False),  # shingles either has; similarity = shared / union
     ]
 )
+
+HITS: Final = pa.schema(
+    [
+        pa.field(
+            "similarity", pa.float64()
+        ),  # Jaccard of shingle sets, measured; null where no earlier document was met
+        pa.field("partner", ID),  # id of the most similar document that an earlier run kept
+        pa.field("partner_run", pa.string()),  # the manifest's name for that run
+        pa.field("partner_url", pa.string()),
+        pa.field("partner_row", pa.uint64()),  # row in that run
+    ]
+)
+
+EARLIER: Final = pa.schema([pa.field("verdict", pa.string()), *HITS])
 
 KEEP: Final = pa.schema(
     [
@@ -107,3 +131,19 @@ def rows_of(ordinal: int, count: int) -> npt.NDArray[np.uint64]:
 def place_of(row: int) -> tuple[int, int]:
     """Split a row number into the shard's ordinal and the row in it."""
     return row >> ROW_BITS, row & ((1 << ROW_BITS) - 1)
+
+
+def packed_ids(
+    ids: npt.NDArray[Any], lengths: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
+) -> pa.LargeBinaryArray:
+    """Cut ids into the bytes of each document, null where it is not kept; no byte is copied."""
+    offsets = np.concatenate(([0], np.cumsum(lengths) * ids.dtype.itemsize))
+    buffers = [pa.array(kept).buffers()[1], pa.py_buffer(offsets), pa.py_buffer(ids)]
+    return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
+
+
+def flat_ids(column: pa.LargeBinaryArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Lay the ids of a column end to end again; no byte is copied."""
+    _, offsets, values = column.buffers()
+    first, last = np.frombuffer(offsets, np.int64)[[column.offset, column.offset + len(column)]]
+    return np.frombuffer(values, np.uint8)[first:last].view(dtype) if last else np.empty(0, dtype)

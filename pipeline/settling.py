@@ -1,10 +1,11 @@
 """Settle which of similar documents leave: greedily by rank over all pairs of a corpus, in bounded memory.
 
-A *node* is a group of equal texts with a speaker; an *edge* joins two that are similar enough. Edges are cut into slices
-by the rank of the worse node, and slices are settled one after another: the task of a slice has all edges of its nodes,
-and hears which nodes of the slices before have left (time-forward processing: Chiang and others 1995). So there are as
-many slices as memory asks for, whatever the shape of the graph; rounds until nothing changes would be as many as the
-longest chain. Most corpora have one slice.
+A *node* is a group of equal texts; an *edge* joins two that are similar enough. Nodes of which something objects to
+every member come after all others, and so change nothing for these: what would have been kept of them is a cluster that
+was lost. Edges are cut into slices by the rank of the worse node, and slices are settled one after another: the task of a
+slice has all edges of its nodes, and hears which nodes of the slices before have left (time-forward processing: Chiang
+and others 1995). So there are as many slices as memory asks for, whatever the shape of the graph; rounds until nothing
+changes would be as many as the longest chain. Most corpora have one slice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.filters.duplicates.keepers import leaving
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Int64NK, by_rank, find, is_worse, row_of, speakers
@@ -34,11 +35,13 @@ LEAVE: Final = np.dtype([("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("
 _FAN: Final = np.dtype([("row", "<i8"), ("slice", "<u4")])
 _GONE: Final = np.dtype([("row", "<i8")])
 
-#: Bytes an edge takes while its slice is settled, by tracemalloc.
-_EDGE_BYTES: Final = 320
-
 #: Ranks drawn for each border between slices, which are then equal within a few percent.
 _DRAWN: Final = 32
+
+
+def edge_bytes(rules: int) -> int:
+    """Say how many bytes an edge takes while its slice is settled, under so many rules of priority, by tracemalloc."""
+    return 300 + 48 * rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int
     found = partial(_edges, pairs=settling.pairs, similarity=settling.similarity, homes=homes)
     edges = settling.shuffles.scatter("edges", home, found, list(home), _edge(homes))
     joined = {name: _Joined(home[name], part) for name, part in edges.parts.items()}
-    slices = shuffle.partitions_for(edges.records * _EDGE_BYTES, settling.bytes_per_worker)
+    slices = partitions_for(edges.records * edge_bytes(len(homes.priority)), settling.bytes_per_worker)
     borders = _borders(settling, joined, slices, edges.records)
     names = _names(borders)
     ordered = settling.shuffles.scatter(
@@ -98,18 +101,17 @@ def _edge(homes: Homes) -> np.dtype[Any]:
 
 def _node(homes: Homes) -> np.dtype[Any]:
     """A node, its rank, and a better node that it is similar to."""
-    rank = ("rank", "<i8", (len(homes.priority) + 1,))
+    rank = ("rank", "<i8", (homes.width,))
     return np.dtype([("group", "<u8"), rank, ("better", homes.who), ("similarity", "<f8")])
 
 
 def _edges(home: Home, *, pairs: Path, similarity: float, homes: Homes) -> Spread:
-    """Read the pairs that are similar enough and whose first group has a speaker; go to the second one's home."""
+    """Read the pairs that are similar enough, and say who speaks for the first group to the second one's home."""
     a, b, alike = _pairs(home, pairs, similarity)
     known = speakers(home, homes)
-    place, there = find(known["group"], a)
-    edges = np.empty(int(there.sum()), _edge(homes))
-    edges["group"], edges["other"], edges["similarity"] = b[there], a[there], alike[there]
-    edges["who"] = known["who"][place[there]]
+    edges = np.empty(len(a), _edge(homes))
+    edges["group"], edges["other"], edges["similarity"] = b, a, alike
+    edges["who"] = known["who"][find(known["group"], a)[0]]
     return Spread(edges, homes.of(edges["group"]))
 
 
@@ -129,11 +131,10 @@ def _pairs(home: Home, pairs: Path, similarity: float) -> tuple[npt.NDArray[np.u
 
 
 def _join(joined: _Joined, homes: Homes) -> Records:
-    """Give every edge of two speakers as the worse node and the better one."""
+    """Give every edge as the worse node and the better one."""
     edges = joined.edges.read()
     known = speakers(joined.home, homes)
-    place, there = find(known["group"], edges["group"])
-    edges, who = edges[there], known["who"][place[there]]
+    who = known["who"][find(known["group"], edges["group"])[0]]
     swap = is_worse(edges["who"]["rank"], who["rank"])
     nodes = np.empty(len(edges), _node(homes))
     nodes["group"] = np.where(swap, edges["other"], edges["group"])
@@ -160,9 +161,8 @@ def _fan(joined: _Joined, *, homes: Homes, borders: Int64NK) -> Spread:
 
 def _borders(settling: Settling, joined: Mapping[str, _Joined], slices: int, edges: int) -> Int64NK:
     """Draw ranks, and take of them those that cut the edges into slices of about equal size."""
-    width = len(settling.homes.priority) + 1
     if slices == 1:
-        return np.empty((0, width), np.int64)
+        return np.empty((0, settling.homes.width), np.int64)
     every = max(1, edges // (slices * _DRAWN))
     drawn = settling.shuffles.gather(joined, partial(_draw, homes=settling.homes, every=every))
     ranks = np.concatenate(drawn)

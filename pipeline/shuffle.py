@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ import xxhash
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.inputs import ShardTables
+from kakehi.pipeline.partitions import PIECE_BYTES, SHARE
 from kakehi.pipeline.pieces import (
     Kind,
     Noted,
@@ -34,15 +35,6 @@ from kakehi.pipeline.pieces import (
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-#: Shorter pieces make seeks, not reads, the cost of gather.
-PIECE_BYTES: Final = 1 << 20
-
-#: Of a worker's memory, one in so many parts is for records: a Python with Arrow and numba takes 200 MB by itself.
-_SHARE: Final = 2
-
-#: However much memory there is, a task works at no more: there must be tasks enough for all workers.
-TASK_BYTES: Final = 512 << 20
 
 
 class Part(NamedTuple):
@@ -108,19 +100,19 @@ class Scattered(NamedTuple):
     counted: tuple[int, int]
 
 
-def partitions_for(working_bytes: int, bytes_per_worker: int) -> int:
-    """Give the number of partitions that each can be worked at in one worker's memory.
-
-    Args:
-        working_bytes: what working at all records at once would take, not only their size.
-        bytes_per_worker: memory of one task.
-    """
-    return max(1, -(-working_bytes // max(1, min(bytes_per_worker // _SHARE, TASK_BYTES))))
-
-
 def numbered(count: int) -> list[str]:
     """Name partitions by hash."""
     return [f"partition {number} of {count}" for number in range(count)]
+
+
+def spread_over(parts: int, *columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
+    mixed: npt.NDArray[np.uint64] = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)
+    return (mixed % np.uint64(parts)).astype(np.int64)
 
 
 def shard_groups(
@@ -134,7 +126,7 @@ def shard_groups(
         partitions: pieces of a file.
         bytes_per_worker: memory of one task, of which a quarter is filled with records.
     """
-    enough = min(partitions * PIECE_BYTES, bytes_per_worker // (2 * _SHARE))
+    enough = min(partitions * PIECE_BYTES, bytes_per_worker // (2 * SHARE))
     groups: list[list[ShardTables]] = []
     filled = enough
     for shard, size in zip(shards, sizes, strict=True):

@@ -88,13 +88,22 @@ def read_signed(paths: Sequence[Path]) -> Signed:
     found = {path: _carried(path) for path in paths}
     first, said = next(iter(found.items()))
     for path, other in found.items():
-        differ = [f"{name} {said[name]!r} and {other[name]!r}" for name in said if said[name] != other[name]]
-        if differ:
-            raise DataError(
-                f"{first} and {path}: keys were signed unlike each other: {', '.join(differ)}",
-                hint="keys of one kind meet; sign both with the same parameters",
-            )
+        refuse_unlike(f"{first} and {path}", said, other)
     return Signed(**said)
+
+
+def refuse_unlike(where: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse keys that were signed unlike each other.
+
+    Raises:
+        DataError: with all that differs.
+    """
+    differ = [f"{name} {one[name]!r} and {other[name]!r}" for name in one if one[name] != other[name]]
+    if differ:
+        raise DataError(
+            f"{where}: keys were signed unlike each other: {', '.join(differ)}",
+            hint="keys of one kind meet; sign both with the same parameters",
+        )
 
 
 def _carried(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Speakers: the best member without objection of each group of equal texts, as `keep` looks for them.
+"""Speakers: the best member of each group of equal texts, one without objection if there is one, as `keep` looks for them.
 
 Consecutive shards are a *home* together: of their rows, and of the groups that begin in them. Every home bids for the
 groups it has members of, with its best; the group's home takes the best of the bids. So a group of millions costs its
@@ -15,13 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part
 
 Int64N = npt.NDArray[np.int64]
-Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 1]: ranks, the last of them the row
+Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 3]: objection, rules of priority, source and id, row
 BoolN = npt.NDArray[np.bool_]
 
 
@@ -32,7 +33,21 @@ class SourceOrder(BaseModel):
     source: list[str]
 
 
-Preference = Literal["longest", "earliest", "latest"] | SourceOrder
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether a signal of this type has a highest and a lowest value."""
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+
+
+class SignalOrder(BaseModel):
+    """Prefer documents by a signal; those where it could not be measured come last."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    signal: str
+    prefer: Literal["highest", "lowest"] = "highest"
+
+
+Preference = Literal["longest", "earliest", "latest"] | SourceOrder | SignalOrder
 
 
 class Home(NamedTuple):
@@ -61,11 +76,17 @@ class Homes(NamedTuple):
 
     first: tuple[int, ...]  # ordinal of each home's first shard
     priority: tuple[Preference, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Count the ranks of a document."""
+        return len(self.priority) + 3
 
     @property
     def who(self) -> list[tuple[Any, ...]]:
         """The fields that say who a document is."""
-        return [("rank", "<i8", (len(self.priority) + 1,)), ("id", "V16")]
+        return [("rank", "<i8", (self.width,)), ("id", "V16")]
 
     @property
     def bid(self) -> np.dtype[Any]:
@@ -91,20 +112,19 @@ def read_members(shards: Sequence[ShardTables], homes: Homes) -> Members:
 
 
 def bid(shards: Sequence[ShardTables], *, homes: Homes) -> Spread:
-    """Give, for each group of several that has a member here without objection, the best of them."""
+    """Give, for each group of several that has members here, the best of them."""
     members = read_members(shards, homes)
-    several = members.free & (members.size > 1)
-    best = _best(_bids(members, several, homes))
+    best = _best(_bids(members, members.size > 1, homes))
     return Spread(best, homes.of(best["group"]))
 
 
 def speakers(home: Home, homes: Homes) -> Records:
-    """Give the groups that begin in this home, in order, with the best member without objection of each.
+    """Give the groups that begin in this home, in order, with the best member of each.
 
     Pieces of bids are read one after another: memory goes by the rows of the home, not by the bids.
     """
     members = read_members(home.shards, homes)
-    alone = _bids(members, members.free & (members.size == 1), homes)
+    alone = _bids(members, members.size == 1, homes)
     del members
     best = np.empty(0, homes.bid)
     for piece in home.bids.pieces():
@@ -135,18 +155,23 @@ def is_worse(one: Int64NK, other: Int64NK) -> BoolN:
 
 
 def _members_of(shard: ShardTables, homes: Homes) -> Members:
-    who = np.empty(shard.rows, np.dtype(homes.who))
-    for place, preference in enumerate(homes.priority):
-        who["rank"][:, place] = _key(shard, preference)
-    who["rank"][:, -1] = rows_of(shard.ordinal, shard.rows)
-    who["id"] = _ids(shard)
     kept = [
         batch.column("kept").to_numpy(zero_copy_only=False) for batch in shard.batches("documents", "verdict")
     ]
+    free = np.concatenate([np.zeros(0, bool), *kept])
+    who = np.empty(shard.rows, np.dtype(homes.who))
+    who["rank"][:, 0] = ~free
+    for place, preference in enumerate(homes.priority, start=1):
+        who["rank"][:, place] = _key(shard, preference)
+    who["rank"][:, -1] = rows_of(shard.ordinal, shard.rows)
+    who["id"] = _ids(shard)
+    # Not the row: which of two alike stays must not depend on the files that they came in.
+    who["rank"][:, -2] = np.ascontiguousarray(who["id"]).view("<u8")[::2] >> np.uint64(16)
+    who["rank"][:, -2] |= homes.sources.index(shard.source) << 48
     return Members(
         shard.column("groups", "group").to_numpy(),
         shard.column("groups", "group_size").to_numpy(),
-        np.concatenate([np.zeros(0, bool), *kept]),
+        free,
         who,
     )
 
@@ -173,8 +198,8 @@ def _best(bids: Records) -> Records:
     return bids[order[new]]
 
 
-#: Of documents without a readable date.
-_NEVER: Final = np.iinfo(np.int64).max
+#: Of documents without a readable date, or whose signal could not be measured.
+_LAST: Final = np.iinfo(np.int64).max
 
 
 def _key(shard: ShardTables, preference: Preference) -> Int64N:
@@ -183,10 +208,23 @@ def _key(shard: ShardTables, preference: Preference) -> Int64N:
         named = preference.source
         place = named.index(shard.source) if shard.source in named else len(named)
         return np.full(shard.rows, place, np.int64)
+    if isinstance(preference, SignalOrder):
+        return _by_signal(shard, preference)
     if preference == "longest":
         return -shard.column("documents", "characters").to_numpy()
     seconds = np.array([_second(day) for day in _dates(shard.column("documents", "fetched"))], np.int64)
-    return seconds if preference == "earliest" else np.where(seconds == _NEVER, _NEVER, -seconds)
+    return seconds if preference == "earliest" else np.where(seconds == _LAST, _LAST, -seconds)
+
+
+def _by_signal(shard: ShardTables, order: SignalOrder) -> Int64N:
+    """Order floats as the whole numbers that their bits are, so that no two of them become equal."""
+    values = shard.column_of("signals", order.signal).combine_chunks()
+    if not is_number(values.type):
+        raise ParameterError(f"keep.priority: signal {order.signal!r} is {values.type}, wanted a number")
+    number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0  # -0.0 is 0.0
+    bits = number.view(np.int64)
+    key = bits ^ ((bits >> 63) & _LAST)
+    return np.where(np.isnan(number), _LAST, ~key if order.prefer == "highest" else key)
 
 
 def _dates(column: pa.ChunkedArray) -> Iterable[str | None]:
@@ -196,6 +234,6 @@ def _dates(column: pa.ChunkedArray) -> Iterable[str | None]:
 
 def _second(date: str | None) -> int:
     try:
-        return int(np.datetime64((date or "").rstrip("Z"), "s").astype(np.int64)) if date else int(_NEVER)
+        return int(np.datetime64((date or "").rstrip("Z"), "s").astype(np.int64)) if date else int(_LAST)
     except ValueError:
-        return int(_NEVER)
+        return int(_LAST)

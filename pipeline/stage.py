@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.shards import InputFile, Shard
 from kakehi.pipeline.walltime import Walltime
@@ -111,12 +112,15 @@ class Stage:
         whole: the parameter that takes the manifest's value as a whole.
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
+        only_with: parameter without which it is left out of a key that stands for several stages.
+        promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
         aside: parameters that say how something is fetched, never what: in no address.
         pieces: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit);
             None for one that needs no file of the manifest's.
         cost: says in lines of the plan what fetching a piece will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, piece, row of the document).
+        kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]
@@ -129,11 +133,14 @@ class Stage:
     whole: str | None = None
     optional: tuple[Table, ...] = ()
     summary: bool = False
+    only_with: str | None = None
+    promise: Callable[[Volume], Promise] | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
     aside: tuple[str, ...] = ()
     pieces: Callable[[Mapping[str, Any], str, Path, int | None], list[Shard]] | None = None
     cost: Callable[[Shard, Mapping[str, Any]], Iterator[str]] | None = None
     told: Callable[[Path, Shard, Mapping[str, Any]], Iterator[str]] | None = None
+    kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
 
     @property
     def name(self) -> str:
@@ -147,6 +154,10 @@ class Stage:
     def columns_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the columns of `documents` read under these parameters."""
         return self.columns(parameters) if callable(self.columns) else self.columns
+
+    def kernels_for(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the kernels that tasks run under these parameters."""
+        return self.kernels(parameters) if callable(self.kernels) else self.kernels
 
     def model(self) -> type[BaseModel]:
         """Build the pydantic model of the parameters: unknown keys are errors, defaults are filled in."""

@@ -65,7 +65,9 @@ class Receipt:
         counts: slash-named, mergeable by addition.
         seconds: wall time of the task.
         cpu_seconds: CPU time of the task.
-        peak_bytes: peak resident memory of the process that ran it.
+        peak_bytes: peak resident memory of the process that ran it, or of any that ran a task of it.
+        promised: of a corpus step, what it said last that it would take: bytes of scratch, of tables, of a task.
+        scratch_bytes: that it had on disk at its end, which is the most.
     """
 
     step: str
@@ -78,6 +80,8 @@ class Receipt:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
+    promised: Mapping[str, int] = field(default_factory=dict)
+    scratch_bytes: int = 0
 
 
 class Store:

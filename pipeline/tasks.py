@@ -71,7 +71,7 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class Guarded(Generic[T, R]):
-    """A corpus step's task that says of a full disk what `run_shard` says of it, and how many seconds it took.
+    """A corpus step's task that says of a full disk what `run_shard` says of it, its seconds, and its process's peak bytes.
 
     Args:
         root: the work folder.
@@ -81,11 +81,11 @@ class Guarded(Generic[T, R]):
     root: Path
     task: Callable[[T], R]
 
-    def __call__(self, item: T) -> tuple[R, float]:
+    def __call__(self, item: T) -> tuple[R, float, int]:
         """Run it."""
         began = time.perf_counter()
         with writing(self.root):
-            return self.task(item), time.perf_counter() - began
+            return self.task(item), time.perf_counter() - began, peak_bytes()
 
     @property
     def __name__(self) -> str:
@@ -132,12 +132,17 @@ def measured() -> Iterator[dict[str, Any]]:
     cost: dict[str, Any] = {}
     wall, cpu = time.perf_counter(), time.process_time()
     yield cost
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cost.update(
         seconds=round(time.perf_counter() - wall, 4),
         cpu_seconds=round(time.process_time() - cpu, 4),
-        peak_bytes=peak if sys.platform == "darwin" else peak * 1024,
+        peak_bytes=peak_bytes(),
     )
+
+
+def peak_bytes() -> int:
+    """Give the peak of this process's memory so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _models_of(task: ShardTask) -> tuple[Mapping[str, Any], ...]:

@@ -43,7 +43,7 @@ class Counted:
     Args:
         documents: encoded ones.
         tokens: of these.
-        pieces: int64[S + 1], how many of each length, of documents for training.
+        pieces: int64[S + 1], how many of each length, of documents for training, each as often as an epoch has it.
         held_out: the same of documents for validation.
     """
 
@@ -64,6 +64,7 @@ class Terms:
         vocab_size: ids are below.
         eod: id that ends every document and fills rows.
         tokenizer: its digest.
+        copies: how often an epoch has a document, by the least size of its cluster.
         held_out: by source, the threshold under which a document's hash holds it out.
         binaries: in order, those for training first.
         rows: of all lots for training, and of all for validation.
@@ -77,6 +78,7 @@ class Terms:
     eod: int
     tokenizer: str
     held_out: dict[str, int]
+    copies: tuple[tuple[int, int], ...] = ()
     binaries: tuple[Binary, ...] = ()
     rows: tuple[int, int] = (0, 0)
     buckets: tuple[int, ...] = ()

@@ -13,7 +13,7 @@ from kakehi.pipeline.shards import InputFile, Shard
 from kakehi.pipeline.store import Receipt, Store
 
 #: Tables that are no rows of shards.
-ARTIFACTS: frozenset[Table] = frozenset({"pairs", "tokenizer", "packed", "maps"})
+ARTIFACTS: frozenset[Table] = frozenset({"pairs", "history", "tokenizer", "packed", "maps"})
 
 
 def receipts_of(step: Step, store: Store) -> list[Receipt]:

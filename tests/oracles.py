@@ -1,8 +1,10 @@
 """Slow twins for tests: readers and rules written from the specification, importing nothing of ours."""
 
 import struct
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,3 +31,70 @@ def read_megatron(prefix: Path | str) -> list[np.ndarray]:
         expected += length * dtype.itemsize
     assert len(ids) == expected
     return [np.concatenate([np.empty(0, dtype), *rows[a:b]]) for a, b in pairwise(borders)]
+
+
+class Row(NamedTuple):
+    """A document as `keep` sees it: its group of equal texts, whether something objects, and what prefers it."""
+
+    group: int
+    objected: bool
+    rank: tuple[Any, ...]
+
+
+class Kept(NamedTuple):
+    """What becomes of a document: verdict, whom it leaves for, how similar, and how many it stands for if it stays."""
+
+    verdict: str | None
+    partner: int | None
+    similarity: float | None
+    cluster_size: int
+
+
+def keep_greedily(
+    rows: dict[int, Row], pairs: list[tuple[int, int, float]]
+) -> tuple[dict[int, Kept], list[int]]:
+    """Keep the best of each set of look-alikes, one document after another in the order of rank.
+
+    Args:
+        rows: documents by number; equal ranks go by number.
+        pairs: two groups and their similarity, of those that are similar enough.
+
+    Returns:
+        What becomes of each document; and the sizes of clusters lost whole: as many as would have stayed and been left
+        for, had nothing objected, if nothing of them was kept.
+    """
+    alike: dict[int, list[tuple[int, float]]] = {}
+    for a, b, value in pairs:
+        alike.setdefault(a, []).append((b, value))
+        alike.setdefault(b, []).append((a, value))
+    free = {number for number, row in rows.items() if not row.objected}
+    order = sorted(rows, key=lambda number: (number not in free, rows[number].rank, number))
+    speaker: dict[int, int] = {}
+    left: dict[int, tuple[int, float, bool]] = {}
+    for number in order:
+        group = rows[number].group
+        if group in speaker:
+            stays = speaker[group]
+            left[number] = left.get(stays, (stays, 1.0, False))
+            continue
+        speaker[group] = number
+        better = [
+            (-value, order.index(speaker[other]), speaker[other])
+            for other, value in alike.get(group, [])
+            if other in speaker and speaker[other] not in left
+        ]
+        if better:
+            value, _, partner = min(better)
+            left[number] = (partner, -value, True)
+    size = Counter(partner for number, (partner, _, _) in left.items() if number in free)
+    lost = Counter(partner for number, (partner, _, _) in left.items() if partner not in free)
+    found = {}
+    for number in rows:
+        if number not in free:
+            found[number] = Kept(None, None, None, 0)
+        elif number in left:
+            partner, value, near = left[number]
+            found[number] = Kept("dedupe:near" if near else "dedupe:exact", partner, value, 0)
+        else:
+            found[number] = Kept(None, None, None, size[number] + 1)
+    return found, sorted(count + 1 for count in lost.values())

@@ -87,9 +87,9 @@ class _SentencePiece:
         return bool(self._pieces.is_byte(token))
 
     def encode(self, column: pa.Array) -> tuple[Ids, Int64N]:
-        # One thread, template strings, 8k unigram: 38 MB/s, against 22 for lists of int and 30 for one call a row.
-        rows = self._pieces.encode(_texts(column), return_type="numpy", num_threads=1)
-        return _flat(rows, self.dtype)
+        # One thread, 32k unigram, prose: 36 MB/s, against 20 for lists of int; str instead of bytes costs 5 % more.
+        texts = column.fill_null("").cast(pa.large_binary()).to_pylist()
+        return _flat(self._pieces.encode(texts, return_type="numpy", num_threads=1), self.dtype)
 
     def decode(self, ids: Ids) -> str:
         return str(self._pieces.decode(ids.tolist()))
@@ -123,7 +123,8 @@ class _TokenizerJson:
         # Batches of one stay on this thread: the library's pool knows no limit but the environment, and one
         # thread is as fast (5.1 MB/s against 5.5 on two; `encode` itself 3.4).
         encode = self._tokenizer.encode_batch_fast
-        rows = [encode([text], add_special_tokens=False)[0].ids if text else [] for text in _texts(column)]
+        texts = column.fill_null("").to_pylist()
+        rows = [encode([text], add_special_tokens=False)[0].ids if text else [] for text in texts]
         return _flat(rows, self.dtype)
 
     def decode(self, ids: Ids) -> str:
@@ -180,17 +181,11 @@ _OPENERS: Final[dict[Kind, Callable[[bytes], Encoder]]] = {
 }
 
 
-def _texts(column: pa.Array) -> list[str]:
-    texts: list[str] = column.fill_null("").to_pylist()
-    return texts
-
-
 def _flat(rows: list[Any], dtype: Dtype) -> tuple[Ids, Int64N]:
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    out = np.empty(int(lengths.sum()), dtype)
-    for row, stop, length in zip(rows, np.cumsum(lengths), lengths, strict=True):
-        out[stop - length : stop] = row
-    return out, lengths
+    ids = np.empty(int(lengths.sum()), dtype)
+    np.concatenate([ids[:0], *rows], out=ids, casting="unsafe")
+    return ids, lengths
 
 
 def _no_piece(piece: str, pieces: Iterable[str]) -> ValueError:

@@ -59,7 +59,10 @@ def signatures(texts: Texts, signing: Signing) -> UInt32NK:
     shingle hashes. An empty text has no shingle and so no signature: its row is all ones.
 
     Source: Broder 1997; permutations as in datasketch 2.0, whose error is that of independent ones; `fss` is Fast
-    Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017), of smaller error, and quicker for 256 hashes and more.
+    Similarity Sketching (Dahlgaard, Knudsen, Thorup 2017), of smaller error, and quicker for 256 hashes and more. Its
+    values are not independent: no shingle is the least of two bins of a round. So 800 of them vary less (standard
+    deviation 0.7 of the binomial one up to 1,000 shingles, 0.9 at 10,000), and 20 agree a little more seldom (0.74 against
+    0.80 per mille at 0.7). 40 bands catch what the S-curve says within 0.015 all the same (bench/duplicates.py).
     """
     count = signing.bands * signing.rows
     signed = np.full((len(texts), count), 0xFFFFFFFF, np.uint32)

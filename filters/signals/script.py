@@ -120,6 +120,7 @@ SCRIPT = Family(
     ),
     version=2,
     libraries=(),
+    kernels=("script",),
 )
 
 # Emoji of plane 0 (Unicode's emoji-data.txt, Emoji_Presentation=Yes) and of plane 1, first and last.

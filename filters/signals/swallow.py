@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.lines import ends_sentence, seen
+from kakehi.filters.signals.lines import before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import Int64NC, share
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, longest_of, view
 
@@ -19,6 +20,9 @@ _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)
 _SENTENCES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS, _CHARS, _LONGEST, _ELLIPSES = range(3, 9)
 _COUNTS = 9
 _LINE_KIND, _SENTENCE_KIND = range(2)
+
+# What unsigned places meet is unsigned too: with a signed number it would be a float.
+_0, _1, _2, _3, _4 = map(np.uint64, range(5))
 
 _SOURCE: Final = "quality.py of Swallow corpus v1"
 
@@ -74,6 +78,7 @@ SWALLOW = Family(
     ),
     version=1,
     libraries=(),
+    kernels=("swallow",),
 )
 
 
@@ -88,48 +93,74 @@ def _is_blank(code: int) -> bool:
     return spaces or code == 0x3000
 
 
+@leaf
+def _until_stop(bytes_: UInt8M, start: int, stop: int) -> tuple[np.int64, int]:
+    """Go over characters that neither end a sentence nor a line; give where that stopped, and how many they were."""
+    i, end, found = np.uint64(start), np.uint64(stop), 0
+    while i < end:
+        byte = bytes_[i]
+        if byte < 0x80:
+            if byte <= 0x3F and (byte == 0x0A or byte == 0x21 or byte == 0x3F):  # noqa: PLR1714 - as above
+                break
+            i += _1
+        elif byte < 0xE0:
+            i += _2
+        elif byte < 0xF0:
+            if byte == 0xE3 or byte == 0xEF:  # noqa: PLR1714 - as above
+                code = np.int64(bytes_[i + _1] & 0x3F) << 6 | np.int64(bytes_[i + _2] & 0x3F)
+                if ends_sentence(np.int64(byte & 0x0F) << 12 | code):
+                    break
+            i += _3
+        else:
+            i += _4
+        found += 1
+    return np.int64(i), found
+
+
+@leaf
+def _copy(bytes_: UInt8M, start: int, stop: int, joined: UInt8M, end: int) -> int:
+    """Add bytes to those joined so far, and give the new end."""
+    source, target = np.uint64(start), np.uint64(end)
+    for k in range(_0, np.uint64(stop - start)):
+        joined[target + k] = bytes_[source + k]
+    return end + stop - start
+
+
+@leaf
+def _last_printed(joined: UInt8M, start: int, stop: int) -> int:
+    """Give the last character that is no blank, 0 if there is none."""
+    while stop > start:
+        code, stop = before(joined, start, stop)
+        if not _is_blank(code):
+            return code
+    return 0
+
+
 @njit(cache=True, nogil=True)
 def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     """Copy each text's sentences together, so that lines and sentences are both runs of bytes, and file them."""
     rows = len(offsets) - 1
     counts = np.zeros((rows, _COUNTS), np.int64)
-    most = longest_of(offsets)
-    joined = np.empty(most, np.uint8)
+    joined = np.empty(longest_of(offsets), np.uint8)
     slots = np.zeros((16, 3), np.int64)
     for row in range(rows):
         mine = counts[row]
         i, stop = offsets[row], offsets[row + 1]
-        pieces = 2  # at most so many lines and sentences
-        for k in range(i, stop):
-            byte = bytes_[k]
-            pieces += (byte == 0x0A) + (byte == 0x21) + (byte == 0x3F) + (byte == 0x82) + (byte == 0xEF)
-        room = 16
-        while room < 4 * pieces:
+        room, most = 16, 4 * bound_of_pieces(bytes_, i, stop)
+        while room < most:
             room *= 2
         if room > len(slots):
             slots = np.zeros((room, 3), np.int64)
-        end = line_start = sentence_start = 0
-        chars, line_chars, last = 0, 0, 0
+        end = line_start = line_chars = 0
         while i <= stop:
-            code, size = 0x0A, 1  # the end of a text ends its line
-            if i < stop:
-                code = int(bytes_[i])
-                if code >= 0xF0:
-                    code, size = 0x10000, 4  # no mark and no blank is up there
-                elif code >= 0xE0:
-                    code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
-                    size = 3
-                elif code >= 0x80:
-                    code, size = (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F), 2
-            ends = ends_sentence(code)
-            if code != 0x0A and (not ends or chars):
-                for k in range(size):
-                    joined[end + k] = bytes_[i + k]
-                end += size
-                chars += 1
-                if not _is_blank(code):
-                    last = code
-            if chars and (ends or code == 0x0A):
+            begun, sentence_start = i, end
+            i, chars = _until_stop(bytes_, begun, stop)
+            if chars:
+                if i < stop and bytes_[i] != 0x0A:  # one stop is the sentence's
+                    i += 1 if bytes_[i] < 0x80 else 3
+                    chars += 1
+                end = _copy(bytes_, begun, i, joined, end)
+                last = _last_printed(joined, sentence_start, end)
                 mine[_SENTENCES] += 1
                 mine[_CHARS] += chars
                 mine[_LONGEST] = max(mine[_LONGEST], chars)
@@ -138,12 +169,13 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                     mine[_REPEATED_SENTENCES] += 1
                     mine[_REPEATED_SENTENCE_CHARS] += chars
                 line_chars += chars
-                chars, last, sentence_start = 0, 0, end
-            if code == 0x0A:
+            elif i < stop and bytes_[i] != 0x0A:  # further stops are nobody's
+                i += 1 if bytes_[i] < 0x80 else 3
+            if i == stop or bytes_[i] == 0x0A:
                 mine[_LINES] += 1
                 if seen(joined, line_start, end, slots, room - 1, row, _LINE_KIND):
                     mine[_REPEATED_LINES] += 1
                     mine[_REPEATED_LINE_CHARS] += line_chars
                 line_chars, line_start = 0, end
-            i += size
+                i += 1
     return counts

@@ -196,6 +196,7 @@ WORDLISTS = Family(
     ),
     version=1,
     libraries=("unicodedata",),
+    kernels=("script", "wordlists"),
     files=("words",),
     locate=locate,
     check=check,

@@ -15,10 +15,7 @@ Refusal = Literal["out_of_scope", "no_page", "too_long", "repeating"]
 _PORTS: Final = {"http": 80, "https": 443}
 #: Endings of what is no page; never asked for (as `wget -R` would be told).
 _NO_PAGE: Final = frozenset(
-    "7z aac apk arj asc avi bin bmp br bz2 cab class css csv dat deb dmg doc docx eot epub exe flac flv gif gz heic "
-    "ico iso jar jpeg jpg js json key lha lzh m3u8 m4a m4v map mid mjs mkv mov mp3 mp4 mpeg mpg msi odp ods odt ogg "
-    "ogv opus otf pdf png ppt pptx ps rar rpm rss rtf sig svg swf tar tgz tif tiff ttf wasm wav webm webmanifest webp "
-    "wma wmv woff woff2 xls xlsx xml xz zip zst".split()
+    ["7z", "aac", "apk", "arj", "asc", "avi", "bin", "bmp", "br", "bz2", "cab", "class", "css", "csv", "dat", "deb", "dmg", "doc", "docx", "eot", "epub", "exe", "flac", "flv", "gif", "gz", "heic", "ico", "iso", "jar", "jpeg", "jpg", "js", "json", "key", "lha", "lzh", "m3u8", "m4a", "m4v", "map", "mid", "mjs", "mkv", "mov", "mp3", "mp4", "mpeg", "mpg", "msi", "odp", "ods", "odt", "ogg", "ogv", "opus", "otf", "pdf", "png", "ppt", "pptx", "ps", "rar", "rpm", "rss", "rtf", "sig", "svg", "swf", "tar", "tgz", "tif", "tiff", "ttf", "wasm", "wav", "webm", "webmanifest", "webp", "wma", "wmv", "woff", "woff2", "xls", "xlsx", "xml", "xz", "zip", "zst"]
 )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from kakehi.pipeline.crawl.frontier import Frontier, Visit
 
-
 Key = tuple[int, int, int]
 
 

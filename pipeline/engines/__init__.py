@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-from kakehi.filters.kernels import compile_kernels
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.machine import Machine
 
 
-def open_engine(machine: Machine, *, scheduler: str | None = None) -> Engine:
+def open_engine(machine: Machine, *, kernels: Iterable[str], scheduler: str | None = None) -> Engine:
     """Make the engine that a machine file asks for, or one on a running Dask cluster.
 
     Args:
         machine: where the run happens.
+        kernels: what tasks will run, compiled here once before workers start; not on a cluster that runs already.
         scheduler: address or scheduler file of a running cluster; wins over the machine's engine.
     """
     if machine.engine == "inline" and scheduler is None:
@@ -22,7 +24,7 @@ def open_engine(machine: Machine, *, scheduler: str | None = None) -> Engine:
     from kakehi.pipeline.engines.dask import Dask  # noqa: PLC0415 - half a second that inline runs need not spend
 
     if scheduler is None:
-        compile_kernels()
+        compile_kernels(kernels)
     workers = _cores() if machine.workers == "cores" else machine.workers
     return Dask(workers=workers, bytes_per_worker=machine.bytes_per_worker, scheduler=scheduler)
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from kakehi.filters.cleaning.rules import RULES
 from kakehi.filters.signals import Signal, find_family
+from kakehi.pipeline import alarms
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.inputs import Inputs, StepSummary
 from kakehi.pipeline.report.examples import read_pairs, read_sample, say_number
@@ -55,6 +56,7 @@ def collect(inputs: Inputs, engine: Engine, *, samples: int, title: str | None) 
         charsets=tuple(_charsets(found)),
         normalised=tuple(_normalised(inputs)),
         duplicates=_duplicates(inputs, samples),
+        alarms=tuple(alarms.heard(inputs.steps)),
         tokenizers=tuple(_tokenizers(inputs)),
         samples=tuple(_samples(inputs, found, rules)),
     )
@@ -144,7 +146,13 @@ _SAID = {
 def _keeping(inputs: Inputs) -> dict[str, str]:
     bound = _similarity(inputs)
     near = "" if bound is None else f"similarity under {say_number(bound)}"
-    return {"dedupe:exact": "a text of its own", "dedupe:near": near}
+    earlier = {
+        f"dedupe:earlier:{run}": near
+        for step in inputs.steps
+        for run in step.parameters.get("against", ())
+        if step.stage.name == "compare"
+    }
+    return {"dedupe:exact": "a text of its own", "dedupe:near": near, **earlier}
 
 
 def _others(inputs: Inputs, known: Mapping[str, None]) -> list[str]:
@@ -211,7 +219,7 @@ def _normalised(inputs: Inputs) -> Iterator[NormaliseLine]:
 
 def _duplicates(inputs: Inputs, samples: int) -> Duplicates | None:
     exact = _of_stage(inputs, "exact")
-    pair = _of_stage(inputs, "pair")
+    pair, keep = _of_stage(inputs, "pair"), _of_stage(inputs, "keep")
     if not exact and not pair:
         return None
     copies = exact.get("rows", 0) - exact.get("groups", 0)
@@ -223,6 +231,8 @@ def _duplicates(inputs: Inputs, samples: int) -> Duplicates | None:
         candidates=pair.get("candidates", 0),
         near_pairs=pairs.near if pairs else 0,
         buckets_cut=pair.get("buckets_cut", 0),
+        clusters_lost=keep.get("clusters_lost", 0),
+        clusters_lost_documents=keep.get("clusters_lost_documents", 0),
         bound=bound,
         similarities=pairs.similarities if pairs else (),
         examples=pairs.examples if pairs else (),

@@ -114,13 +114,16 @@ def _signal(shard: ShardTables, place: Place, signal: str) -> Any:
 
 def _partner(shard: ShardTables, place: Place, verdict: str) -> str:
     for path in shard.paths["verdict"]:
-        if "partner" in pq.read_schema(path).names:
-            row = _row(path, place.row_group, place.row, ("partner", "similarity"))
+        names = pq.read_schema(path).names
+        if "partner" in names:
+            asked = [name for name in ("partner", "similarity", "partner_run") if name in names]
+            row = _row(path, place.row_group, place.row, asked)
             if row["partner"] is not None:
                 alike = (
                     "same text as" if verdict == "dedupe:exact" else f"similarity {row['similarity']:.3f} to"
                 )
-                return f"{alike} the kept document {row['partner'].hex()}"
+                run = f" of {row['partner_run']}" if "partner_run" in row else ""
+                return f"{alike} the kept document {row['partner'].hex()}{run}"
     return ""
 
 

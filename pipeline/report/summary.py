@@ -141,6 +141,8 @@ class Duplicates:
         candidates: pairs that share a band key.
         near_pairs: those whose measured similarity reaches the bound.
         buckets_cut: buckets too large for all their pairs.
+        clusters_lost: clusters of which nothing was kept, since something else objects to every document.
+        clusters_lost_documents: these documents.
         bound: the similarity, or None where nothing was kept by it.
         similarities: of the candidates, counted in percent: int[101].
         examples: the pairs nearest to the bound, on either side.
@@ -151,6 +153,8 @@ class Duplicates:
     candidates: int
     near_pairs: int
     buckets_cut: int
+    clusters_lost: int
+    clusters_lost_documents: int
     bound: float | None
     similarities: tuple[int, ...]
     examples: tuple[PairLine, ...]
@@ -208,5 +212,6 @@ class Summary:
     charsets: tuple[CharsetLine, ...]
     normalised: tuple[NormaliseLine, ...]
     duplicates: Duplicates | None
+    alarms: tuple[str, ...]
     tokenizers: tuple[TokenizerLine, ...]
     samples: tuple[SampleGroup, ...]

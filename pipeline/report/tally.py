@@ -27,9 +27,8 @@ def count_batch(table: str, out: pa.RecordBatch, batch: pa.RecordBatch) -> dict[
         if "objections" in out.schema.names:
             counts.update(_count_objections(out.column("objections")))
     if table == "tokens":
-        lengths = pc.list_value_length(out.column("ids"))
-        counts["tokens"] = pc.sum(lengths).as_py() or 0
-        counts["encoded"] = len(out) - lengths.null_count
+        counts["tokens"] = pc.sum(out.column("length")).as_py() or 0
+        counts["encoded"] = len(out) - out.column("ids").null_count
     return dict(counts)
 
 

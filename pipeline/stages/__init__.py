@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.against import STAGE as AGAINST
 from kakehi.pipeline.stages.archive import STAGE as ARCHIVE
+from kakehi.pipeline.stages.compare import STAGE as COMPARE
 from kakehi.pipeline.stages.encode import STAGE as ENCODE
 from kakehi.pipeline.stages.exact import STAGE as EXACT
 from kakehi.pipeline.stages.export import STAGE as EXPORT
@@ -16,6 +18,7 @@ from kakehi.pipeline.stages.keep import STAGE as KEEP
 from kakehi.pipeline.stages.measure import STAGE as MEASURE
 from kakehi.pipeline.stages.pack import STAGE as PACK
 from kakehi.pipeline.stages.pair import STAGE as PAIR
+from kakehi.pipeline.stages.remember import STAGE as REMEMBER
 from kakehi.pipeline.stages.report import STAGE as REPORT
 from kakehi.pipeline.stages.screen import STAGE as SCREEN
 from kakehi.pipeline.stages.sign import STAGE as SIGN
@@ -30,7 +33,10 @@ STAGES: Final[tuple[Stage, ...]] = (
     EXACT,
     SIGN,
     PAIR,
+    COMPARE,
+    AGAINST,
     KEEP,
+    REMEMBER,
     TRAIN,
     ENCODE,
     PACK,
@@ -40,4 +46,4 @@ STAGES: Final[tuple[Stage, ...]] = (
 )
 
 #: Manifest keys that stand for several stages; a parameter goes to every one that has it.
-TOGETHER: Final[dict[str, tuple[Stage, ...]]] = {"dedupe": (EXACT, SIGN, PAIR, KEEP)}
+TOGETHER: Final[dict[str, tuple[Stage, ...]]] = {"dedupe": (EXACT, SIGN, PAIR, COMPARE, AGAINST, KEEP)}

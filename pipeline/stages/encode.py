@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS, packed_ids
 from kakehi.pipeline.stage import Stage
 from kakehi.tokenizer.encoding import Encoder, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
@@ -27,24 +26,20 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
         bos: a piece that begins every document, or null.
 
     Returns:
-        `ids`, a list per document; null where the document is not kept. `length`, their number, 0 there. The
-        schema names the tokenizer's digest and the id of `eod`.
+        `ids`, each document's as bytes of little-endian uint16 or int32 (`indexed.token_dtype`), null where it is not
+        kept. `length`, their number, 0 there. The schema names the tokenizer's digest and the id of `eod`.
     """
     encoder = load_encoder(tokenizer)
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
-    kept = batch.column("kept")
-    ids, lengths = encoder.encode(batch.column("text").filter(kept))
-    ids, lengths = insert_eod(ids, lengths, end, begin)
-    every = np.zeros(batch.num_rows + 1, np.int64)
-    every[1:][kept.to_numpy(zero_copy_only=False)] = lengths
-    every_stop = np.cumsum(every)
-    offsets = pa.array(every_stop)
-    lists = pa.LargeListArray.from_arrays(offsets, pa.array(ids), mask=pc.invert(kept))
-    schema = pa.schema(
-        [pa.field("ids", lists.type), pa.field("length", pa.int64())],
-        {TOKENIZER_KEY: encoder.digest, EOD_KEY: str(end)},
+    kept = batch.column("kept").to_numpy(zero_copy_only=False)
+    texts = batch.column("text") if kept.all() else batch.column("text").filter(batch.column("kept"))
+    ids, lengths = insert_eod(*encoder.encode(texts), end, begin)
+    every = np.zeros(batch.num_rows, np.int64)
+    every[kept] = lengths
+    said = {TOKENIZER_KEY: encoder.digest, EOD_KEY: str(end)}
+    return pa.RecordBatch.from_arrays(
+        [packed_ids(ids, every, kept), pa.array(every)], schema=TOKENS.with_metadata(said)
     )
-    return pa.RecordBatch.from_arrays([lists, pa.array(np.diff(every_stop))], schema=schema)
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -85,7 +80,7 @@ STAGE = Stage(
     shape="rows",
     reads=("documents", "verdict", "tokenizer"),
     writes="tokens",
-    version=2,
+    version=3,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
 )

@@ -38,6 +38,8 @@ def export(
 ) -> Counts:
     """Write the kept documents of every shard that has some; ids as 32 hexadecimal digits.
 
+    Where duplicates were looked for, `cluster_size` says how many documents each stands for.
+
     `datasets.load_dataset("json" | "parquet", data_files="…/*")` opens either. A shard that is written stays in
     scratch until all are, so that a kill costs the shards under way.
     """
@@ -71,8 +73,13 @@ def _export(shard: ShardTables, *, scratch: Path, formats: list[Format]) -> Coun
 
 def _kept(shard: ShardTables) -> Iterator[pa.RecordBatch]:
     """Yield the kept rows, ids as text; a batch without any is passed over."""
+    sizes, start = shard.cluster_sizes(), 0
     for batch in shard.batches("documents", "verdict", columns=_COLUMNS):
         kept = batch.filter(batch.column("kept")).select(list(_COLUMNS))
+        if sizes is not None:
+            mine = pa.array(sizes[start : start + batch.num_rows]).filter(batch.column("kept"))
+            kept = kept.append_column("cluster_size", mine)
+        start += batch.num_rows
         ids = pa.array([value.hex() for value in kept.column("id").to_pylist()], pa.string())
         if kept.num_rows:
             yield kept.set_column(0, "id", ids)
@@ -95,5 +102,5 @@ def _write_jsonl(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
 
 
 STAGE = Stage(
-    run=export, shape="corpus", reads=("documents", "verdict"), writes=None, version=1, columns=_COLUMNS
+    run=export, shape="corpus", reads=("documents", "verdict"), writes=None, version=2, columns=_COLUMNS
 )

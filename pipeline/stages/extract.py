@@ -121,4 +121,5 @@ STAGE = Stage(
     writes="documents",
     version=2,
     libraries=_libraries,
+    kernels=lambda parameters: ("html", "normalise", *(["gate"] if parameters["language"] else [])),
 )

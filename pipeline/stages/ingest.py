@@ -70,4 +70,5 @@ STAGE = Stage(
     writes="documents",
     version=2,
     libraries=("xxhash",),
+    kernels=("normalise",),
 )

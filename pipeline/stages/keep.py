@@ -1,10 +1,12 @@
 """keep: pairs, groups, verdicts and a priority to verdicts with a named partner. Cheap to redo.
 
-A document that is alone in its group and in no pair is carried nowhere.
+A document that is alone in its group and in no pair is carried nowhere. One to which something objected already takes
+part as if it came after all others, and is told nothing: so clusters of which nothing is kept are known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -12,15 +14,30 @@ from typing import Annotated, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from kakehi.pipeline import shuffle
+from kakehi.pipeline import alarms, shuffle
+from kakehi.pipeline.alarms import Alarm
+from kakehi.pipeline.deciding import (
+    KEPT,
+    LEFT_EXACT,
+    LEFT_NEAR,
+    OBJECTED,
+    SIZE,
+    Decided,
+    count_left,
+    count_lost,
+    table_of,
+)
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.report.tally import count_verdicts
-from kakehi.pipeline.schemas import ID, KEEP, ROW_BITS
-from kakehi.pipeline.settling import Settling, settle
+from kakehi.pipeline.schemas import KEEP, ROW_BITS
+from kakehi.pipeline.settling import Settling, edge_bytes, settle
 from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
@@ -29,18 +46,19 @@ from kakehi.pipeline.tables import TableWriter, set_aside
 
 Int64N = npt.NDArray[np.int64]
 
-EXACT, NEAR = "dedupe:exact", "dedupe:near"
-
-_KEPT, _EXACT, _NEAR, _OBJECTED = range(4)
-
 #: What a bidder is told of a group: the row its members leave for (the speaker's, where it stays).
 _REPLY: Final = np.dtype(
     [("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("similarity", "<f8"), ("near", "?")]
 )
-_SIZE: Final = np.dtype([("row", "<i8"), ("count", "<i8")])
+_NOTHING: Final[Mapping[str, int]] = {"rows": 0, "clusters_lost": 0, "clusters_lost_documents": 0}
 
-#: Bytes a row takes in its home, by tracemalloc, where it is in a group of several and leaves.
-_ROW_BYTES: Final = 400
+#: Bytes of a row in the tables, where a quarter of all documents leave.
+_TABLE_BYTES: Final = 9
+
+
+def row_bytes(rules: int) -> int:
+    """Say how many bytes a row takes in its home, in a group of several and leaving, by tracemalloc."""
+    return 450 + 56 * rules
 
 
 def keep(
@@ -50,21 +68,29 @@ def keep(
     *,
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.8,
     priority: list[Preference] = ["longest"],  # noqa: B006 - pydantic copies defaults
+    alarm: Annotated[Alarm, BeforeValidator(alarms.from_short)] = Alarm(),  # noqa: B008 - frozen
 ) -> Counts:
     """Keep one document of each set of look-alikes; all others name the kept one they are similar to.
 
     Greedy in priority order: a document leaves only for a kept document it is itself similar to, never through a
-    chain; one that has a verdict already is no keeper.
+    chain; one that has a verdict already is no keeper. A cluster is a document that stays, or would if nothing
+    objected to it, and those that leave for it.
 
     Args:
-        inputs: documents, groups, pairs and the verdicts so far.
+        inputs: documents, groups, pairs, the verdicts so far, and signals.
         out: folder for the tables.
         engine: runs a task for each home, and each slice of what is settled.
         similarity: Jaccard of shingle sets from which two documents are the same.
-        priority: what decides between them, in order; at last the order of the corpus.
+        priority: what decides between them, in order; at last the order of the sources, and that of ids.
+        alarm: share of a source's documents that may leave before it is said loudly, and what then.
+
+    Raises:
+        DataError: a source lost more than `alarm.share`, and `alarm.then` is `stop`.
     """
-    groups = _groups(inputs)
-    homes = Homes(tuple(shards[0].ordinal for shards in groups.values()), tuple(priority))
+    groups = _groups(inputs, row_bytes(len(priority)))
+    sources = _sources(inputs)
+    first = tuple(shards[0].ordinal for shards in groups.values())
+    homes = Homes(first, tuple(priority), tuple(sources))
     shuffles = Shuffles(stage="keep", engine=engine, scratch=inputs.scratch)
     settling = Settling(
         homes=homes,
@@ -77,18 +103,25 @@ def keep(
     home = {name: Home(groups[name], part) for name, part in bids.parts.items()}
     leaves, slices = settle(settling, home)
     asked = {
-        f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block, not block.files.start)
+        f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block)
         for name, part in bids.parts.items()
-        for block in part.blocks(inputs.bytes_per_worker // _ROW_BYTES)
+        for block in part.blocks(inputs.bytes_per_worker // row_bytes(len(priority)))
     }
     replies = shuffles.scatter("replies", asked, partial(_reply, homes=homes), list(groups), _REPLY)
     told = {name: _Told(groups[name], leaves.parts[name], part) for name, part in replies.parts.items()}
-    sizes = shuffles.scatter("sizes", told, partial(_count, homes=homes), list(groups), _SIZE)
+    sizes = shuffles.scatter("sizes", told, partial(_count, homes=homes), list(groups), SIZE)
     written = shuffles.gather(
         {name: (told[name], part) for name, part in sizes.parts.items()},
-        partial(_write, homes=homes, out=out, scratch=inputs.scratch),
+        partial(_write, homes=homes, sources=sources, out=out, scratch=inputs.scratch),
     )
-    return {**merge([{"rows": 0}, *written]), "groups_lost": replies.counted[0], "slices": slices}
+    counts = merge([_NOTHING, *written])
+    counts |= {"slices": slices, **alarms.ring(counts, alarm.share)}
+    if alarm.then == "stop" and (said := alarms.say(counts)):
+        raise DataError(
+            f"keep.alarm: {'; '.join(said)}, wanted at most {100 * alarm.share:g} %",
+            hint="see `kakehi explain` for some of them; raise alarm.share, or alarm: {then: warn}, to go on",
+        )
+    return counts
 
 
 class _Asked(NamedTuple):
@@ -97,7 +130,6 @@ class _Asked(NamedTuple):
     home: Home
     leaves: Part
     bids: Part
-    first: bool
 
 
 class _Told(NamedTuple):
@@ -108,26 +140,25 @@ class _Told(NamedTuple):
     replies: Part
 
 
-class _Decided(NamedTuple):
-    """For each row of a home its kind, and the row it leaves for or -1, with its id and their similarity."""
-
-    kind: npt.NDArray[np.int8]
-    partner: Int64N
-    id: npt.NDArray[np.void]
-    similarity: npt.NDArray[np.float64]
-
-
-def _groups(inputs: Inputs) -> dict[str, tuple[ShardTables, ...]]:
+def _groups(inputs: Inputs, bytes_per_row: int) -> dict[str, tuple[ShardTables, ...]]:
     """Group shards to homes: so many rows that half a worker holds them."""
-    weights = [shard.rows * _ROW_BYTES for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(weights), inputs.bytes_per_worker)
+    weights = [shard.rows * bytes_per_row for shard in inputs.shards]
+    parts = partitions_for(sum(weights), inputs.bytes_per_worker)
     return shuffle.shard_groups(
         inputs.shards, weights, partitions=parts, bytes_per_worker=inputs.bytes_per_worker
     )
 
 
+def _sources(inputs: Inputs) -> dict[str, int]:
+    """Give each source with the ordinal of its first shard; a source's shards are neighbours."""
+    first: dict[str, int] = {}
+    for shard in inputs.shards:
+        first.setdefault(shard.source, shard.ordinal)
+    return first
+
+
 def _reply(asked: _Asked, *, homes: Homes) -> Spread:
-    """Answer every bid with the group's fate, and count the groups for which there is none."""
+    """Answer every bid with the group's fate."""
     bids, leaves = asked.bids.read(), asked.leaves.read()
     known = speakers(asked.home, homes)
     speaker = known["who"][find(known["group"], bids["group"])[0]]
@@ -139,93 +170,80 @@ def _reply(asked: _Asked, *, homes: Homes) -> Spread:
     for name in ("partner", "id", "similarity"):
         replies[name][near] = leaves[name][place[near]]
     replies["near"] = near
-    lost = _lost(asked.home, known, homes) if asked.first else 0
-    return Spread(replies, homes.of(row_of(bids["who"])), (lost, 0))
+    return Spread(replies, homes.of(row_of(bids["who"])))
 
 
-def _lost(home: Home, known: Records, homes: Homes) -> int:
-    """Count the groups of several that begin here and in which something objects to every member."""
-    members = read_members(home.shards, homes)
-    begins = (members.group == members.row.view(np.uint64)) & (members.size > 1)
-    return int((~find(known["group"], members.group[begins])[1]).sum())
-
-
-def _decide(told: _Told, homes: Homes) -> _Decided:
-    members = read_members(told.shards, homes)
+def _decide(told: _Told, homes: Homes) -> Decided:
+    members = read_members(told.shards, homes._replace(priority=()))
     count = len(members.group)
-    decided = _Decided(
-        np.where(members.free, _KEPT, _OBJECTED).astype(np.int8),
+    decided = Decided(
+        np.full(count, KEPT, np.int8),
         np.full(count, -1, np.int64),
         np.zeros(count, "V16"),
         np.full(count, np.nan),
     )
     leaves, replies = told.leaves.read(), told.replies.read()
-    several = np.flatnonzero(members.free & (members.size > 1))
+    several = np.flatnonzero(members.size > 1)
     replies = replies[np.argsort(replies["group"])]
     reply = replies[find(replies["group"], members.group[several])[0]]
     goes = reply["near"] | (reply["partner"] != members.row[several])
-    _note(decided, several[goes], reply[goes], np.where(reply["near"], _NEAR, _EXACT)[goes])
-    alone = np.flatnonzero(members.free & (members.size == 1))
+    _note(decided, several[goes], reply[goes], np.where(reply["near"], LEFT_NEAR, LEFT_EXACT)[goes])
+    alone = np.flatnonzero(members.size == 1)
     leaves = leaves[np.argsort(leaves["group"])]
     place, goes = find(leaves["group"], members.group[alone])
-    _note(decided, alone[goes], leaves[place[goes]], np.full(int(goes.sum()), _NEAR))
+    _note(decided, alone[goes], leaves[place[goes]], np.full(int(goes.sum()), LEFT_NEAR))
+    decided.kind[~members.free] = OBJECTED
     return decided
 
 
-def _note(decided: _Decided, rows: Int64N, of: Records, kind: Int64N) -> None:
+def _note(decided: Decided, rows: Int64N, of: Records, kind: Int64N) -> None:
     decided.kind[rows], decided.partner[rows] = kind, of["partner"]
     decided.id[rows], decided.similarity[rows] = of["id"], of["similarity"]
 
 
 def _count(told: _Told, *, homes: Homes) -> Spread:
-    """Tell the homes of the rows that others leave for how many do."""
-    partner = _decide(told, homes).partner
-    rows, count = np.unique(partner[partner >= 0], return_counts=True)
-    sizes = np.empty(len(rows), _SIZE)
-    sizes["row"], sizes["count"] = rows, count
+    """Tell the homes of the rows that others leave for how many do, and how many would."""
+    decided = _decide(told, homes)
+    goes = decided.partner >= 0
+    rows, place = np.unique(decided.partner[goes], return_inverse=True)
+    objected = np.bincount(place, weights=decided.kind[goes] == OBJECTED, minlength=len(rows))
+    sizes = np.empty(len(rows), SIZE)
+    sizes["row"], sizes["objected"] = rows, objected
+    sizes["free"] = np.bincount(place, minlength=len(rows)) - sizes["objected"]
     return Spread(sizes, homes.of(rows))
 
 
-def _write(item: tuple[_Told, Part], *, homes: Homes, out: Path, scratch: Path) -> Counts:
+def _write(
+    item: tuple[_Told, Part], *, homes: Homes, sources: Mapping[str, int], out: Path, scratch: Path
+) -> Counts:
     """Write the tables of a home's shards."""
     told, sizes = item
-    table = _table(_decide(told, homes), _stand_for(told, sizes))
-    counts: Counts = {"rows": 0}
+    decided, stand_for = _decide(told, homes), _stand_for(told, sizes)
+    table = table_of(decided, stand_for["free"])
+    counts = [count_lost(decided, stand_for["objected"])]
+    start = 0
     for shard in told.shards:
-        mine = table.slice(counts["rows"], shard.rows)
-        counts = merge([counts, {"rows": shard.rows}, _write_shard(shard, out, mine, scratch)])
-    return counts
+        mine = slice(start, start + shard.rows)
+        counts.append(count_left(shard.source, sources, decided.kind[mine], decided.partner[mine]))
+        counts.append(_write_shard(shard, out, table.slice(start, shard.rows), scratch))
+        start += shard.rows
+    return merge(counts)
 
 
-def _stand_for(told: _Told, sizes: Part) -> Int64N:
-    """Count for each row of a home those who leave for it, int64[n]."""
+def _stand_for(told: _Told, sizes: Part) -> Records:
+    """Count for each row of a home those who leave for it, and who would, a record each."""
     heard = sizes.read()
     first = np.cumsum([0, *(shard.rows for shard in told.shards)])
     local = heard["row"] & ((1 << ROW_BITS) - 1)
     ordinal = (heard["row"] >> ROW_BITS) - told.shards[0].ordinal
-    stands = np.zeros(int(first[-1]), np.int64)
-    np.add.at(stands, first[ordinal] + local, heard["count"])
+    stands = np.zeros(int(first[-1]), SIZE)
+    for name in ("free", "objected"):
+        np.add.at(stands[name], first[ordinal] + local, heard[name])
     return stands
 
 
-def _table(decided: _Decided, stands: Int64N) -> pa.Table:
-    none = decided.partner < 0
-    ids = pa.FixedSizeBinaryArray.from_buffers(ID, len(none), [None, pa.py_buffer(decided.id.tobytes())])
-    place = pa.array(np.arange(len(none)), pa.int64(), mask=none)
-    return pa.table(
-        [
-            pa.array([None, EXACT, NEAR, None], pa.string()).take(pa.array(decided.kind)),
-            ids.take(place),
-            pa.array(decided.partner.astype(np.uint64), pa.uint64(), mask=none),
-            pa.array(decided.similarity, pa.float64(), mask=none),
-            pa.array((stands + (decided.kind == _KEPT)).astype(np.uint32)),
-        ],
-        schema=KEEP,
-    )
-
-
 def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) -> Counts:
-    counts: Counts = {}
+    counts: Counts = {"rows": shard.rows}
     with set_aside(shard.output(out), scratch) as aside, TableWriter(aside, KEEP) as writer:
         start = 0
         for batch in shard.batches("documents", columns=("characters",)):
@@ -237,6 +255,26 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) 
     return counts
 
 
+def _promise(volume: Volume) -> Promise:
+    rules = len(volume.parameters["priority"])
+    row, edge = row_bytes(rules), edge_bytes(rules)
+    return Promise(
+        # A pair that is similar enough: twice as an edge, and a group that leaves.
+        scratch_bytes=volume.pairs * (184 + 24 * rules),
+        table_bytes=volume.documents * _TABLE_BYTES,
+        task_bytes=volume.task_bytes(0, max(volume.documents * row, volume.pairs * edge)),
+        least_bytes=row * max(volume.rows, default=0),
+        later="scratch at most: pairs that are not similar enough take none",
+    )
+
+
 STAGE = Stage(
-    run=keep, shape="corpus", reads=("documents", "groups", "pairs", "verdict"), writes="verdict", version=1
+    run=keep,
+    shape="corpus",
+    reads=("documents", "groups", "pairs", "verdict"),
+    optional=("signals",),
+    writes="verdict",
+    version=2,
+    kernels=("keep",),
+    promise=_promise,
 )

@@ -157,6 +157,10 @@ def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for spec in parameters["families"] for name in find_family(spec["family"]).libraries)
 
 
+def _kernels(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for spec in parameters["families"] for name in find_family(spec["family"]).kernels)
+
+
 STAGE = Stage(
     run=measure,
     shape="rows",
@@ -166,4 +170,5 @@ STAGE = Stage(
     libraries=_libraries,
     columns=_reads,
     whole="families",
+    kernels=_kernels,
 )

@@ -43,6 +43,11 @@ def _short(value: object) -> object:
     return {"tokens": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _pairs(value: object) -> object:
+    """Read `{2: 3, 5: 10}` as pairs, in the order of sizes."""
+    return sorted(value.items()) if isinstance(value, Mapping) else value
+
+
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -73,6 +78,11 @@ class Portion(BaseModel):
         return Share(self.tokens, _exact(self.epochs), _exact(self.weight))
 
 
+#: Copies by the least size of a cluster, `[(2, 3), (5, 10)]`; no mapping, whose keys would be text in a recipe.
+Copies = Annotated[
+    list[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=1000)]]], BeforeValidator(_pairs)
+]
+
 Mix = dict[str, Annotated[Portion, BeforeValidator(_short)]]
 
 
@@ -87,6 +97,7 @@ def pack(
     lanes: Annotated[int, Field(ge=1)] = 64,
     tile_rows: Annotated[int, Field(ge=1)] = 256,
     mix: Mix | None = None,
+    copies: Copies = [],  # noqa: B006 - pydantic copies defaults
     validation_rows: Annotated[int, Field(ge=0)] = 0,
     seed: Annotated[int, Field(ge=0)] = 1,
     file_gb: Annotated[float, Field(gt=0)] | None = None,
@@ -103,12 +114,14 @@ def pack(
         lanes: Λ, a multiple of every planned micro batch × data-parallel size; for `layout: lanes`.
         tile_rows: rows of a lane that lie together; for `layout: lanes`.
         mix: how much of each source; null for one epoch of each.
+        copies: how often an epoch has a document, by the least size of its cluster of look-alikes; once below the
+            least size named.
         validation_rows: about so many rows of documents held out from training, in binaries of their own.
         seed: of all shuffles.
         file_gb: largest `.bin`, in 10^9 bytes; more of them where `layout` is `stock`.
     """
     encoder = load_encoder(inputs.artifacts["tokenizer"])
-    terms = _terms(inputs, encoder, sequence_tokens, seed)
+    terms = replace(_terms(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
     shares = _shares(inputs.sources, mix)
     shuffles = Shuffles(stage="pack", engine=engine, scratch=inputs.scratch)
     counted, terms = _count(inputs, shuffles, terms, shares, validation_rows)
@@ -134,6 +147,7 @@ def pack(
         "packing": packing,
         "layout": layout,
         "seed": seed,
+        "copies": copies,
         "eod": terms.eod,
         "vocab_size": terms.vocab_size,
         "dtype": np.dtype(terms.dtype).name,
@@ -339,7 +353,9 @@ STAGE = Stage(
     run=pack,
     shape="corpus",
     reads=("documents", "tokenizer", "tokens"),
+    optional=("verdict",),
     writes="packed",
-    version=2,
+    version=3,
     libraries=("numpy",),
+    kernels=("move",),
 )

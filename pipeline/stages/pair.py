@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +19,29 @@ from kakehi.filters.texts import view
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
+from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.tables import column_bytes, set_aside, take_rows
+from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.verifying import (
+    BROUGHT_BYTES,
+    NEEDED_BYTES,
+    READ_BYTES,
+    TEXT_BYTES,
+    bring_texts,
+    fitting,
+    text_bytes,
+    texts_of,
+)
 
 Int64N = npt.NDArray[np.int64]
-UInt64N = npt.NDArray[np.uint64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
-_NEEDED: Final = np.dtype([("row", "<i8"), ("partition", "<u4")])
-_TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
 _VERIFIED: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("shared", "<i8"), ("union", "<i8")])
 
 _COUNTS: Final = (
@@ -48,12 +57,11 @@ _COUNTS: Final = (
 #: every one is in a bucket of 64 in all bands, which still fits, as partitions fill half of a worker.
 _KEY_BYTES: Final = 136
 
+#: Bytes of a pair in the tables, packed by zstd (measured: 5).
+_TABLE_BYTES: Final = 5
+
 #: Bytes a pair takes while its partition is made unique or verified: record, order, and copies of both.
 _PAIR_BYTES: Final = 128
-
-#: Bytes that a byte of text takes while it is compared: itself twice, 4 of shingle, and 12 of the longest text alone,
-#: which is little of many.
-_TEXT_BYTES: Final = 8
 
 #: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
 _EXPECTED: Final = 2
@@ -84,9 +92,18 @@ def pair(
     if not inputs.shards:
         return dict.fromkeys(_COUNTS, 0)
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
-    found = _candidates(inputs, shuffles, signed.bands, max_bucket)
+    keyed, found = _candidates(inputs, shuffles, signed.bands, max_bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
-    texts = _texts(inputs, shuffles, pairs)
+    mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
+    texts = bring_texts(
+        inputs,
+        shuffles,
+        pairs.parts,
+        ("a", "b"),
+        foreseen=lambda count: inputs.promise(
+            _promise_found(found, keyed.records, pairs.records, mean, count)
+        ),
+    )
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     verified = shuffles.scatter(
         "verified",
@@ -103,10 +120,12 @@ def pair(
     return dict(zip(_COUNTS, counted, strict=True))
 
 
-def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int) -> Scattered:
+def _candidates(
+    inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int
+) -> tuple[Scattered, Scattered]:
     """Pair first members of exact groups that share a key; the same pair, of several bands, meets in a partition."""
     keys = [shard.rows * bands for shard in inputs.shards]
-    parts = shuffle.partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
+    parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
     names = shuffle.numbered(parts)
     groups = shuffle.shard_groups(
         inputs.shards,
@@ -116,7 +135,7 @@ def _candidates(inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int)
     )
     keyed = shuffles.scatter("keys", groups, partial(_keys, bands=bands, parts=parts), names, _KEYED)
     pair_up = partial(_pair_up, max_bucket=max_bucket, parts=parts)
-    return shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
+    return keyed, shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
 
 
 def _keys(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
@@ -147,7 +166,7 @@ def _pair_up(part: Part, *, max_bucket: int, parts: int) -> Spread:
         met = candidate_pairs(keys, rows, max_bucket=max_bucket)
         found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND)]))
         buckets, pairs = buckets + met.cut_buckets, pairs + met.cut_pairs
-    return Spread(found, _spread_over(parts, found["a"], found["b"]), (buckets, pairs))
+    return Spread(found, shuffle.spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
 def _unique(pairs: Records) -> Records:
@@ -156,16 +175,6 @@ def _unique(pairs: Records) -> Records:
     new = np.ones(len(pairs), bool)
     new[1:] = (pairs["a"][1:] != pairs["a"][:-1]) | (pairs["b"][1:] != pairs["b"][:-1])
     return pairs[new]
-
-
-def _spread_over(parts: int, *columns: Int64N) -> Int64N:
-    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
-    mixed: UInt64N = np.zeros(len(columns[0]), np.uint64)
-    for column in columns:
-        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)
-    return (mixed % np.uint64(parts)).astype(np.int64)
 
 
 def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scattered:
@@ -178,10 +187,9 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
     for name, part in found.parts.items():
         shares = -(-part.size // most) or 1
         sources |= {f"{name}, share {number} of {shares}": (part, number, shares) for number in range(shares)}
-    text_bytes = sum(run.bytes for run in _runs(inputs))
     parts = max(
-        shuffle.partitions_for(text_bytes * _EXPECTED, inputs.bytes_per_worker),
-        shuffle.partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
+        partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker),
+        partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
     )
     # What is in a partition is decided by how pairs were shared out, too, where many of them have one leader.
     names = [f"{name}, shared out {len(sources)} of {most}" for name in shuffle.numbered(parts)]
@@ -190,65 +198,11 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
 
 def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     part, number, shares = share
-    pieces = (piece[_spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
+    pieces = (piece[shuffle.spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
     pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
     _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
     apart = np.where(count[place] > _MANY, pairs["b"], -1)
-    return Spread(pairs, _spread_over(parts, pairs["lead"], apart))
-
-
-class _Run(NamedTuple):
-    """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
-
-    shard: ShardTables
-    start: int
-    stop: int
-    bytes: int
-
-
-def _runs(inputs: Inputs) -> list[_Run]:
-    """Cut shards between row groups into runs of an eighth of a worker's memory, or one row group."""
-    runs: list[_Run] = []
-    most = inputs.bytes_per_worker // 8
-    for shard in inputs.shards:
-        start = stop = filled = 0
-        for rows, size in column_bytes(shard.paths["documents"][0], "text"):
-            if filled and filled + size > most:
-                runs.append(_Run(shard, start, stop, filled))
-                start, filled = stop, 0
-            stop, filled = stop + rows, filled + size
-        runs.append(_Run(shard, start, stop, filled))
-    return runs
-
-
-def _texts(inputs: Inputs, shuffles: Shuffles, pairs: Scattered) -> Scattered:
-    """Bring each text that takes part to the partitions that need it; every text is read once, in order."""
-    runs = _runs(inputs)
-    names = [f"{run.shard.source}/{run.shard.name}, rows {run.start} to {run.stop}" for run in runs]
-    first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
-    needed = shuffles.scatter("needed", pairs.parts, partial(_needed, first=first), names, _NEEDED)
-    sources = {name: (run, needed.parts[name]) for name, run in zip(names, runs, strict=True)}
-    return shuffles.scatter("texts", sources, _take_texts, list(pairs.parts), _TEXT, tailed=True)
-
-
-def _needed(part: Part, *, first: list[int]) -> Spread:
-    pairs = part.read()
-    rows = np.unique(np.concatenate([pairs["a"], pairs["b"]]))
-    needed = np.empty(len(rows), _NEEDED)
-    needed["row"], needed["partition"] = rows, part.number
-    return Spread(needed, np.searchsorted(first, rows, side="right") - 1)
-
-
-def _take_texts(item: tuple[_Run, Part]) -> Spread:
-    run, part = item
-    needed = part.read()
-    needed = needed[np.lexsort((needed["partition"], needed["row"]))]
-    rows, place = np.unique(needed["row"], return_inverse=True)
-    found = take_rows(run.shard.paths["documents"][0], "text", rows & ((1 << ROW_BITS) - 1))
-    tails = found.take(pa.array(place)) if len(place) > len(rows) else found
-    texts = np.empty(len(needed), _TEXT)
-    texts["row"], texts["size"] = needed["row"], view(tails).sizes
-    return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
+    return Spread(pairs, shuffle.spread_over(parts, pairs["lead"], apart))
 
 
 def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
@@ -261,7 +215,7 @@ def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
     verified = np.empty(len(pairs), _VERIFIED)
     verified["a"], verified["b"] = pairs["a"], pairs["b"]
     places = np.searchsorted(index["row"], both)
-    for chosen in _fitting(np.arange(len(pairs)), places, _TEXT_BYTES * index["size"], memory // 2):
+    for chosen in fitting(np.arange(len(pairs)), places, TEXT_BYTES * index["size"], memory // 2):
         verified["shared"][chosen], verified["union"][chosen] = _measure(both[chosen], texts, signed)
     return Spread(verified, verified["a"] >> ROW_BITS)
 
@@ -269,23 +223,8 @@ def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
 def _measure(pairs: Int64N, texts: Part, signed: Signed) -> tuple[Int64N, Int64N]:
     """Read the texts of some pairs and count shared and united shingles."""
     rows = np.unique(pairs)
-    _, found = texts.tails(partial(_is_of, rows=rows))
-    levelled = view(comparable(found, signed.level))
+    levelled = view(comparable(texts_of(texts, rows), signed.level))
     return shared_shingles(levelled, np.searchsorted(rows, pairs), signed.shingling)
-
-
-def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:
-    return np.isin(texts["row"], rows)
-
-
-def _fitting(chosen: Int64N, places: Int64N, weight: Int64N, most: int) -> Iterator[Int64N]:
-    """Halve the chosen pairs until the texts they need fit, or one pair is left."""
-    if len(chosen) > 1 and weight[np.unique(places[chosen])].sum() > most:
-        middle = len(chosen) // 2
-        yield from _fitting(chosen[:middle], places, weight, most)
-        yield from _fitting(chosen[middle:], places, weight, most)
-    elif len(chosen):
-        yield chosen
 
 
 def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
@@ -300,6 +239,38 @@ def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
     return int((2 * columns[2] < columns[3]).sum())
 
 
+def _promise(volume: Volume) -> Promise:
+    keys = volume.groups * volume.bands
+    return Promise(
+        scratch_bytes=keys * _KEYED.itemsize,
+        table_bytes=0,
+        task_bytes=max(
+            volume.task_bytes(volume.bands * _KEYED.itemsize, keys * _KEY_BYTES),
+            TEXT_BYTES * volume.largest_bytes,
+        ),
+        least_bytes=max(
+            3 * volume.bands * _KEYED.itemsize * max(volume.rows, default=0),
+            READ_BYTES * volume.largest_bytes,
+        ),
+        later="candidates and their texts are promised once they are found",
+    )
+
+
+def _promise_found(found: Scattered, keys: int, pairs: int, mean: int, texts: int) -> Promise:
+    """Promise again, when it is known how many pairs are to be measured, and how many texts that takes."""
+    a_pair = _FOUND.itemsize + _VERIFIED.itemsize
+    a_text = NEEDED_BYTES + BROUGHT_BYTES + mean
+    return Promise(
+        scratch_bytes=keys * _KEYED.itemsize
+        + found.records * _FOUND.itemsize
+        + pairs * a_pair
+        + texts * a_text,
+        table_bytes=pairs * _TABLE_BYTES,
+        task_bytes=0,
+        least_bytes=0,
+    )
+
+
 STAGE = Stage(
     run=pair,
     shape="corpus",
@@ -307,4 +278,6 @@ STAGE = Stage(
     writes="pairs",
     version=2,
     libraries=("numpy",),
+    kernels=("pair",),
+    promise=_promise,
 )

@@ -73,11 +73,16 @@ def _signed(preset: Preset | None, target: Target | None, plain: Signed) -> Sign
     return plain
 
 
-def foretell(parameters: Mapping[str, Any]) -> str:
-    """Draw the share of pairs that bands catch, from similarity 0.5 to 1, and say it for three."""
+def signed_by(parameters: Mapping[str, Any]) -> Signed:
+    """Say how texts are signed under these parameters."""
     given = {name: parameters[name] for name in Signed._fields}
     target = parameters["target"]
-    signed = _signed(parameters["preset"], Target(**target) if target else None, Signed(**given))
+    return _signed(parameters["preset"], Target(**target) if target else None, Signed(**given))
+
+
+def foretell(parameters: Mapping[str, Any]) -> str:
+    """Draw the share of pairs that bands catch, from similarity 0.5 to 1, and say it for three."""
+    signed = signed_by(parameters)
     curve = caught(np.linspace(0.5, 1, 11), signed.bands, signed.rows)
     drawn = "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * share))] for share in curve)
     shares = " / ".join(
@@ -95,6 +100,16 @@ def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return ("datasketch", "numpy", *(("fugashi", "unidic-lite") if unit == "words" else ()))
 
 
+def _kernels(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    shape = PRESETS[parameters["preset"]] if parameters["preset"] else None
+    scheme, unit = (shape.scheme, shape.unit) if shape else (parameters["scheme"], parameters["unit"])
+    return (
+        *(["normalise"] if parameters["level"] == "key" else []),
+        scheme,
+        *(["words"] if unit == "words" else []),
+    )
+
+
 STAGE = Stage(
     run=sign,
     shape="rows",
@@ -104,4 +119,5 @@ STAGE = Stage(
     libraries=_libraries,
     columns=("text",),
     foretell=foretell,
+    kernels=_kernels,
 )

@@ -88,7 +88,7 @@ def actions(kakehi, manifest: Path, work: Path, *more: str) -> dict[str, tuple[s
     said = kakehi("plan", manifest, "--work", work, *more)
     assert said.code == 0, said.err
     found = {}
-    for line in said.out.splitlines():
+    for line in said.out.partition("\n\n")[0].splitlines():
         words = line.split()
         at = next(i for i, word in enumerate(words) if word in {"run", "skip"})
         found[words[0]] = (words[at], " ".join(words[at + 1 :]))

@@ -15,15 +15,16 @@ from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli import cli
+from kakehi.pipeline.deciding import EXACT, NEAR
 from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.formats import records
 from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.manifest import Selection
 from kakehi.pipeline.stage import parameter_model
 from kakehi.pipeline.stages import STAGES, TOGETHER
+from kakehi.pipeline.stages.against import OF_RUN
 from kakehi.pipeline.stages.extract import GATE
 from kakehi.pipeline.stages.index import Job
-from kakehi.pipeline.stages.keep import EXACT, NEAR
 from kakehi.pipeline.stages.screen import Threshold
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +126,7 @@ def test_every_verdict_is_listed() -> None:
         for name, field in Threshold.model_fields.items()
         if name not in {"signal", "missing", "keep"}
     ]
-    wanted = {GATE, EXACT, NEAR, *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"])}
+    wanted = {GATE, EXACT, NEAR, f"{OF_RUN}RUN", *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"])}
     assert {name for name, *_ in rows(section(page("rejects.md"), "Verdicts"))} == wanted
 
 

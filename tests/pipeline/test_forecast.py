@@ -71,6 +71,39 @@ def test_a_limit_that_is_broken_is_named(plan, pack: str, limit: str, nearest: s
     assert "fugaku: pack: " in said.out
 
 
+SMALL = """\
+name: small
+engine: inline
+limits: {quota_bytes: {value: 20KiB, source: "made up", date: "2026"}}
+"""
+
+
+def test_a_run_is_refused_as_its_plan_is(plan, kakehi, tmp_path) -> None:
+    """Before anything is done, where the mix says how many tokens there will be."""
+    planned = plan("{lanes: 2016, tile_rows: 1024, mix: {a: 300e9, b: 80e9}}")
+    said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w", "--machine", FUGAKU)
+    assert (said.code, said.err) == (2, planned.err)
+    assert "nearest that fits: tile_rows: 256" in said.err
+    assert not (tmp_path / "w" / "ingest").exists()
+
+
+def test_a_run_is_refused_once_its_tokens_are_counted(plan, make, kakehi, tmp_path) -> None:
+    """Not earlier, and with all that was done before kept; a machine that bears it goes on."""
+    plan("{sequence_tokens: 2, lanes: 288, tile_rows: 4, validation_rows: 0}")
+    small = make.file(tmp_path / "small.yaml", SMALL)
+    words = ("run", tmp_path / "m.yaml", "--work", tmp_path / "w", "--machine")
+    said = kakehi(*words, small)
+    assert said.code == 2
+    assert "pack: quota_bytes: got" in said.err
+    assert "limits of small, with their sources" in said.err
+    assert not (tmp_path / "w" / "pack").exists()
+    assert len(list((tmp_path / "w" / "encode").glob("*/?/*.parquet"))) == 2
+    small.write_text(SMALL.replace("20KiB", "20GiB"), encoding="utf-8")
+    said = kakehi(*words, small)
+    assert said.code == 0, said.err
+    assert list((tmp_path / "w" / "pack").glob("*/*.bin"))
+
+
 def test_a_machine_without_limits_refuses_nothing(plan, make, tmp_path) -> None:
     """Costs are counted in pages of 4 KiB there."""
     machine = make.file(tmp_path / "plain.yaml", "name: plain\n")

@@ -135,6 +135,13 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("{characters: {min: 10}}", "no-such-rules", "unknown rule set 'no-such-rules'"),
         ("  web: [{kana", "  wbe: [{kana", "unknown key 'wbe'; did you mean 'web'?"),
         ("similarity: 0.9", "similarity: 1.9", "less than or equal to 1, got 1.9"),
+        ("{similarity: 0.9", "{priority: [longer]", "dedupe.priority"),
+        ("{similarity: 0.9", "{priority: [{signal: kana}]", "dedupe.priority: no family measures 'kana'; there are: "),
+        ("{similarity: 0.9", "{priority: [{signal: kana}]", "kana_share, kanji, kanji_share"),
+        ("{similarity: 0.9", "{priority: [{signal: kana_share, prefer: most}]", "'highest' or 'lowest', got 'most'"),
+        ("{similarity: 0.9", "{alarm: {than: stop}", "unknown key 'than'"),
+        ("{similarity: 0.9", "{alarm: 2", "less than or equal to 1, got 2"),
+        ("pack:", "pack: {copies: {0: 2}}", "greater than or equal to 1, got 0"),
         ("pack:", "pack: {from: nothing}", "from names no step 'nothing'"),
         ("pack:", "pack: {mix: {web: 5, cod: 5}}", "unknown key 'cod'; did you mean 'code'?"),
         ("pack:", "pack: {mix: {web: 5}}", "pack.mix: lacks the source 'code'; code: {epochs: 0} leaves it out"),
@@ -196,7 +203,24 @@ def test_two_instances_are_told_apart_by_from(tmp_path: Path) -> None:
     assert {table: [s.name for s in found] for table, found in upstream.items()} == {
         "tokenizer": ["train-500"],
         "tokens": ["encode-500"],
+        "verdict": ["screen", "keep"],
     }
+
+
+def test_copies_need_sizes_of_clusters(tmp_path: Path) -> None:
+    """How often a document is packed goes by what `keep` counts."""
+    text = GOOD.replace("pack:", "pack: {copies: {2: 3, 10: 5}}")
+    assert read(tmp_path, text).steps[-1].parameters["copies"] == [(2, 3), (10, 5)]
+    found = faults(tmp_path, text.replace("dedupe: {similarity: 0.9, ngram: 4}\n", ""))
+    assert "pack.copies: no step says how many documents one stands for; add dedupe" in found[0]
+
+
+def test_a_text_is_no_priority(tmp_path: Path) -> None:
+    """A signal that decides which document stays is a number."""
+    text = GOOD.replace("measure: [", "measure: [language, ").replace(
+        "{similarity: 0.9", "{priority: [{signal: language}]"
+    )
+    assert "dedupe.priority: 'language' is large_string, wanted a number" in faults(tmp_path, text)[0]
 
 
 def test_an_own_rule_set_lies_beside_the_manifest(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_bounds_are_changed_in_place():
     assert [signal for signal, _ in after] == [signal for signal, _ in before[1:]]
 
 
+@pytest.mark.parametrize("changes", [{"characters": {"min": 200}}, {"characters": None}])
+def test_an_unknown_set_with_changes_names_the_nearest(changes):
+    """As the plain form does, and not as a threshold on a signal of that name."""
+    assert read({"swallow-v2": changes})[1] == [
+        "unknown rule set 'swallow-v2'; did you mean 'swallow-v1'?; or a .yaml file beside the manifest"
+    ]
+
+
 def test_a_bound_is_taken_away():
     """Null takes a bound, and a threshold of its own may follow."""
     found, faults = read({"kakehi-ja": {"mean_sentence_chars": {"max": None}}}, {"latin_share": {"max": 0.3}})

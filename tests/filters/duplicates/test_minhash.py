@@ -153,19 +153,22 @@ def test_estimate_is_close(scheme):
     assert abs((one == two).mean() - len(sets[0] & sets[1]) / len(sets[0] | sets[1])) < 0.03
 
 
-@pytest.mark.parametrize("scheme", ["affine32", "fss", "legacy"])
+@pytest.mark.parametrize(
+    ("scheme", "bands", "rows"),
+    [("affine32", 14, 8), ("fss", 14, 8), ("legacy", 14, 8), ("affine32", 40, 20), ("fss", 40, 20)],
+)
 @pytest.mark.parametrize("size", [24, 200])
-def test_bands_catch_as_many_as_the_curve_says(scheme, size):
+def test_bands_catch_as_many_as_the_curve_says(scheme, bands, rows, size):
     """Of 1,000 pairs of one similarity, short or long, within three standard deviations."""
     rng = np.random.default_rng(size)
     points = rng.integers(0x4E00, 0x9FFF, (1000, size))
     other = points.copy()
     other[:, : max(1, size // 25)] = rng.integers(0x3041, 0x3090, (1000, max(1, size // 25)))
     texts = ["".join(map(chr, row)) for both in (points, other) for row in both]
-    keys = band_keys(texts_of(texts), signing(scheme=scheme))
+    keys = band_keys(texts_of(texts), signing(scheme=scheme, bands=bands, rows=rows))
     met = (keys[:1000] == keys[1000:]).any(axis=1).mean()
     same = size - 4 - max(1, size // 25)
-    wanted = float(caught(same / (2 * (size - 4) - same), 14, 8))
+    wanted = float(caught(same / (2 * (size - 4) - same), bands, rows))
     assert abs(met - wanted) < 3 * np.sqrt(wanted * (1 - wanted) / 1000) + 1e-3
 
 

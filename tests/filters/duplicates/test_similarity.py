@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
-from kakehi.filters.duplicates.similarity import shared_shingles, sorted_sets
+from kakehi.filters.duplicates.similarity import _shared, shared_shingles, sorted_sets
 from kakehi.filters.texts import view
 
 
@@ -38,6 +38,26 @@ def test_equals_python_sets(texts, ngram, data):
     sets = [shingles_slowly(text, ngram) for text in texts]
     assert shared.tolist() == [len(sets[a] & sets[b]) for a, b in pairs]
     assert union.tolist() == [len(sets[a] | sets[b]) for a, b in pairs]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 400), st.floats(0, 1), st.floats(0, 1), st.integers(0, 1 << 32), st.booleans())
+def test_sets_of_any_overlap_equal_python_sets(size, missing, foreign, seed, swap):
+    """Equal in long runs, in short ones, nowhere, one much the smaller: as many as Python's sets share."""
+    rng = np.random.default_rng(seed)
+    common = rng.integers(0, 1 << 32, size, dtype=np.uint32)
+    one = np.unique(common[rng.random(size) > missing * rng.random()])
+    other = np.unique(
+        np.concatenate(
+            [
+                common,
+                rng.integers(0, 1 << 32, int(foreign * foreign * size), dtype=np.uint32),
+                [0, 0xFFFFFFFF],
+            ]
+        ).astype(np.uint32)
+    )
+    one, other = (other, one) if swap else (one, other)
+    assert _shared(one, other) == len(set(one.tolist()) & set(other.tolist()))
 
 
 @pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 50, 52, 53, 5000])

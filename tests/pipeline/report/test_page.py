@@ -51,6 +51,7 @@ EMPTY = Summary(
     charsets=(),
     normalised=(),
     duplicates=None,
+    alarms=(),
     tokenizers=(),
     samples=(),
 )
@@ -97,10 +98,13 @@ def full(said: str = "ことば") -> Summary:
             candidates=2,
             near_pairs=1,
             buckets_cut=0,
+            clusters_lost=3,
+            clusters_lost_documents=7,
             bound=0.8,
             similarities=(*([0] * 70), 1, *([0] * 20), 1, *([0] * 9)),
             examples=(PairLine(similarity=0.91, same=True, a=named, b=named),),
         ),
+        alarms=(said,),
         tokenizers=(
             TokenizerLine(
                 name=said,

@@ -4,10 +4,12 @@ import json
 import os
 from hashlib import sha256
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.errors import DataError, ParameterError
+from kakehi.pipeline.schemas import flat_ids
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.tokenizer.training import train
 
@@ -33,10 +35,15 @@ def test_kept_rows_are_encoded_and_others_are_null(make, folder):
     out = encode(batch(texts, [True, False, True]), folder, eod="</s>", bos="<s>")
     first, second, third = out.column("ids").to_pylist()
     assert second is None
-    for text, ids in ((texts[0], first), (texts[2], third)):
+    lengths = out.column("length").to_pylist()
+    assert lengths == [len(first) // 2, 0, len(third) // 2]
+    for text, packed in ((texts[0], first), (texts[2], third)):
+        ids = np.frombuffer(packed, "<u2")
         assert (ids[0], ids[-1]) == (encoder.piece_id("<s>"), encoder.piece_id("</s>"))
-        values = pa.array(ids[1:-1], pa.uint16()).to_numpy()
-        assert encoder.decode(values) == text
+        assert encoder.decode(ids[1:-1]) == text
+    assert flat_ids(out.column("ids"), "<u2").tobytes() == first + third
+    assert flat_ids(out.column("ids")[1:], "<u2").tobytes() == third
+    assert flat_ids(out.column("ids")[1:2], "<u2").tobytes() == b""
 
 
 @pytest.mark.parametrize("kept", [[], [False], [False, False]])
@@ -66,7 +73,7 @@ def test_a_changed_model_is_refused(folder, tmp_path):
     table = encode(batch(["あ"], [True]), tmp_path, eod="</s>")
     said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     assert said == {"kakehi.tokenizer": sha256(content).hexdigest(), "kakehi.eod": "2"}
-    assert table.column("length").to_pylist() == [len(table.column("ids")[0])]
+    assert table.column("length").to_pylist() == [len(table.column("ids")[0].as_py()) // 2]
     receipt["outputs"][0]["sha256"] = "0" * 64
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))
     (tmp_path / "tokenizer.model").write_bytes(content)

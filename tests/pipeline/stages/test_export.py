@@ -11,11 +11,13 @@ from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.stages.export import export
 
 
-def exported(make, root, shards, **parameters):
-    """Export shards of (texts, verdicts); give rows by format and counts."""
+def exported(make, root, shards, sizes=(), **parameters):
+    """Export shards of (texts, verdicts), and of sizes of clusters; give rows by format and counts."""
     made = []
     for i, (texts, verdicts) in enumerate(shards):
         verdict = pa.record_batch({"verdict": pa.array(verdicts, pa.string())})
+        if sizes:
+            verdict = verdict.append_column("cluster_size", pa.array(sizes[i], pa.uint32()))
         made.append(make.shard(root, i, documents=make.documents(texts, source=f"s{i}"), verdict=verdict))
     counts = export(make.inputs(*made), root / "out", Inline(), **parameters)
     parquet = [row for path in sorted(root.glob("out/parquet/*")) for row in pq.read_table(path).to_pylist()]
@@ -45,6 +47,14 @@ def test_both_formats_hold_the_kept_rows(make, tmp_path):
 def test_nothing_kept(make, tmp_path, shards):
     """No rows, no files."""
     assert exported(make, tmp_path, shards) == ([], [], {"documents": 0, "characters": 0, "files": 0})
+
+
+def test_the_size_of_a_cluster_goes_along(make, tmp_path):
+    """Where duplicates were looked for, each kept document says how many it stands for."""
+    shards = [(["あ", "い", "う"], [None, "x:y", None]), (["え"], [None])]
+    parquet, lines, _ = exported(make, tmp_path, shards, sizes=[[3, 0, 1], [7]])
+    assert parquet == lines
+    assert [row["cluster_size"] for row in lines] == [3, 1, 7]
 
 
 def test_one_format(make, tmp_path):

@@ -1,6 +1,7 @@
 """pack: ids of every shard to rows, each piece where the plan says, with its document beside it."""
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY
+from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.pack import Portion, pack
 from kakehi.tokenizer.packed.indexed import Reader
@@ -32,7 +33,7 @@ def folder(make, tmp_path_factory):
 class Packer:
     """Shards of made-up ids, and what packing them gives."""
 
-    def __init__(self, make, root: Path, folder: Path, *shards, names: str = "") -> None:
+    def __init__(self, make, root: Path, folder: Path, *shards, names: str = "", sizes=()) -> None:
         self.root = root
         made = []
         self.lists: list[list[int]] = []
@@ -40,7 +41,8 @@ class Packer:
         for i, lists in enumerate(shards):
             source = names[i] if names else f"s{i}"
             documents = make.documents([f"{i} {j}" for j in range(len(lists))], source=source)
-            made.append(make.shard(root, i, documents=documents, tokens=table(folder, lists)))
+            more = {"verdict": clusters(sizes[i])} if sizes else {}
+            made.append(make.shard(root, i, documents=documents, tokens=table(folder, lists), **more))
             self.lists += [ids for ids in lists if ids is not None]
             self.source += [source] * sum(ids is not None for ids in lists)
         self.inputs = make.inputs(*made, tokenizer=folder)
@@ -82,14 +84,20 @@ class Packer:
         return {path.name: path.read_bytes() for path in sorted(self.out.iterdir())}
 
 
+def clusters(sizes) -> pa.RecordBatch:
+    """Give a table of verdicts as far as `pack` reads it."""
+    verdict = pa.array([None if size else "dedupe:near" for size in sizes], pa.string())
+    return pa.RecordBatch.from_pydict({"verdict": verdict, "cluster_size": pa.array(sizes, pa.uint32())})
+
+
 def table(folder: Path, lists, **changes: str) -> pa.RecordBatch:
     """Give a table of tokens as `encode` writes it."""
     said = {TOKENIZER_KEY.decode(): load_encoder(folder).digest, EOD_KEY.decode(): str(EOD)} | {
         {"tokenizer": TOKENIZER_KEY, "eod": EOD_KEY}[name].decode(): value for name, value in changes.items()
     }
-    schema = pa.schema([("ids", pa.large_list(pa.uint16())), ("length", pa.int64())], said)
-    lengths = [len(ids or ()) for ids in lists]
-    return pa.RecordBatch.from_arrays([pa.array(lists, schema.types[0]), pa.array(lengths)], schema=schema)
+    ids = [None if ids is None else struct.pack(f"<{len(ids)}H", *ids) for ids in lists]
+    columns = [pa.array(ids, pa.large_binary()), pa.array([len(ids or ()) for ids in lists])]
+    return pa.RecordBatch.from_arrays(columns, schema=TOKENS.with_metadata(said))
 
 
 def documents(count: int, seed: int = 0, longest: int = 4 * S) -> list[list[int] | None]:
@@ -135,6 +143,42 @@ def test_every_document_is_there_once_and_whole(packer: Packer, parameters) -> N
     assert counts["tokens"] == sum(map(len, packer.lists))
     assert counts["rows"] == counts["samples"] + counts["spare_rows"]
     assert len(ids) == (counts["rows"] + 1) * S == counts["bytes"] // 2
+
+
+@pytest.mark.parametrize("packing", ["best-fit", "concat"])
+def test_an_epoch_has_a_document_as_often_as_its_cluster_says(make, folder, tmp_path, packing) -> None:
+    """Every copy is whole and has its place; one of validation is there once; none is the same as no table."""
+    shards = [documents(60), [None, None], documents(40, 1)]
+    rng = np.random.default_rng(5)
+    sizes = [[0 if ids is None else int(rng.integers(1, 9)) for ids in lists] for lists in shards]
+    packer = Packer(make, tmp_path, folder, *shards, names="aab", sizes=sizes)
+    plain = packer(packing=packing) and packer.digest()
+    packer(packing=packing, copies=[(1, 1)])
+    assert {**packer.digest(), "manifest.json": b""} == {**plain, "manifest.json": b""}
+    counts = packer(
+        packing=packing,
+        copies=[(2, 3), (7, 5)],
+        validation_rows=20,
+        mix={"a": Portion(epochs=2), "b": Portion(epochs=1)},
+    )
+    said = [size for per_shard in sizes for size in per_shard if size]
+    copies = [1 if size < 2 else 3 if size < 7 else 5 for size in said]
+    held = packer.found("c_valid_text_document")
+    times = {}
+    for row in packer.pieces():
+        key = (row["document"], row["epoch"])
+        times[key] = times.get(key, 0) + row["tokens"]
+    assert {document for document, _ in held} | {document for document, _ in times} == set(range(len(said)))
+    assert not {document for document, _ in held} & {document for document, _ in times}
+    for (document, _), tokens in times.items():
+        assert tokens == copies[document] * len(packer.lists[document])
+    assert all(ids == packer.lists[document] for (document, _), ids in held.items())
+    ids = packer.ids()
+    for row in packer.pieces():
+        first = row["document_token"]
+        got = ids[row["first_token"] : row["first_token"] + row["tokens"]].tolist()
+        assert got == packer.lists[row["document"]][first : first + row["tokens"]]
+    assert counts["documents"] == len(said)
 
 
 def test_documents_that_fit_are_not_cut(packer: Packer) -> None:
@@ -183,15 +227,15 @@ def test_it_goes_on_where_it_stopped(packer: Packer, monkeypatch) -> None:
     packer.inputs = type(packer.inputs)(
         **{**vars(packer.inputs), "bytes_per_worker": 4 * 50 * S * 2, "scratch": packer.root / "other"}
     )
-    write, offsets = parcels._write_at, []
+    write, offsets = parcels._write_rows, []
 
-    def failing(path, rows, offset):
-        offsets.append(offset)
+    def failing(path, bucket, *rest):
+        offsets.append(bucket.first)
         if len(offsets) == 3:
             raise RuntimeError("gone")
-        write(path, rows, offset)
+        write(path, bucket, *rest)
 
-    monkeypatch.setattr(parcels, "_write_at", failing)
+    monkeypatch.setattr(parcels, "_write_rows", failing)
     with pytest.raises(EngineError, match="gone"):
         packer()
     tried = len(offsets)
@@ -206,10 +250,10 @@ def test_scratch_of_other_bytes_is_found(packer: Packer, monkeypatch) -> None:
     scratch = packer.inputs.scratch
     gathered = parcels._gathered
 
-    def spoiling(bucket, dtype, spare):
+    def spoiling(bucket, dtype):
         path = max(bucket.tokens, key=lambda path: path.stat().st_size)
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-        return gathered(bucket, dtype, spare)
+        return gathered(bucket, dtype)
 
     with monkeypatch.context() as patch:
         patch.setattr(parcels, "_gathered", spoiling)

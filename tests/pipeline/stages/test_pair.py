@@ -22,8 +22,9 @@ from kakehi.pipeline.schemas import GROUPS, ROW_BITS
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.exact import exact
-from kakehi.pipeline.stages.pair import _FOUND, _TEXT, _TEXT_BYTES, _verify, pair
+from kakehi.pipeline.stages.pair import _FOUND, _verify, pair
 from kakehi.pipeline.stages.sign import sign
+from kakehi.pipeline.verifying import TEXT, TEXT_BYTES
 from kakehi.tokenizer.words import segment
 
 # distributed warns of its own making while a cluster is closed.
@@ -212,22 +213,22 @@ def test_verifying_keeps_within_the_memory_it_is_given(tmp_path, letter):
     count, size = 64, 60_000 // len(letter.encode())
     rng = np.random.default_rng(1)
     texts = ["".join(chr(ord(letter) + step) for step in rng.integers(0, 20, size)) for _ in range(count)]
-    rows = np.zeros(count, _TEXT)
+    rows = np.zeros(count, TEXT)
     rows["row"], rows["size"] = np.arange(count), [len(text.encode()) for text in texts]
     pairs = np.zeros(count - 1, _FOUND)
     pairs["b"] = np.arange(1, count)
     one = np.zeros(count, np.int64)
     tails = pa.array(texts, pa.large_string())
     write_pieces(tmp_path / "a" / "0.records", Spread(pairs, one[1:]), Kind(1, 1, _FOUND))
-    write_pieces(tmp_path / "b" / "0.records", Spread(rows, one, tails=tails), Kind(1, 1, _TEXT, tailed=True))
-    parts = Part(tmp_path / "a", range(1), 0, _FOUND), Part(tmp_path / "b", range(1), 0, _TEXT)
+    write_pieces(tmp_path / "b" / "0.records", Spread(rows, one, tails=tails), Kind(1, 1, TEXT, tailed=True))
+    parts = Part(tmp_path / "a", range(1), 0, _FOUND), Part(tmp_path / "b", range(1), 0, TEXT)
     total, found = int(rows["size"].sum()), {}
     for share in (1, 4):
         tracemalloc.start()
-        spread = _verify(parts, signed=SIGNED, memory=2 * total * _TEXT_BYTES // share)
+        spread = _verify(parts, signed=SIGNED, memory=2 * total * TEXT_BYTES // share)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak <= total * _TEXT_BYTES // share + (1 << 20)
+        assert peak <= total * TEXT_BYTES // share + (1 << 20)
         found[share] = spread.records[np.argsort(spread.records["b"])].tolist()
     assert found[1] == found[4]
 

@@ -1,0 +1,91 @@
+"""Compile kernels ahead, so that worker processes of one machine find them in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from kakehi.filters.cleaning.gate import looks_japanese
+from kakehi.filters.cleaning.html import HARMLESS_TAGS, main_text
+from kakehi.filters.cleaning.normalise import normalise
+from kakehi.filters.duplicates.keepers import candidate_pairs, leaving
+from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
+from kakehi.filters.duplicates.shingles import Shingling, shingle_hashes
+from kakehi.filters.duplicates.similarity import shared_shingles
+from kakehi.filters.signals import FAMILIES
+from kakehi.filters.signals.wordlists import build, count_hits
+from kakehi.filters.texts import view
+from kakehi.tokenizer.packed.moving import move
+
+_TEXTS: Final = pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string())
+
+
+def compile_kernels(names: Iterable[str]) -> None:
+    """Run the kernels of these names on two short texts: 35 s for all of them where nothing is compiled yet."""
+    for name in dict.fromkeys(names):
+        KERNELS[name]()
+
+
+def _html() -> None:
+    main_text(b"<b></b>" * HARMLESS_TAGS)  # only pages of many tags are walked over
+
+
+def _gate() -> None:
+    looks_japanese(b"")
+
+
+def _normalise() -> None:
+    normalise(_TEXTS, "training")
+
+
+def _family(name: str) -> None:
+    FAMILIES[name].measure(_TEXTS)
+
+
+def _wordlists() -> None:
+    count_hits(view(_TEXTS), build(["水"], "script", "longest"))
+
+
+def _sign(scheme: Scheme) -> None:
+    band_keys(view(_TEXTS), Signing(shingling=Shingling(), scheme=scheme, bands=2, rows=2))
+
+
+def _words() -> None:
+    shingle_hashes(view(_TEXTS), Shingling(unit="words", cut=str.split))
+
+
+def _pair() -> None:
+    candidate_pairs(np.ones(2, np.uint64), np.arange(2))
+    shared_shingles(view(_TEXTS), np.array([[0, 1]]), Shingling())
+
+
+def _keep() -> None:
+    leaving(np.ones(1, np.int64), np.zeros(1, np.int64), np.ones(1), np.zeros(2, bool))
+
+
+def _move() -> None:
+    nothing = np.zeros(0, np.int64)
+    for dtype in ("<u2", "<i4"):
+        tokens = np.zeros(0, dtype)
+        move(tokens, nothing, nothing, tokens, nothing)
+
+
+#: What there is to compile. Stages and families name what they run (`Stage.kernels`, `Family.kernels`).
+KERNELS: Final[Mapping[str, Callable[[], None]]] = {
+    "html": _html,
+    "gate": _gate,
+    "normalise": _normalise,
+    **{name: partial(_family, name) for name in ("script", "lines", "repetition", "swallow", "hojichar")},
+    "wordlists": _wordlists,
+    "affine32": partial(_sign, "affine32"),
+    "fss": partial(_sign, "fss"),
+    "legacy": partial(_sign, "legacy"),
+    "words": _words,
+    "pair": _pair,
+    "keep": _keep,
+    "move": _move,
+}
