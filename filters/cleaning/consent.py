@@ -66,7 +66,9 @@ def said_in_page(html: bytes, agents: frozenset[str]) -> list[Said]:
         if name in EVERYONE | agents:
             words = frozenset(word.strip().lower() for word in content.split(","))
             found.append(_robots("meta-robots", f'<meta name="{name}" content="{content}">', words))
-        elif name == "tdm-reservation" and (said := _reservation("tdm-meta", content, "meta tdm-reservation")):
+        elif name == "tdm-reservation" and (
+            said := _reservation("tdm-meta", content, "meta tdm-reservation")
+        ):
             found.append(said)
     return found
 

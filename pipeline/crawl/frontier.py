@@ -104,7 +104,10 @@ class Frontier:
 
     def __init__(self, path: Path) -> None:
         self._base = sqlite3.connect(path, isolation_level=None)
-        self._base.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
+        self._base.executescript(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+            + _TABLES
+        )
         with self.change():
             self._base.execute("UPDATE urls SET state = ? WHERE state = ?", (WAITING, TAKEN))
 
@@ -149,15 +152,11 @@ class Frontier:
 
     def take(self, visit: Visit) -> None:
         """Note that it is being asked for."""
-        self._base.execute(
-            "UPDATE urls SET state = ?, tries = tries + 1 WHERE id = ?", (TAKEN, visit.id)
-        )
+        self._base.execute("UPDATE urls SET state = ?, tries = tries + 1 WHERE id = ?", (TAKEN, visit.id))
 
     def again(self, visit: Visit) -> None:
         """Let it wait once more, behind all others."""
-        self._base.execute(
-            "UPDATE urls SET state = ?, rank = rank + 1000 WHERE id = ?", (WAITING, visit.id)
-        )
+        self._base.execute("UPDATE urls SET state = ?, rank = rank + 1000 WHERE id = ?", (WAITING, visit.id))
 
     def finish(self, visit: Visit, outcome: str, **fields: object) -> None:
         """Note what became of it.
@@ -178,6 +177,13 @@ class Frontier:
         """Note that what waits of a host will not be asked for."""
         dropped = self._base.execute(
             "UPDATE urls SET state = ?, outcome = ? WHERE state = 0 AND host = ?", (DONE, outcome, host)
+        )
+        self.count(f"outcome/{outcome}", dropped.rowcount)
+
+    def finish_all(self, outcome: str) -> None:
+        """Note that what waits will not be asked for."""
+        dropped = self._base.execute(
+            "UPDATE urls SET state = ?, outcome = ? WHERE state = 0", (DONE, outcome)
         )
         self.count(f"outcome/{outcome}", dropped.rowcount)
 
@@ -213,7 +219,8 @@ class Frontier:
     def hosts(self) -> list[tuple[str, int]]:
         """Give hosts that have addresses waiting, and how often each was asked for a page."""
         return self._base.execute(
-            "SELECT host, sum(kind = 'page' AND tries > 0) FROM urls GROUP BY host HAVING sum(state = 0) > 0"
+            "SELECT host, sum(CASE WHEN kind = 'page' AND fetched IS NOT NULL THEN tries ELSE 0 END) "
+            "FROM urls GROUP BY host HAVING sum(state = 0) > 0"
         ).fetchall()
 
     def waiting(self) -> int:
@@ -226,6 +233,11 @@ class Frontier:
             "INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n", (name, n)
         )
 
+    def outcomes(self) -> dict[str, int]:
+        """Count what became of pages."""
+        query = "SELECT outcome, count(*) FROM urls WHERE kind = 'page' GROUP BY outcome ORDER BY outcome"
+        return dict(self._base.execute(query))
+
     def counts(self) -> dict[str, int]:
         """Give all counts."""
         return dict(self._base.execute("SELECT name, n FROM counts ORDER BY name"))
@@ -233,7 +245,8 @@ class Frontier:
     def note(self, **facts: object) -> None:
         """Note facts by name, in place of older ones."""
         self._base.executemany(
-            "INSERT OR REPLACE INTO facts VALUES (?, ?)", ((name, str(value)) for name, value in facts.items())
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+            ((name, str(value)) for name, value in facts.items()),
         )
 
     def facts(self) -> dict[str, str]:

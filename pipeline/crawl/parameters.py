@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -42,9 +42,20 @@ def _agent(value: str) -> str:
     return value
 
 
+#: Names by which sites tell those who train models what they may take: their rules are ours too.
+TRAINING: Final = (
+    "Applebot-Extended",
+    "CCBot",
+    "ClaudeBot",
+    "Google-Extended",
+    "GPTBot",
+    "meta-externalagent",
+)
+
 Contact = Annotated[str, AfterValidator(_contact)]
 Agent = Annotated[str, AfterValidator(_agent)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Agents = Annotated[tuple[Agent, ...], BeforeValidator(_listed)]
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_listed)]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_listed)]
 Addresses = dict[str, Annotated[str, AfterValidator(_address)]]
@@ -93,7 +104,7 @@ class Pace(BaseModel):
 
     Args:
         delay_s: seconds between two requests to one host, at least.
-        max_delay_s: at most, whatever the host's own slowness or its robots.txt asks for.
+        max_delay_s: at most, however slow the host is; what its robots.txt asks for is kept all the same.
         per_host: requests to one host at a time.
         hosts: hosts asked at a time.
         tries: how often a page is asked for that could not be had.
@@ -133,6 +144,8 @@ class Job(BaseModel):
 
     Args:
         folder: where state and WARC files under way lie.
+        name: what names of WARC files begin with.
+        limit: pages to store at most, or None.
         contact: of whoever answers for the crawl.
         agent: the robot's name, in its user agent and in robots.txt.
         seeds: addresses, or hosts alone.
@@ -148,6 +161,8 @@ class Job(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     folder: Path
+    name: str
+    limit: int | None
     contact: Contact
     agent: Agent
     seeds: tuple[str, ...]

@@ -6,13 +6,13 @@ lead elsewhere in between. An address written as a number (`http://2130706433/`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from scrapy.crawler import Crawler
-from twisted.internet.address import IPv4Address as TCP4
-from twisted.internet.address import IPv6Address as TCP6
+from twisted.internet import address as twisted_address
 from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IReactorTime, IResolutionReceiver
 from zope.interface import implementer
 
@@ -48,9 +48,10 @@ class Fence:
 class _Sieve:
     """Passes on the addresses that the fence lets through."""
 
-    def __init__(self, receiver: IResolutionReceiver, fence: Fence) -> None:
+    def __init__(self, receiver: IResolutionReceiver, fence: Fence, refused: Callable[[str], object]) -> None:
         self._receiver = receiver
         self._fence = fence
+        self._refused = refused
 
     def resolutionBegan(self, resolution: IHostResolution) -> None:  # noqa: N802 - Twisted's name
         """Pass it on."""
@@ -60,6 +61,8 @@ class _Sieve:
         """Pass it on, or not."""
         if self._fence.lets(address.host):
             self._receiver.addressResolved(address)
+        else:
+            self._refused(address.host)
 
     def resolutionComplete(self) -> None:  # noqa: N802 - Twisted's name
         """Pass it on: a host without any address can't be connected to."""
@@ -79,7 +82,7 @@ class _Known:
 
 @implementer(IHostnameResolver)
 class FencedResolver:
-    """Scrapy's `DNS_RESOLVER`: the reactor's own resolver behind the fence.
+    """Scrapy's `TWISTED_DNS_RESOLVER`: the reactor's own resolver behind the fence.
 
     Args:
         reactor: whose resolver looks names up.
@@ -92,6 +95,7 @@ class FencedResolver:
         self._behind: IHostnameResolver = reactor.nameResolver
         self._fence = fence
         self._known = known
+        self.refused: dict[str, str] = {}  # the last address of a host that was not let through
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, reactor: IReactorTime) -> FencedResolver:
@@ -112,13 +116,13 @@ class FencedResolver:
         transportSemantics: str = "TCP",  # noqa: N803
     ) -> IHostResolution:
         """Resolve a host as Twisted asks for it."""
-        sieve = _Sieve(resolutionReceiver, self._fence)
+        sieve = _Sieve(resolutionReceiver, self._fence, partial(self.refused.__setitem__, hostName.lower()))
         known = self._known.get(hostName.lower())
         if known is None:
             return self._behind.resolveHostName(sieve, hostName, portNumber, addressTypes, transportSemantics)
         resolution = _Known(hostName)
         sieve.resolutionBegan(resolution)
-        kind = TCP6 if ":" in known else TCP4
+        kind = twisted_address.IPv6Address if ":" in known else twisted_address.IPv4Address
         sieve.addressResolved(kind("TCP", known, portNumber))
         sieve.resolutionComplete()
         return resolution

@@ -15,7 +15,97 @@ Refusal = Literal["out_of_scope", "no_page", "too_long", "repeating"]
 _PORTS: Final = {"http": 80, "https": 443}
 #: Endings of what is no page; never asked for (as `wget -R` would be told).
 _NO_PAGE: Final = frozenset(
-    ["7z", "aac", "apk", "arj", "asc", "avi", "bin", "bmp", "br", "bz2", "cab", "class", "css", "csv", "dat", "deb", "dmg", "doc", "docx", "eot", "epub", "exe", "flac", "flv", "gif", "gz", "heic", "ico", "iso", "jar", "jpeg", "jpg", "js", "json", "key", "lha", "lzh", "m3u8", "m4a", "m4v", "map", "mid", "mjs", "mkv", "mov", "mp3", "mp4", "mpeg", "mpg", "msi", "odp", "ods", "odt", "ogg", "ogv", "opus", "otf", "pdf", "png", "ppt", "pptx", "ps", "rar", "rpm", "rss", "rtf", "sig", "svg", "swf", "tar", "tgz", "tif", "tiff", "ttf", "wasm", "wav", "webm", "webmanifest", "webp", "wma", "wmv", "woff", "woff2", "xls", "xlsx", "xml", "xz", "zip", "zst"]
+    [
+        "7z",
+        "aac",
+        "apk",
+        "arj",
+        "asc",
+        "avi",
+        "bin",
+        "bmp",
+        "br",
+        "bz2",
+        "cab",
+        "class",
+        "css",
+        "csv",
+        "dat",
+        "deb",
+        "dmg",
+        "doc",
+        "docx",
+        "eot",
+        "epub",
+        "exe",
+        "flac",
+        "flv",
+        "gif",
+        "gz",
+        "heic",
+        "ico",
+        "iso",
+        "jar",
+        "jpeg",
+        "jpg",
+        "js",
+        "json",
+        "key",
+        "lha",
+        "lzh",
+        "m3u8",
+        "m4a",
+        "m4v",
+        "map",
+        "mid",
+        "mjs",
+        "mkv",
+        "mov",
+        "mp3",
+        "mp4",
+        "mpeg",
+        "mpg",
+        "msi",
+        "odp",
+        "ods",
+        "odt",
+        "ogg",
+        "ogv",
+        "opus",
+        "otf",
+        "pdf",
+        "png",
+        "ppt",
+        "pptx",
+        "ps",
+        "rar",
+        "rpm",
+        "rss",
+        "rtf",
+        "sig",
+        "svg",
+        "swf",
+        "tar",
+        "tgz",
+        "tif",
+        "tiff",
+        "ttf",
+        "wasm",
+        "wav",
+        "webm",
+        "webmanifest",
+        "webp",
+        "wma",
+        "wmv",
+        "woff",
+        "woff2",
+        "xls",
+        "xlsx",
+        "xml",
+        "xz",
+        "zip",
+        "zst",
+    ]
 )
 
 
@@ -34,6 +124,8 @@ def spelled(url: str, encoding: str = "utf-8") -> str | None:
     try:
         parts = urlsplit(safe_url_string(url.strip(), encoding=encoding))
         host, port = parts.hostname, parts.port
+    except UnicodeEncodeError:  # a query of characters that the page's charset lacks
+        return spelled(url) if encoding != "utf-8" else None
     except (ValueError, LookupError):
         return None
     if parts.scheme.lower() not in _PORTS or not host or len(host) > 253:
@@ -88,7 +180,7 @@ class Bounds:
         if len(url) > self._limits.url_characters:
             return "too_long"
         parts = urlsplit(url)
-        if not (self._host_belongs(parts.hostname or "") and parts.path.startswith(self._scope.paths)):
+        if not (self.belongs(url) and parts.path.startswith(self._scope.paths)):
             return "out_of_scope"
         if self._include and not any(pattern.search(url) for pattern in self._include):
             return "out_of_scope"
@@ -99,7 +191,9 @@ class Bounds:
         most = Counter(segment for segment in parts.path.split("/") if segment).most_common(1)
         return "repeating" if most and most[0][1] > self._limits.repeats else None
 
-    def _host_belongs(self, host: str) -> bool:
+    def belongs(self, url: str) -> bool:
+        """Say whether an address is of a host of the crawl."""
+        host = host_of(url)
         if host in self._hosts:
             return True
         return self._scope.subdomains and any(host.endswith(f".{known}") for known in self._hosts)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kakehi.pipeline.crawl.frontier import Frontier, Visit
+from kakehi.pipeline.crawl.parameters import Pace
 
 Key = tuple[int, int, int]
 
@@ -23,7 +24,9 @@ class Turns:
         self._frontier = frontier
         self._per_host = per_host
         self._ready: list[tuple[Key, str]] = []
-        self._keys: dict[str, Key] = {}  # of the one entry in `_ready` that counts; others of a host are stale
+        self._keys: dict[
+            str, Key
+        ] = {}  # of the one entry in `_ready` that counts; others of a host are stale
         self._resting: list[tuple[float, str]] = []
         self._rests: set[str] = set()
         self._until: dict[str, float] = {}
@@ -88,3 +91,28 @@ class Turns:
         if host not in self._keys or key < self._keys[host]:
             self._keys[host] = key
             heapq.heappush(self._ready, (key, host))
+
+
+class Throttle:
+    """How long a host rests between two requests: as long as it takes to answer, within bounds; as AutoThrottle does it.
+
+    Args:
+        pace: of the crawl.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._delays: dict[str, float] = {}
+
+    def answered(self, host: str, seconds: float, *, well: bool) -> None:
+        """Learn how long a host took; one that answered badly is not asked faster for it."""
+        known = self._delays.get(host, self._pace.delay_s)
+        delay = max((known + seconds) / 2, seconds)
+        if well or delay > known:
+            self._delays[host] = min(
+                max(delay, self._pace.delay_s), max(self._pace.max_delay_s, self._pace.delay_s)
+            )
+
+    def delay(self, host: str) -> float:
+        """Seconds it is to be left alone."""
+        return self._delays.get(host, self._pace.delay_s)

@@ -90,7 +90,7 @@ class WarcWriter:
 
     def resume(self, name: str, size: int) -> None:
         """Go on behind the last record that was committed: what a killed process wrote after it is cut off."""
-        for path in self._folder.glob(f"{self._prefix}-*{_OPEN}"):
+        for path in self._folder.glob(f"{self._prefix}.*{_OPEN}"):
             if path.name != name + _OPEN:
                 path.unlink()
         if (path := self._folder / (name + _OPEN)).is_file():
@@ -123,10 +123,17 @@ class WarcWriter:
             self._file = None
             (self._folder / (self._name + _OPEN)).rename(self._folder / self._name)
 
+    def leave(self) -> None:
+        """Leave the open file as it is, for `resume`."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
     def _begin(self) -> None:
         self.close()
-        number = sum(1 for _ in self._folder.glob(f"{self._prefix}-*.warc.gz"))
-        self._name = f"{self._prefix}-{number:05}.warc.gz"
+        number = sum(1 for _ in self._folder.glob(f"{self._prefix}.*.warc.gz"))
+        self._name = f"{self._prefix}.{number:05}.warc.gz"
         self._file = (self._folder / (self._name + _OPEN)).open("wb", buffering=0)
         named = [("WARC-Filename", self._name), ("Content-Type", "application/warc-fields")]
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -147,7 +154,11 @@ def _records(exchange: Exchange) -> tuple[str, list[bytes]]:
     answer, named = _urn(), [("WARC-Target-URI", exchange.url)]
     if exchange.ip:
         named.append(("WARC-IP-Address", exchange.ip))
-    asked = [*named, ("WARC-Concurrent-To", f"<{answer}>"), ("Content-Type", "application/http; msgtype=request")]
+    asked = [
+        *named,
+        ("WARC-Concurrent-To", f"<{answer}>"),
+        ("Content-Type", "application/http; msgtype=request"),
+    ]
     notes = [*named[:1], ("WARC-Concurrent-To", f"<{answer}>"), ("Content-Type", "application/warc-fields")]
     got = [
         *named,
@@ -159,7 +170,10 @@ def _records(exchange: Exchange) -> tuple[str, list[bytes]]:
         kind, block = WarcRecordType.revisit, exchange.head
         unchanged = exchange.head.split(b" ", 2)[1] == b"304"
         got += [
-            ("WARC-Profile", _PROFILES + ("server-not-modified" if unchanged else "identical-payload-digest")),
+            (
+                "WARC-Profile",
+                _PROFILES + ("server-not-modified" if unchanged else "identical-payload-digest"),
+            ),
             ("WARC-Refers-To-Target-URI", exchange.original.url),
             ("WARC-Refers-To-Date", exchange.original.fetched),
         ]
@@ -171,7 +185,9 @@ def _records(exchange: Exchange) -> tuple[str, list[bytes]]:
     ]
 
 
-def _record(kind: WarcRecordType, urn: str, date: str, named: Iterable[tuple[str, str]], block: bytes) -> bytes:
+def _record(
+    kind: WarcRecordType, urn: str, date: str, named: Iterable[tuple[str, str]], block: bytes
+) -> bytes:
     """Give one record as a gzip member; fastwarc adds its length and the digest of its block."""
     record = WarcRecord()
     record.init_headers(record_type=kind, record_urn=urn.removeprefix("urn:").encode())

@@ -8,6 +8,7 @@ from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.against import STAGE as AGAINST
 from kakehi.pipeline.stages.archive import STAGE as ARCHIVE
 from kakehi.pipeline.stages.compare import STAGE as COMPARE
+from kakehi.pipeline.stages.crawl import STAGE as CRAWL
 from kakehi.pipeline.stages.encode import STAGE as ENCODE
 from kakehi.pipeline.stages.exact import STAGE as EXACT
 from kakehi.pipeline.stages.export import STAGE as EXPORT
@@ -26,6 +27,7 @@ from kakehi.pipeline.stages.train import STAGE as TRAIN
 
 STAGES: Final[tuple[Stage, ...]] = (
     ARCHIVE,
+    CRAWL,
     EXTRACT,
     INGEST,
     MEASURE,

@@ -1,0 +1,338 @@
+"""The loop of a crawl: whose turn it is, what may be asked for, what came, what is written. All on one thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from kakehi.pipeline.crawl.asking import Answer, Ask, Headers, NoAnswer
+from kakehi.pipeline.crawl.frontier import Consent, Found, Frontier, Known, Visit
+from kakehi.pipeline.crawl.judging import STORED, Judged, judge
+from kakehi.pipeline.crawl.parameters import Job
+from kakehi.pipeline.crawl.scope import Bounds, origin_of, spelled
+from kakehi.pipeline.crawl.seeding import SITEMAP_RANK, seeds_of, sitemaps_of, sow
+from kakehi.pipeline.crawl.sites import Rules, Sites
+from kakehi.pipeline.crawl.turns import Throttle, Turns
+from kakehi.pipeline.formats.warc_writer import Exchange, Original, WarcWriter
+
+#: Seconds between two words on how far it is, which also note how long the crawl has taken.
+_TELL_S: Final = 1.0
+
+
+class StoppedError(Exception):
+    """The crawl was told to stop while this waited."""
+
+
+class Crawl:
+    """A crawl under way.
+
+    Args:
+        job: what it is told.
+        frontier: what it knows.
+        warcs: where answers go.
+        ask: asks for an address.
+        tell: hears how far it is.
+    """
+
+    def __init__(
+        self, job: Job, frontier: Frontier, warcs: WarcWriter, ask: Ask, tell: Callable[[str], None]
+    ) -> None:
+        self._job, self._frontier, self._warcs, self._tell = job, frontier, warcs, tell
+        self._ask = ask
+        self._bounds = Bounds(job.scope, job.limits, [*seeds_of(job), *sitemaps_of(job)])
+        self._turns = Turns(frontier, job.pace.per_host)
+        self._throttle = Throttle(job.pace)
+        self._stop = asyncio.Event()
+        self._sites = Sites(job, frontier, ask, self._rest, lambda: datetime.now(UTC).timestamp())
+        self._counts: Counter[str] = Counter()
+        self._per_host: Counter[str] = Counter()
+        self._spent_s = self._began = 0.0
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is waited for."""
+        self._stop.set()
+
+    async def run(self) -> bool:
+        """Crawl until nothing is left, a budget is spent, or it is told to stop.
+
+        Returns:
+            whether it is done, and not only stopped.
+        """
+        sow(self._job, self._frontier, self._bounds)
+        self._counts.update(self._frontier.counts())
+        hosts = self._frontier.hosts()
+        self._per_host.update(dict(hosts))
+        self._turns.offer([host for host, _ in hosts], self._now())
+        self._spent_s, self._began = float(self._frontier.facts().get("seconds", 0)), self._now()
+        stopping = asyncio.create_task(self._stop.wait())
+        telling = asyncio.create_task(self._tell_often())
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while not self._stop.is_set() and self._within_budget():
+                visit = self._next(len(under_way))
+                if visit:
+                    under_way.add(asyncio.create_task(self._visit(visit)))
+                elif under_way or self._turns.wakes() is not None:
+                    under_way = await self._wait(under_way, stopping)
+                else:
+                    break
+            stopped = self._stop.is_set()
+            self._stop.set()
+            await self._finish(under_way)
+        finally:
+            stopping.cancel()
+            telling.cancel()
+        if not stopped:
+            self._drop_rest()
+        return not stopped
+
+    def _next(self, under_way: int) -> Visit | None:
+        """Take the next address, if there may be one more under way."""
+        pace = self._job.pace
+        while under_way < pace.hosts * pace.per_host:
+            visit = self._turns.next(self._now())
+            if visit is None:
+                return None
+            if self._per_host[visit.host] >= self._job.budget.pages_per_host:
+                with self._frontier.change():
+                    self._frontier.finish_host(visit.host, "over_budget")
+                continue
+            with self._frontier.change():
+                self._frontier.take(visit)
+            self._turns.begin(visit.host)
+            self._turns.offer([visit.host], self._now())
+            return visit
+        return None
+
+    async def _wait(
+        self, under_way: set[asyncio.Task[None]], stopping: asyncio.Task[object]
+    ) -> set[asyncio.Task[None]]:
+        """Wait until something has changed; raise what a task raised."""
+        wakes = self._turns.wakes()
+        timeout = None if wakes is None else max(0.0, wakes - self._now())
+        if len(under_way) >= self._job.pace.hosts * self._job.pace.per_host:
+            timeout = None
+        done, _ = await asyncio.wait(
+            {*under_way, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done & under_way:
+            task.result()
+        return under_way - done
+
+    async def _finish(self, under_way: set[asyncio.Task[None]]) -> None:
+        """Wait for what is under way, as long as an answer may take."""
+        if not under_way:
+            return
+        done, late = await asyncio.wait(under_way, timeout=self._job.limits.answer_s)
+        for task in late:
+            task.cancel()
+        for task in done:
+            task.result()
+
+    async def _visit(self, visit: Visit) -> None:
+        """Ask for one address, after what its site says; then let its host rest."""
+        delay = 0.0
+        try:
+            rules, asked = await self._sites.of(origin_of(visit.url))
+            if asked:
+                self._add_sitemaps(rules)
+                delay = self._delay(visit.host, rules)
+            before = list(_permissions(visit, rules, _time()))
+            if all(consent.allowed for consent in before):
+                if asked:
+                    await self._rest(delay)
+                delay = self._delay(visit.host, rules)
+                await self._fetch(visit, before)
+                delay = self._delay(visit.host, rules)
+            else:
+                self._refuse(visit, rules, before)
+        except StoppedError:
+            pass  # it waits again once the frontier is opened anew
+        finally:
+            self._turns.end(visit.host)
+            if delay:
+                self._turns.rest(visit.host, self._now() + delay)
+            else:
+                self._turns.offer([visit.host], self._now())
+
+    def _refuse(self, visit: Visit, rules: Rules, before: list[Consent]) -> None:
+        """Note that it is not asked for, and by whose word."""
+        last = next(consent for consent in before if not consent.allowed)
+        outcome = rules.unreachable or last.source.replace(".", "_")
+        with self._frontier.change():
+            self._frontier.record(before)
+            self._frontier.finish(visit, outcome)
+
+    async def _fetch(self, visit: Visit, before: list[Consent]) -> None:
+        known = self._frontier.known(visit.url)
+        answer = await self._ask(visit.url, _conditions(known), visit.kind == "page")
+        self._per_host[visit.host] += visit.kind == "page"
+        if isinstance(answer, NoAnswer):
+            self._unanswered(visit, answer, before)
+            return
+        self._throttle.answered(visit.host, answer.seconds, well=answer.status == 200)
+        self._answered(visit, answer, known, before)
+
+    def _unanswered(self, visit: Visit, answer: NoAnswer, before: list[Consent]) -> None:
+        self._throttle.answered(visit.host, answer.seconds, well=False)
+        with self._frontier.change():
+            self._count(bytes=answer.received, requests=1)
+            if answer.again and visit.tries + 1 < self._job.pace.tries:
+                self._frontier.again(visit)
+                self._count(retries=1)
+            else:
+                self._frontier.record(before)
+                self._frontier.finish(visit, answer.reason, fetched=_time())
+
+    def _answered(self, visit: Visit, answer: Answer, known: Known | None, before: list[Consent]) -> None:
+        """Write an answer and all that it changes, as one."""
+        time = _time()
+        judged = judge(visit, answer, self._job, self._bounds, time)
+        with self._frontier.change():
+            self._count(bytes=len(answer.body), requests=1)
+            if judged.again:
+                self._frontier.again(visit)
+                self._count(retries=1)
+                hosts = []
+                self._throttle.answered(visit.host, _retry_after(answer), well=False)
+            else:
+                self._frontier.record([*before, *judged.consents])
+                self._store(visit, answer, known, judged, time)
+                hosts = self._frontier.add(judged.found)
+                self._count(**{f"links/{why}": n for why, n in judged.refused.items()})
+        self._turns.offer(hosts, self._now())
+
+    def _store(self, visit: Visit, answer: Answer, known: Known | None, judged: Judged, time: str) -> None:
+        """Write the records of an answer, and where they lie."""
+        fields: dict[str, object] = {"status": answer.status, "fetched": time, "bytes": len(answer.body)}
+        if judged.store:
+            exchange = Exchange(
+                url=visit.url,
+                fetched=time,
+                request=answer.request,
+                head=answer.head,
+                body=answer.body,
+                ip=answer.ip,
+                notes=_notes(visit, answer, judged),
+            )
+            same = known if known and (answer.status == 304 or known.digest == exchange.digest) else None
+            if same:
+                judged.outcome = "revisit"
+                original = Original(url=visit.url, fetched=same.original, digest=same.digest)
+                exchange = replace(exchange, original=original)
+            record, place = self._warcs.write(exchange)
+            name, size = self._warcs.end
+            self._frontier.note(warc=name, size=size)
+            fields |= {
+                "record": record,
+                "warc": place.file,
+                "place": place.offset,
+                "length": place.length,
+                "digest": same.digest if same else exchange.digest,
+                "original": same.original if same else time,
+                "etag": answer.header("etag") or (same.etag if same else None),
+                "modified": answer.header("last-modified") or (same.modified if same else None),
+            }
+            self._count(records=judged.outcome in {STORED, "revisit"})
+        self._frontier.finish(visit, judged.outcome, **fields)
+
+    def _add_sitemaps(self, rules: Rules) -> None:
+        """Take the sitemaps that robots.txt names."""
+        named = [spelled(url) for url in rules.robots.sitemaps] if self._job.robots_sitemaps else []
+        found = [
+            Found(url, "sitemap", 0, 0, SITEMAP_RANK, rules.robots_url)
+            for url in named
+            if url and self._bounds.belongs(url)
+        ]
+        with self._frontier.change():
+            hosts = self._frontier.add(found)
+        self._turns.offer(hosts, self._now())
+
+    def _within_budget(self) -> bool:
+        budget, counts = self._job.budget, self._counts
+        stored = self._job.limit is None or counts["records"] < self._job.limit
+        within = counts["requests"] < budget.pages and counts["bytes"] < budget.gigabytes * 1e9
+        return stored and within and self._seconds() < budget.hours * 3600
+
+    def _drop_rest(self) -> None:
+        with self._frontier.change():
+            self._frontier.finish_all("over_budget")
+
+    def _count(self, **counts: int) -> None:
+        for name, n in counts.items():
+            self._counts[name] += n
+            self._frontier.count(name, n)
+
+    def _delay(self, host: str, rules: Rules) -> float:
+        return max(self._throttle.delay(host), rules.robots.delay_s)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, or stop waiting since the crawl stops.
+
+        Raises:
+            StoppedError: it does.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        if self._stop.is_set():
+            raise StoppedError
+
+    async def _tell_often(self) -> None:
+        """Say how far it is, and note how long it has taken, so that a kill forgets a second of it."""
+        while True:
+            await asyncio.sleep(_TELL_S)
+            with self._frontier.change():
+                self._frontier.note(seconds=self._seconds())
+            pages, size = self._counts["records"], self._counts["bytes"]
+            self._tell(f"{pages:,} pages, {size / 1e6:,.1f} MB, {self._frontier.waiting():,} waiting")
+
+    def _seconds(self) -> float:
+        return self._spent_s + self._now() - self._began
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _permissions(visit: Visit, rules: Rules, time: str) -> Iterator[Consent]:
+    """Yield what a site says on asking for a page, in the order it is looked at; the first refusal is the last word."""
+    allowed, evidence = rules.permission(visit.url)
+    yield Consent(visit.url, time, "robots.txt", "fetch", allowed, evidence, rules.robots_url)
+    reserved = rules.reserved(visit.url) if allowed and visit.kind == "page" else None
+    if reserved:
+        yield Consent(
+            visit.url, time, reserved.source, "fetch", reserved.store, reserved.evidence, rules.tdmrep_url
+        )
+
+
+def _conditions(known: Known | None) -> Headers:
+    """Ask for what has changed only."""
+    if known is None:
+        return ()
+    named = (("If-None-Match", known.etag), ("If-Modified-Since", known.modified))
+    return [(name, value) for name, value in named if value]
+
+
+def _notes(visit: Visit, answer: Answer, judged: Judged) -> dict[str, str]:
+    """Say how it was found, for the record beside the answer."""
+    notes = {
+        "via": visit.via or "",
+        "hopsFromSeed": str(visit.depth),
+        "fetchTimeMs": str(round(answer.seconds * 1000)),
+    }
+    said = {f"consent-{one.source}": one.evidence for one in judged.consents}
+    codec = {"charsetForLinkExtraction": judged.codec} if judged.codec else {}
+    return {name: value for name, value in (notes | codec | said).items() if value}
+
+
+def _retry_after(answer: Answer) -> float:
+    named = (answer.header("retry-after") or "").strip()
+    return float(named) if named.isdigit() and len(named) < 9 else 0.0
+
+
+def _time() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

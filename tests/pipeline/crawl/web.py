@@ -1,0 +1,123 @@
+"""Several hosts on one local server: pages of the test's making, and a log of who asked for what, and when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class Page(NamedTuple):
+    """What a server answers: a body, or something that writes to the connection itself."""
+
+    body: bytes | Callable[[BaseHTTPRequestHandler], None] = b""
+    kind: str | None = "text/html"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Asked(NamedTuple):
+    """A request as the server saw it."""
+
+    host: str
+    path: str
+    start: float
+    end: float
+    status: int
+    headers: Mapping[str, str]
+
+
+class Web:
+    """A server of several hosts.
+
+    Args:
+        pages: by host and path; a host without /robots.txt has none.
+        wait_s: before each answer.
+    """
+
+    def __init__(self, pages: Mapping[tuple[str, str], Page], *, wait_s: float = 0.0) -> None:
+        self.pages = dict(pages)
+        self.wait_s = wait_s
+        self.log: list[Asked] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.port = self._server.server_address[1]
+
+    def __enter__(self) -> Web:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def url(self, host: str, path: str = "/") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def asked(self, host: str | None = None) -> list[str]:
+        """Give paths asked for, in order, rules of the site left out."""
+        rules = {"/robots.txt", "/.well-known/tdmrep.json"}
+        return [one.path for one in self.log if host in {None, one.host} and one.path not in rules]
+
+    def pages_asked(self) -> set[str]:
+        rules = {"/robots.txt", "/.well-known/tdmrep.json"}
+        return {self.url(one.host, one.path) for one in self.log if one.path not in rules}
+
+    def hosts(self) -> list[str]:
+        return sorted({host for host, _ in self.pages})
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                return
+
+            def do_GET(self) -> None:  # noqa: N802 - the library's name
+                start = time.monotonic()
+                host = (urlsplit(f"//{self.headers['Host']}").hostname or "").lower()
+                page = web.pages.get((host, self.path), Page(b"not here", "text/html", 404))
+                time.sleep(web.wait_s)
+                status = page.status
+                try:
+                    status = self._answer(page)
+                except OSError:  # whoever asked has had enough
+                    self.close_connection = True
+                web.log.append(Asked(host, self.path, start, time.monotonic(), status, dict(self.headers)))
+
+            def _answer(self, page: Page) -> int:
+                if callable(page.body):
+                    page.body(self)
+                    return page.status
+                named = dict(page.headers)
+                if page.status == 200 and _unchanged(named, self.headers):
+                    self.send_response(304)
+                    self.end_headers()
+                    return 304
+                self.send_response(page.status)
+                if page.kind:
+                    self.send_header("Content-Type", page.kind)
+                for name, value in page.headers:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(page.body)))
+                self.end_headers()
+                self.wfile.write(page.body)
+                return page.status
+
+        return Handler
+
+
+def _unchanged(named: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    return named.get("ETag", "") == asked.get("If-None-Match", None)
+
+
+def redirect(target: str, status: int = 302) -> Page:
+    """Answer with another address."""
+    return Page(b"", None, status, (("Location", target),))
