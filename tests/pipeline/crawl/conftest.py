@@ -34,7 +34,7 @@ def crawl_manifest(tmp_path: Path) -> Callable[..., Path]:
         pace = more.pop("pace", {"delay_s": 0, "hosts": 4, "tries": 2, "max_delay_s": 0})
         lines = "\n".join(f"      {key}: {_yaml(value)}" for key, value in more.items())
         path = tmp_path / name
-        resolve = {host: "127.0.0.1" for host in web.hosts()}
+        resolve = dict.fromkeys(web.hosts(), "127.0.0.1")
         text = MANIFEST.format(seeds=_yaml(seeds), resolve=_yaml(resolve), pace=_yaml(pace), more=lines)
         path.write_text(text + behind)
         return path

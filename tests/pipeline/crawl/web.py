@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 
@@ -47,7 +47,7 @@ class Web:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.port = self._server.server_address[1]
 
-    def __enter__(self) -> Web:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -80,7 +80,7 @@ class Web:
             def log_message(self, *_: object) -> None:
                 return
 
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 start = time.monotonic()
                 host = (urlsplit(f"//{self.headers['Host']}").hostname or "").lower()
                 page = web.pages.get((host, self.path), Page(b"not here", "text/html", 404))
