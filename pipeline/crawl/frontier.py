@@ -17,6 +17,9 @@ from kakehi.pipeline.crawl.scope import host_of
 
 WAITING, TAKEN, DONE = range(3)
 
+#: Seconds in which a killed command's process has let go of the file.
+_LOCKED_S: Final = 30.0
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS urls (
     id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, host TEXT NOT NULL, kind TEXT NOT NULL, depth INTEGER NOT NULL,
@@ -103,7 +106,7 @@ class Frontier:
     """
 
     def __init__(self, path: Path) -> None:
-        self._base = sqlite3.connect(path, isolation_level=None)
+        self._base = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
         self._base.executescript(
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
             + _TABLES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from scrapy.http import Response
 
 from kakehi.pipeline.crawl.asking import Answer, Headers, NoAnswer, is_page
 from kakehi.pipeline.crawl.frontier import Frontier
+from kakehi.pipeline.crawl.handler import EndlessHeadError
 from kakehi.pipeline.crawl.parameters import Job
 from kakehi.pipeline.crawl.scope import path_of
 from kakehi.pipeline.crawl.visiting import Crawl
@@ -77,7 +79,7 @@ class Asker:
         refused = self._refused.pop((urlsplit(request.url).hostname or "").lower(), None)
         if refused and reason == "no_address":
             reason, again = "forbidden_address", False
-        elif reason == "timeout" and request.meta["began"]:
+        elif _is_endless_head(error) or (reason == "timeout" and request.meta["began"]):
             reason, again = "endless", False  # it was answering, and would do so again
         return NoAnswer(reason=reason, again=again, seconds=seconds, received=request.meta["received"])
 
@@ -181,8 +183,11 @@ def work(job: Job, line: Connection) -> None:
         job: what it is told.
         line: takes ("told", text), then ("end", whether done) or ("failed", (errno, text)); anything sent to it stops.
     """
+    for name in ("scrapy", "twisted"):  # each of their warnings is an outcome, and is counted
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command hears it, and closes the line
-    process = AsyncCrawlerProcess(_settings(job), install_root_handler=False)
+    process = AsyncCrawlerProcess(_settings(job))
     process.crawl(PageSpider, job=job, line=_Line(line))
     process.start(install_signal_handlers=False)
 
@@ -193,6 +198,9 @@ def _settings(job: Job) -> dict[str, Any]:
         "TWISTED_DNS_RESOLVER": "kakehi.pipeline.crawl.resolver.FencedResolver",
         "KAKEHI_ALLOW": list(job.allow_addresses),
         "KAKEHI_RESOLVE": dict(job.resolve),
+        "DOWNLOAD_HANDLERS_BASE": dict.fromkeys(
+            ("http", "https"), "kakehi.pipeline.crawl.handler.BoundedHandler"
+        ),
         "DOWNLOADER_MIDDLEWARES_BASE": {},
         "SPIDER_MIDDLEWARES_BASE": {},
         "EXTENSIONS_BASE": {},
@@ -203,6 +211,7 @@ def _settings(job: Job) -> dict[str, Any]:
         "DOWNLOAD_MAXSIZE": int(job.limits.body_mb * 1e6),
         "DOWNLOAD_WARNSIZE": 0,
         "LOG_ENABLED": False,
+        "LOG_INSTALL_ROOT_HANDLER": False,
     }
 
 
@@ -227,6 +236,11 @@ def _answer(response: Response, asked: Headers, seconds: float) -> Answer:
         seconds=seconds,
         cut="download_stopped" in response.flags,
     )
+
+
+def _is_endless_head(error: Exception) -> bool:
+    reasons = getattr(error.__cause__, "reasons", ())
+    return any(reason.check(EndlessHeadError) for reason in reasons)
 
 
 def _head(lines: list[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -107,7 +108,7 @@ def crawled(kakehi, tmp_path_factory):
         seeds = [
             web.url(host) for host in ("rules.test", "said.test", "down.test", "gone.test", "moved.test")
         ]
-        names = {host: "127.0.0.1" for host in web.hosts()}
+        names = dict.fromkeys(web.hosts(), "127.0.0.1")
         (home / "m.yaml").write_text(
             "corpus: c\nsources:\n  web:\n    crawl:\n      contact: https://example.org/robot\n"
             f"      seeds: {[*seeds, web.url('tdm.test', '/free/')]}\n      resolve: {names}\n"
@@ -170,7 +171,7 @@ def test_the_crawl_delay_is_kept(crawled):
     """A third of a second between any two requests, though the manifest would let them come faster."""
     web, _, _ = crawled
     starts = sorted(one.start for one in web.log if one.host == "rules.test")
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert len(gaps) == 5
     assert min(gaps) > 0.29
 
@@ -180,7 +181,7 @@ def test_one_request_at_a_time_by_default_with_a_contact_in_each(crawled):
     web, _, _ = crawled
     for host in web.hosts():
         spans = sorted((one.start, one.end) for one in web.log if one.host == host)
-        assert all(end <= start + 0.002 for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+        assert all(end <= start + 0.002 for (_, end), (start, _) in pairwise(spans))
     agents = {one.headers["User-Agent"] for one in web.log}
     assert len(agents) == 1
     assert agents.pop().endswith("(+https://example.org/robot)")

@@ -36,13 +36,16 @@ class Web:
     Args:
         pages: by host and path; a host without /robots.txt has none.
         wait_s: before each answer.
+        address: it listens at.
     """
 
-    def __init__(self, pages: Mapping[tuple[str, str], Page], *, wait_s: float = 0.0) -> None:
+    def __init__(
+        self, pages: Mapping[tuple[str, str], Page], *, wait_s: float = 0.0, address: str = "127.0.0.1"
+    ) -> None:
         self.pages = dict(pages)
         self.wait_s = wait_s
         self.log: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer((address, 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.port = self._server.server_address[1]
