@@ -14,7 +14,7 @@ Refusal = Literal["out_of_scope", "no_page", "too_long", "repeating"]
 
 _PORTS: Final = {"http": 80, "https": 443}
 #: Endings of what is no page; never asked for (as `wget -R` would be told).
-_NO_PAGE: Final = frozenset(
+NO_PAGE: Final = frozenset(
     [
         "7z",
         "aac",
@@ -186,7 +186,7 @@ class Bounds:
             return "out_of_scope"
         if any(pattern.search(url) for pattern in self._exclude):
             return "out_of_scope"
-        if _ending(parts.path) in _NO_PAGE:
+        if _ending(parts.path) in NO_PAGE:
             return "no_page"
         most = Counter(segment for segment in parts.path.split("/") if segment).most_common(1)
         return "repeating" if most and most[0][1] > self._limits.repeats else None

@@ -6,8 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
+
+from kakehi.pipeline.formats import warc
+from kakehi.pipeline.formats.records import Record
+
+ROOT = Path(__file__).parents[3]
 
 
 class Page(NamedTuple):
@@ -79,6 +85,7 @@ class Web:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *_: object) -> None:
                 return
@@ -86,6 +93,8 @@ class Web:
             def do_GET(self) -> None:
                 start = time.monotonic()
                 host = (urlsplit(f"//{self.headers['Host']}").hostname or "").lower()
+                if self.path.startswith("http://"):  # as a proxy is asked
+                    self.path = self.path.partition("://")[2].partition("/")[2].join(("/", ""))
                 page = web.pages.get((host, self.path), Page(b"not here", "text/html", 404))
                 time.sleep(web.wait_s)
                 status = page.status
@@ -124,3 +133,19 @@ def _unchanged(named: Mapping[str, str], asked: Mapping[str, str]) -> bool:
 def redirect(target: str, status: int = 302) -> Page:
     """Answer with another address."""
     return Page(b"", None, status, (("Location", target),))
+
+
+def real_pages() -> dict[tuple[str, str], Page]:
+    """Give the quickstart's pages, charsets right and wrong, under their own hosts, each with a page that names some."""
+    pages: dict[tuple[str, str], Page] = {}
+    for path in sorted((ROOT / "manifests" / "quickstart" / "warc").glob("*.warc.gz")):
+        for item in warc.read(path):
+            if isinstance(item, Record) and item.url and item.host:
+                parts = urlsplit(item.url)
+                named = f"; charset={item.header_charset}" if item.header_charset else ""
+                place = (item.host, f"{parts.path}?{parts.query}" if parts.query else parts.path)
+                pages.setdefault(place, Page(item.body or b"", f"{item.content_type}{named}"))
+    for host in {host for host, _ in pages}:
+        named = "".join(f'<a href="{path}">x</a>' for other, path in sorted(pages)[::7] if other == host)
+        pages[(host, "/")] = Page(f"<title>{host}</title>{named}".encode(), "text/html")
+    return pages
