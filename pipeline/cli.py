@@ -51,6 +51,7 @@ from kakehi.pipeline.sweep import read_samples
 from kakehi.pipeline.sweep import sweep as sweep_signals
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
+from kakehi.pipeline.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
@@ -217,6 +218,12 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
 @click.option("--global-batch", type=click.IntRange(min=1), help="Samples of a step.")
 @click.option("--consumed", type=click.IntRange(min=0), default=0, help="Samples before step 0.")
 @click.option("--document", metavar="URL|ID", help="A document: every place its tokens are at.")
+@click.option(
+    "--withdrawn",
+    metavar="LIST",
+    type=click.Path(path_type=Path),
+    help="A list of hosts, URLs and ids, as `withdraw` takes it: every place that holds tokens of these.",
+)
 @MAPS
 def lookup(
     prefix: Path,
@@ -229,17 +236,20 @@ def lookup(
     global_batch: int | None,
     consumed: int,
     document: str | None,
+    withdrawn: Path | None,
     cache: Path | None,
 ) -> None:
     """Lead a token, sample or training step back to its documents, or a document to its tokens."""
-    if sum(asked is not None for asked in (token, sample, step, document)) != 1:
-        raise click.UsageError("wanted one of --token, --sample, --step, --document")
+    if sum(asked is not None for asked in (token, sample, step, document, withdrawn)) != 1:
+        raise click.UsageError("wanted one of --token, --sample, --step, --document, --withdrawn")
     packed = open_packed(prefix)
     found: object
     if token is not None:
         found = packed.token(token)
     elif document is not None:
         found = packed.documents(document)
+    elif withdrawn is not None:
+        found = packed.withdrawn(read_withdrawals(withdrawn))
     elif sample is not None:
         found = packed.samples(np.array([sample]), cache)[0]
     else:

@@ -119,6 +119,7 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         f"row         {place.shard.source}/{place.shard.name}, row {place.row}",
         f"charset     {row['codec']}, decided by {row['codec_from']}; {row['replaced']} characters replaced",
         f"title       {row['title']}",
+        *(f"consent     {words}" for words in row["consent"] or ()),
         f"text        {row['characters']:,} characters: {text[:SHOWN]!r}{'…' if len(text) > SHOWN else ''}",
     ]
     for step in steps:
@@ -150,6 +151,8 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
         return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
         return _screened(step, store, place, row)
+    if step.stage.name == "withdraw":
+        return [f"{step.name:<11} objects: {row['verdict']}, {row['entry']}"] if row["verdict"] else []
     if step.stage.writes == "hits":
         return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
     if step.stage.name == "against":

@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.formats.records import host_of
 from kakehi.pipeline.stages.pack import MANIFEST
+from kakehi.pipeline.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Int64N, Lanes
 
@@ -88,6 +90,18 @@ class Packed:
                 f"{self.prefix}: no document {wanted!r} was packed",
                 hint="name an id of 32 hexadecimal digits or a whole URL; kakehi explain says what became of others",
             )
+        return found
+
+    def withdrawn(self, withdrawals: Withdrawals) -> list[dict[str, Any]]:
+        """Say where every token of every document is that is on a list, with the entry it meets."""
+        documents, found = self._documents(), []
+        for group in range(documents.num_row_groups):
+            rows = documents.read_row_group(group, columns=["id", "url"]).to_pylist()
+            for number, row in enumerate(rows, group * provenance.GROUP_ROWS):
+                if met := withdrawals.meets(row["id"], row["url"], host_of(row["url"])):
+                    found.append(
+                        {"entry": met.entry, **self._where(number, provenance.document(documents, number))}
+                    )
         return found
 
     def _where(self, number: int, row: dict[str, Any]) -> dict[str, Any]:

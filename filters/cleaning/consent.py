@@ -6,12 +6,27 @@ report of its W3C community group (2024).
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from kakehi.filters.cleaning.attributes import tags_with_attributes
 
 Source: TypeAlias = Literal["x-robots-tag", "meta-robots", "tdm-header", "tdm-meta", "tdmrep.json"]
+
+#: What may come with a page itself, as against its site's two files.
+PageSource: TypeAlias = Literal["x-robots-tag", "meta-robots", "tdm-header", "tdm-meta"]
+ALL_SOURCES: Final[tuple[PageSource, ...]] = ("x-robots-tag", "meta-robots", "tdm-header", "tdm-meta")
+
+#: Names by which sites tell those who train models what they may take: their rules are ours too.
+TRAINING: Final = (
+    "Applebot-Extended",
+    "CCBot",
+    "ClaudeBot",
+    "Google-Extended",
+    "GPTBot",
+    "meta-externalagent",
+)
 
 #: Directives under which no text of the page is taken …
 NOT_STORED: Final = frozenset({"noindex", "none", "noarchive", "nocache", "noai", "notrain"})
@@ -20,6 +35,8 @@ NOT_FOLLOWED: Final = frozenset({"nofollow", "none"})
 
 EVERYONE: Final = frozenset({"robots", "*"})
 HEAD_BYTES: Final = 1 << 16
+_FORBIDDEN: Final = "forbidden by "
+_ALLOWED: Final = "allowed by "
 _EVIDENCE_CHARACTERS: Final = 500
 _WITH_COLON: Final = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 
@@ -31,6 +48,15 @@ class Said(NamedTuple):
     evidence: str
     store: bool
     follow: bool
+
+    def worded(self) -> str:
+        """Say it in a line, which `forbidding` reads."""
+        return f"{_ALLOWED if self.store else _FORBIDDEN}{self.source}: {self.evidence}"
+
+
+def forbidding(words: str) -> str | None:
+    """Give the source of a line that forbids to store a page, or None for one that does not."""
+    return words.removeprefix(_FORBIDDEN).partition(":")[0] if words.startswith(_FORBIDDEN) else None
 
 
 def said_in_headers(headers: Iterable[tuple[str, str]], agents: frozenset[str]) -> list[Said]:
@@ -58,8 +84,11 @@ def said_in_page(html: bytes, agents: frozenset[str]) -> list[Said]:
         html: A page in UTF-8; only what stands before `<body>` in its first 64 KiB is looked at.
         agents: As above.
     """
+    head = html[:HEAD_BYTES]
+    if not _MAY_SAY.search(head) and not any(agent.encode() in head.lower() for agent in agents):
+        return []  # nineteen pages of twenty, and a thirtieth of the time
     found = []
-    for tag, attributes in tags_with_attributes(html[:HEAD_BYTES], _HEAD_TAGS):
+    for tag, attributes in tags_with_attributes(head, _HEAD_TAGS):
         if tag == "body":
             break
         name, content = attributes.get("name", "").lower(), attributes.get("content", "")
@@ -103,6 +132,7 @@ def matches(pattern: str, path: str) -> bool:
     return not anchored or at == len(path)
 
 
+_MAY_SAY: Final = re.compile(rb"robots|tdm-reservation", re.IGNORECASE)
 _HEAD_TAGS: Final = frozenset({b"meta", b"body"})
 
 

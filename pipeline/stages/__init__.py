@@ -24,6 +24,7 @@ from kakehi.pipeline.stages.report import STAGE as REPORT
 from kakehi.pipeline.stages.screen import STAGE as SCREEN
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.stages.train import STAGE as TRAIN
+from kakehi.pipeline.stages.withdraw import STAGE as WITHDRAW
 
 STAGES: Final[tuple[Stage, ...]] = (
     ARCHIVE,
@@ -32,6 +33,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     INGEST,
     MEASURE,
     SCREEN,
+    WITHDRAW,
     EXACT,
     SIGN,
     PAIR,

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from kakehi.filters.cleaning.consent import TRAINING
 from kakehi.pipeline.crawl.frontier import Frontier
 from kakehi.pipeline.crawl.parameters import (
-    TRAINING,
     Addresses,
     Agent,
     Agents,
