@@ -146,6 +146,6 @@ def real_pages() -> dict[tuple[str, str], Page]:
                 place = (item.host, f"{parts.path}?{parts.query}" if parts.query else parts.path)
                 pages.setdefault(place, Page(item.body or b"", f"{item.content_type}{named}"))
     for host in {host for host, _ in pages}:
-        named = "".join(f'<a href="{path}">x</a>' for other, path in sorted(pages)[::7] if other == host)
+        named = "".join(f'<a href="{path}">x</a>' for other, path in sorted(pages)[::2] if other == host)
         pages[(host, "/")] = Page(f"<title>{host}</title>{named}".encode(), "text/html")
     return pages
