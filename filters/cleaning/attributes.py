@@ -22,11 +22,13 @@ def tags_with_attributes(html: bytes, names: frozenset[bytes]) -> Iterator[tuple
     while found := _START.search(html, at):
         at = found.end()
         if found.group() == b"<!--":
-            at = _behind(html, b"-->", at)
+            end = html.find(b"-->", at)
+            at = len(html) if end < 0 else end + 3
             continue
         name = found.group(1).lower()
-        if name in _RAW:
-            at = _behind(html, b"</" + name, at)
+        if name in _RAW_END:
+            closed = _RAW_END[name].search(html, at)
+            at = closed.end() if closed else len(html)
         elif name in names:
             attributes, at = _attributes_at(html, at)
             yield name.decode(), attributes
@@ -37,15 +39,7 @@ _START: Final = re.compile(rb"<(?:!--|([a-zA-Z][a-zA-Z0-9]*))")
 _ATTRIBUTE: Final = re.compile(
     rb"""[\s/]*([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""",
 )
-_RAW: Final = frozenset({b"script", b"style"})
-
-
-def _behind(html: bytes, mark: bytes, at: int) -> int:
-    """Find the place behind a mark, in the case it is written in; the page's end where there is none."""
-    place = html.find(mark, at)
-    if place < 0 and mark != b"-->":
-        place = html.find(mark.upper(), at)
-    return len(html) if place < 0 else place + len(mark)
+_RAW_END: Final = {name: re.compile(b"</" + name, re.IGNORECASE) for name in (b"script", b"style")}
 
 
 def _attributes_at(html: bytes, at: int) -> tuple[Attributes, int]:
