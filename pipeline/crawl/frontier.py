@@ -220,9 +220,9 @@ class Frontier:
         return Known(*row) if row else None
 
     def hosts(self) -> list[tuple[str, int]]:
-        """Give hosts that have addresses waiting, and how often each was asked for a page."""
+        """Give hosts that have addresses waiting, and how often each was asked for something."""
         return self._base.execute(
-            "SELECT host, sum(CASE WHEN kind = 'page' AND fetched IS NOT NULL THEN tries ELSE 0 END) "
+            "SELECT host, sum(CASE WHEN fetched IS NULL AND state = 2 THEN 0 ELSE tries END) "
             "FROM urls GROUP BY host HAVING sum(state = 0) > 0"
         ).fetchall()
 

@@ -9,6 +9,9 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+#: Seconds from being told to stop until a crawl has stopped, at most.
+GRACE_S: Final = 10.0
+
 
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
@@ -55,6 +58,17 @@ TRAINING: Final = (
 Contact = Annotated[str, AfterValidator(_contact)]
 Agent = Annotated[str, AfterValidator(_agent)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+def _seed(value: str) -> str:
+    if not re.fullmatch(
+        r"(https?://)?[^\s/:]+(:\d+)?(/\S*)?|https?://\[[0-9a-fA-F:.]+\](:\d+)?(/\S*)?", value
+    ):
+        raise ValueError("wanted a host, or an address with http:// or https://")
+    return value
+
+
+Seeds = Annotated[tuple[Annotated[str, AfterValidator(_seed)], ...], BeforeValidator(_listed)]
 Agents = Annotated[tuple[Agent, ...], BeforeValidator(_listed)]
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_listed)]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_listed)]
@@ -84,7 +98,7 @@ class Budget(BaseModel):
     """How much is fetched at most; robots.txt and the like are not counted.
 
     Args:
-        pages: requests for pages, whatever comes back.
+        pages: requests for pages and sitemaps, whatever comes back, retries too.
         pages_per_host: the same, of one host.
         gigabytes: bodies received, in 10⁹ bytes.
         depth: links between a seed and a page.

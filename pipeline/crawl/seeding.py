@@ -24,13 +24,10 @@ def seeds_of(job: Job) -> list[str]:
     """Give the addresses that a crawl starts at, in their one spelling.
 
     Raises:
-        ValueError: something is no address, or there is none.
+        ValueError: something is no address.
     """
     named = [*job.seeds, *(read_urls(job.urls) if job.urls else ())]
-    found = [_address(seed) for seed in (*named, *job.sitemaps)]
-    if not found:
-        raise ValueError("crawl: nothing to start at; wanted seeds, urls or sitemaps")
-    return found[: len(named)]
+    return [_address(seed) for seed in named]
 
 
 def sitemaps_of(job: Job) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from http.client import responses as PHRASES  # noqa: N812
 from importlib.metadata import version
 from multiprocessing.connection import Connection
@@ -216,21 +216,16 @@ def _settings(job: Job) -> dict[str, Any]:
 
 
 def _answer(response: Response, asked: Headers, seconds: float) -> Answer:
-    """Give an answer with the heads as they went over the wire, but for the case of names and chunks, which are joined."""
-    headers = [
-        (name.decode("latin-1"), _text(value))
-        for name, values in response.headers.items()
-        for value in values
-    ]
+    """Give an answer with the heads as they went over the wire, but for the case of names, and chunks, which are joined."""
+    pairs = [(name, value) for name, values in response.headers.items() for value in values]
     status = f"{response.protocol or 'HTTP/1.1'} {response.status} {PHRASES.get(response.status, '')}"
-    head = [status, *(f"{name}: {value}" for name, value in headers)]
     sent = [f"GET {path_of(response.url)} HTTP/1.1", f"Host: {urlsplit(response.url).netloc}"]
     sent += [f"{name}: {value}" for name, value in asked]
     return Answer(
         status=response.status,
-        headers=headers,
-        request=_head(sent),
-        head=_head(head),
+        headers=[(name.decode("latin-1"), _text(value)) for name, value in pairs],
+        request=_head(line.encode() for line in sent),
+        head=_head([status.encode(), *(name + b": " + value for name, value in pairs)]),
         body=response.body,
         ip=str(response.ip_address) if response.ip_address else None,
         seconds=seconds,
@@ -243,8 +238,8 @@ def _is_endless_head(error: Exception) -> bool:
     return any(reason.check(EndlessHeadError) for reason in reasons)
 
 
-def _head(lines: list[str]) -> bytes:
-    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+def _head(lines: Iterable[bytes]) -> bytes:
+    return b"".join(line + b"\r\n" for line in [*lines, b""])
 
 
 def _text(value: bytes) -> str:

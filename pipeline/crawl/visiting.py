@@ -13,7 +13,7 @@ from typing import Final
 from kakehi.pipeline.crawl.asking import Answer, Ask, Headers, NoAnswer
 from kakehi.pipeline.crawl.frontier import Consent, Found, Frontier, Known, Visit
 from kakehi.pipeline.crawl.judging import STORED, Judged, judge
-from kakehi.pipeline.crawl.parameters import Job
+from kakehi.pipeline.crawl.parameters import GRACE_S, Job
 from kakehi.pipeline.crawl.scope import Bounds, origin_of, spelled
 from kakehi.pipeline.crawl.seeding import SITEMAP_RANK, seeds_of, sitemaps_of, sow
 from kakehi.pipeline.crawl.sites import Rules, Sites
@@ -93,8 +93,7 @@ class Crawl:
 
     def _next(self, under_way: int) -> Visit | None:
         """Take the next address, if there may be one more under way."""
-        pace = self._job.pace
-        while under_way < pace.hosts * pace.per_host:
+        while under_way < self._room():
             visit = self._turns.next(self._now())
             if visit is None:
                 return None
@@ -104,6 +103,7 @@ class Crawl:
                 continue
             with self._frontier.change():
                 self._frontier.take(visit)
+            self._per_host[visit.host] += 1
             self._turns.begin(visit.host)
             self._turns.offer([visit.host], self._now())
             return visit
@@ -115,7 +115,7 @@ class Crawl:
         """Wait until something has changed; raise what a task raised."""
         wakes = self._turns.wakes()
         timeout = None if wakes is None else max(0.0, wakes - self._now())
-        if len(under_way) >= self._job.pace.hosts * self._job.pace.per_host:
+        if len(under_way) >= self._room():
             timeout = None
         done, _ = await asyncio.wait(
             {*under_way, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
@@ -125,10 +125,10 @@ class Crawl:
         return under_way - done
 
     async def _finish(self, under_way: set[asyncio.Task[None]]) -> None:
-        """Wait for what is under way, as long as an answer may take."""
+        """Wait for what is under way, though not for the slowest: it is asked for again."""
         if not under_way:
             return
-        done, late = await asyncio.wait(under_way, timeout=self._job.limits.answer_s)
+        done, late = await asyncio.wait(under_way, timeout=min(GRACE_S, self._job.limits.answer_s))
         for task in late:
             task.cancel()
         for task in done:
@@ -164,6 +164,7 @@ class Crawl:
         """Note that it is not asked for, and by whose word."""
         last = next(consent for consent in before if not consent.allowed)
         outcome = rules.unreachable or last.source.replace(".", "_")
+        self._per_host[visit.host] -= 1
         with self._frontier.change():
             self._frontier.record(before)
             self._frontier.finish(visit, outcome)
@@ -171,7 +172,6 @@ class Crawl:
     async def _fetch(self, visit: Visit, before: list[Consent]) -> None:
         known = self._frontier.known(visit.url)
         answer = await self._ask(visit.url, _conditions(known), visit.kind == "page")
-        self._per_host[visit.host] += visit.kind == "page"
         if isinstance(answer, NoAnswer):
             self._unanswered(visit, answer, before)
             return
@@ -253,11 +253,18 @@ class Crawl:
             hosts = self._frontier.add(found)
         self._turns.offer(hosts, self._now())
 
+    def _room(self) -> int:
+        """How many may be under way, if each of them is one more in the end."""
+        pace, counts = self._job.pace, self._counts
+        left = self._job.budget.pages - counts["requests"]
+        if self._job.limit is not None:
+            left = min(left, self._job.limit - counts["records"])
+        return min(left, pace.hosts * pace.per_host)
+
     def _within_budget(self) -> bool:
-        budget, counts = self._job.budget, self._counts
-        stored = self._job.limit is None or counts["records"] < self._job.limit
-        within = counts["requests"] < budget.pages and counts["bytes"] < budget.gigabytes * 1e9
-        return stored and within and self._seconds() < budget.hours * 3600
+        budget = self._job.budget
+        within = self._counts["bytes"] < budget.gigabytes * 1e9 and self._seconds() < budget.hours * 3600
+        return within and self._room() > 0
 
     def _drop_rest(self) -> None:
         with self._frontier.change():

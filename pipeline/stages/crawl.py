@@ -16,6 +16,7 @@ from pydantic import Field
 from kakehi.filters.cleaning.consent import TRAINING
 from kakehi.pipeline.crawl.frontier import Frontier
 from kakehi.pipeline.crawl.parameters import (
+    GRACE_S,
     Addresses,
     Agent,
     Agents,
@@ -23,14 +24,14 @@ from kakehi.pipeline.crawl.parameters import (
     Contact,
     Job,
     Limits,
-    Names,
     Networks,
     Pace,
     Scope,
+    Seeds,
 )
 from kakehi.pipeline.crawl.tables import LEDGER, SITES, VISITS, write
-from kakehi.pipeline.errors import DataError, EngineError, ParameterError
-from kakehi.pipeline.shards import Shard
+from kakehi.pipeline.errors import DataError, EngineError, ManifestError, ParameterError
+from kakehi.pipeline.shards import Shard, piece
 from kakehi.pipeline.stage import Counts, Fetch, FilePath, Stage
 from kakehi.pipeline.walltime import OutOfTimeError
 
@@ -45,9 +46,9 @@ def crawl(
     asked: Fetch,
     *,
     contact: Contact,
-    seeds: Names = (),
+    seeds: Seeds = (),
     urls: FilePath | None = None,
-    sitemaps: Names = (),
+    sitemaps: Seeds = (),
     robots_sitemaps: bool = True,
     scope: Scope = Scope(),  # noqa: B008 - frozen
     budget: Budget = Budget(),  # noqa: B008
@@ -113,6 +114,7 @@ def _crawled(job: Job, asked: Fetch) -> bool:
     """Run the crawl in a process of its own; say whether it is done."""
     from kakehi.pipeline.crawl.spider import work  # noqa: PLC0415 - of the extra `crawl`
 
+    asked.time_left.took(min(GRACE_S, job.limits.answer_s))  # so long it takes to stop
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(job, theirs), daemon=True)
@@ -183,10 +185,22 @@ def _counted(outcomes: Mapping[str, int], counts: Mapping[str, int]) -> Counts:
     return {"asked": asked, "records": records, **missing, **links, **told, **more}
 
 
-def _cost(piece: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
+    """Make the one piece: a crawl is known by its parameters.
+
+    Raises:
+        ManifestError: it has nowhere to start.
+    """
+    del root
+    if not (parameters["seeds"] or parameters["urls"] or parameters["sitemaps"]):
+        raise ManifestError(f"source {source!r}: crawl: nothing to start at; wanted seeds, urls or sitemaps")
+    return [piece(source, "all", [], limit=limit)]
+
+
+def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
     """Say what a crawl may take at most: how much there is, nobody knows before."""
     budget, pace = Budget(**parameters["budget"]), Pace(**parameters["pace"])
-    pages = min(budget.pages, piece.limit or budget.pages)
+    pages = min(budget.pages, asked.limit or budget.pages)
     starts = len(parameters["seeds"]) + len(parameters["sitemaps"])
     listed = f" and {parameters['urls'].name}" if parameters["urls"] else ""
     yield (
@@ -195,9 +209,9 @@ def _cost(piece: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _told(folder: Path, piece: Shard, row: Mapping[str, Any]) -> Iterator[str]:
+def _told(folder: Path, asked: Shard, row: Mapping[str, Any]) -> Iterator[str]:
     """Say how a page was come by, what became of it, and whose word decided."""
-    visits = folder / f"{piece.name}.visits.parquet"
+    visits = folder / f"{asked.name}.visits.parquet"
     if not row.get("url") or not visits.exists():
         return
     of_url = pc.field("url") == row["url"]
@@ -205,7 +219,7 @@ def _told(folder: Path, piece: Shard, row: Mapping[str, Any]) -> Iterator[str]:
         via = f", linked from {visit['via']}" if visit["via"] else ", a seed"
         status = f" ({visit['status']})" if visit["status"] else ""
         yield f"crawl       {visit['outcome']}{status} at {visit['fetched'] or 'no time'}, depth {visit['depth']}{via}"
-    for line in pq.read_table(folder / f"{piece.name}.ledger.parquet", filters=of_url).to_pylist():
+    for line in pq.read_table(folder / f"{asked.name}.ledger.parquet", filters=of_url).to_pylist():
         said = "allowed" if line["allowed"] else "forbidden"
         yield f"consent     {line['asked']} {said} by {line['source']}: {line['evidence']}"
 
@@ -216,6 +230,7 @@ STAGE = Stage(
     writes="warcs",
     version=1,
     aside=("contact", "pace", "resolve"),
+    pieces=_pieces,
     cost=_cost,
     told=_told,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -60,3 +62,126 @@ def test_a_web_of_two_hosts_becomes_a_corpus(small, crawl_manifest, kakehi, tmp_
     }
     [documents] = (work / "extract").rglob("all-*[0-9a-f].parquet")
     assert pq.read_metadata(documents).num_rows == 6
+
+
+def test_without_a_contact_or_a_start_nothing_is_asked(small, crawl_manifest, kakehi, tmp_path):
+    """The manifest is refused by the line; a crawl from nowhere as well."""
+    with Web(small) as web:
+        manifest = crawl_manifest(web, [web.url("a.test")])
+        for wrong, said in (
+            ("contact: nobody", "wanted an e-mail address or a web page"),
+            ("seeds: [ftp://a.test/]", "wanted a host, or an address with http:// or https://"),
+            ("agent: my robot", "wanted letters, - and _ only"),
+            ("allow_addresses: [10.0.0.0/33]", "10.0.0.0/33"),
+            ("scope: {include: '('}", "no regular expression"),
+        ):
+            key = wrong.partition(":")[0]
+            lines = [
+                line for line in manifest.read_text().splitlines() if line.strip().partition(":")[0] != key
+            ]
+            at = next(number for number, line in enumerate(lines) if line == "    crawl:")
+            (tmp_path / "wrong.yaml").write_text(
+                "\n".join([*lines[: at + 1], f"      {wrong}", *lines[at + 1 :]])
+            )
+            refused = kakehi("check", tmp_path / "wrong.yaml")
+            assert refused.code == 2, wrong
+            assert said in refused.err
+        lines = [line for line in manifest.read_text().splitlines() if "contact" not in line]
+        (tmp_path / "wrong.yaml").write_text("\n".join(lines))
+        assert "crawl.contact: field required" in kakehi("check", tmp_path / "wrong.yaml").err
+        refused = kakehi("run", crawl_manifest(web, [], name="n.yaml"), "--work", tmp_path / "w")
+        assert refused.code == 2
+        assert "nothing to start at" in refused.err
+        assert not web.log
+
+
+def test_a_plan_says_what_it_may_take_at_most(small, crawl_manifest, kakehi, tmp_path):
+    """How much there is, nobody knows before."""
+    with Web(small) as web:
+        said = kakehi(
+            "plan", crawl_manifest(web, [web.url("a.test")], budget={"pages": 1200}), "--work", tmp_path / "w"
+        )
+        assert said.code == 0
+        assert "crawl web: at most 1,200 requests, 10 GB, 24 h, from 1 starts" in said.out
+        assert not web.log
+
+
+def test_seeds_come_from_lists_and_sitemaps_too(make, crawl_manifest, kakehi, tmp_path):
+    """A list, a sitemap of sitemaps, one packed, one that robots.txt names; what lies outside is counted."""
+    with Web({}) as web:
+
+        def sitemap(*urls: str, kind: str = "urlset") -> bytes:
+            named = "".join(f"<x><loc>{url}</loc></x>" for url in urls)
+            return f'<?xml version="1.0"?><{kind}>{named}</{kind}>'.encode()
+
+        lists = [
+            web.url("a.test", "/packed.xml.gz"),
+            web.url("a.test", "/self.xml"),
+            "http://o.example/s.xml",
+        ]
+        packed = gzip.compress(sitemap(web.url("a.test", "/1"), "http://o.example/"))
+        robots = f"Sitemap: {web.url('b.test', '/map.txt')}\n".encode()
+        web.pages.update(
+            {
+                ("a.test", "/index.xml"): Page(sitemap(*lists, kind="sitemapindex"), "application/xml"),
+                ("a.test", "/packed.xml.gz"): Page(packed, "application/gzip"),
+                ("a.test", "/self.xml"): Page(sitemap(lists[1], kind="sitemapindex"), "text/xml"),
+                ("b.test", "/robots.txt"): Page(robots, "text/plain"),
+                ("b.test", "/map.txt"): Page(f"{web.url('b.test', '/2')}\n".encode(), "text/plain"),
+                **{
+                    (host, path): page(make, path)
+                    for host, path in [("a.test", "/1"), ("b.test", "/2"), ("b.test", "/3")]
+                },
+            }
+        )
+        make.file(tmp_path / "list.txt", f"# ours\n{web.url('b.test', '/3')}\n")
+        more = {"urls": "list.txt", "sitemaps": [web.url("a.test", "/index.xml")]}
+        said = kakehi("run", crawl_manifest(web, [], **more), "--work", tmp_path / "w", "--until", "crawl")
+        assert said.code == 0, said.err
+        found = visits(tmp_path / "w")
+        stored = {url for url, row in found.items() if row["outcome"] == "stored"}
+        assert stored == {web.url("a.test", "/1"), web.url("b.test", "/2"), web.url("b.test", "/3")}
+        assert {row["outcome"] for row in found.values() if row["kind"] == "sitemap"} == {"sitemap"}
+    [receipt] = [json.loads(path.read_text()) for path in (tmp_path / "w" / "crawl").rglob("all-*.json")]
+    assert receipt["counts"]["asked"] == 3
+    assert receipt["counts"]["links/out_of_scope"] == 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "least", "most"),
+    [
+        ({"pages": 7}, 7, 7),
+        ({"pages_per_host": 3}, 6, 6),
+        ({"depth": 1}, 20, 20),
+        ({"gigabytes": 0.00001}, 5, 40),
+        ({"hours": 0.0002}, 2, 39),
+    ],
+    ids=str,
+)
+def test_a_crawl_ends_with_its_budget(budget, least, most, crawl_manifest, kakehi, tmp_path):
+    """In pages, pages of a host, depth, bytes or time; what is left over is counted."""
+    pages = {}
+    for host in ("a.test", "b.test"):
+        pages[(host, "/")] = Page("".join(f'<a href="/{n}">x</a>' for n in range(9)).encode())
+        for n in range(9):
+            pages[(host, f"/{n}")] = Page(f'<p>{"x" * 900}<a href="/{n}/deep">x</a>'.encode())
+            pages[(host, f"/{n}/deep")] = Page(b"<p>x" * 250)
+    with Web(pages, wait_s=0.05) as web:
+        seeds = [web.url("a.test"), web.url("b.test")]
+        said = kakehi(
+            "run", crawl_manifest(web, seeds, budget=budget), "--work", tmp_path / "w", "--until", "crawl"
+        )
+        assert said.code == 0, said.err
+        assert least <= len(web.asked()) <= most
+        left = [url for url, row in visits(tmp_path / "w").items() if row["outcome"] == "over_budget"]
+        assert not set(left) & web.pages_asked()
+        assert bool(left) == ("depth" not in budget)
+
+
+def test_a_limit_is_of_pages_stored(small, crawl_manifest, kakehi, tmp_path):
+    """As for every source: `--limit 2` brings two."""
+    with Web(small) as web:
+        manifest = crawl_manifest(web, [web.url("a.test"), web.url("b.test")])
+        said = kakehi("run", manifest, "--work", tmp_path / "w", "--limit", "2")
+        assert said.code == 0, said.err
+        assert sum(row["outcome"] == "stored" for row in visits(tmp_path / "w").values()) == 2

@@ -94,7 +94,8 @@ def test_a_crawl_stops_before_the_walltime_and_goes_on(crawl_manifest, kakehi, t
     """What is under way is waited for, so nothing at all is asked for twice."""
     work = tmp_path / "w"
     with Web(many(40), wait_s=0.02) as web:
-        manifest = crawl_manifest(web, [web.url(host) for host in HOSTS], pace={"delay_s": 0.2, "hosts": 3})
+        pace, limits = {"delay_s": 0.2, "hosts": 3}, {"answer_s": 1}
+        manifest = crawl_manifest(web, [web.url(host) for host in HOSTS], pace=pace, limits=limits)
         said = kakehi("run", manifest, "--work", work, "--until", "crawl", "--walltime", "4s")
         assert said.code == 75, said.err
         assert 0 < len(web.asked()) < 126
