@@ -79,7 +79,7 @@ class Scope(BaseModel):
     """Which addresses belong to the crawl.
 
     Args:
-        hosts: hosts that may be asked; empty means those of the seeds.
+        hosts: that may be asked; if none is named, those of the seeds.
         subdomains: whether hosts below these belong too.
         paths: beginnings of paths, one of which a page's must have.
         include: regular expressions, one of which must be found in the address; empty for no such demand.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -12,8 +12,13 @@ from protego import Protego
 #: More of the file is not read, as the standard allows (section 2.5).
 MAX_BYTES: Final = 500 * 1024
 
-_AGENT: Final = re.compile(r"\s*user-?agent\s*:\s*([^#]*)", re.IGNORECASE)
-_RULE: Final = re.compile(r"\s*(allow|disallow)\s*:\s*([^#]*)", re.IGNORECASE)
+# As people write them: an error that forbids is read as what it means, and a colon may be missing.
+_LINE: Final = re.compile(
+    r"\s*(user[- ]?agent|allow|dis{1,2}al{1,2}ow|diasllow|disallaw|crawl[- ]delay|request[- ]rate)(?:\s*:|\s)\s*([^#]*)",
+    re.IGNORECASE,
+)
+_FIELDS: Final = {"a": "allow", "d": "disallow", "c": "crawl-delay", "r": "request-rate", "u": "user-agent"}
+_TOKEN: Final = re.compile(r"[a-z_-]+(?=[/\s]|$)|\*$", re.IGNORECASE)
 
 
 class Permission(NamedTuple):
@@ -49,60 +54,93 @@ class Robots:
             if 400 <= self._status < 500 and self._status != 429:
                 return Permission(True, f"robots.txt: status {self._status}")
             return Permission(False, f"robots.txt could not be had: status {self._status or 'none'}")
-        for name in self._names:
-            if not self._parsed.can_fetch(url, name):
-                return Permission(False, self._decisive(url, name, "disallow"))
-        return Permission(True, self._decisive(url, self._agent, "allow"))
+        for group in self._groups:
+            if not group.parsed.can_fetch(url, "*"):
+                return Permission(False, group.decisive(url, "disallow"))
+        return Permission(True, self._groups[0].decisive(url, "allow"))
 
-    @cached_property
+    @property
     def delay_s(self) -> float:
         """Seconds between requests that the file asks for; the longest where several of our names are named."""
         if self._status != 200:
             return 0.0
-        return max(self._parsed.crawl_delay(name) or 0.0 for name in self._names)
+        return max(_delay_s(group.parsed) for group in self._groups)
 
-    @property
+    @cached_property
     def sitemaps(self) -> tuple[str, ...]:
         """Sitemaps that the file names."""
-        return tuple(self._parsed.sitemaps) if self._status == 200 else ()
+        return tuple(Protego.parse(self._text).sitemaps) if self._status == 200 else ()
 
     @cached_property
-    def _parsed(self) -> Protego:
-        return Protego.parse(self._text)
+    def _groups(self) -> list[_Group]:
+        """Ours, or that of all robots; and those of other names that the file has."""
+        lines = list(_lines(self._text))
+        named = {agent for line in lines for agent in line.agents}
+        ours = self._agent.lower() if self._agent.lower() in named else "*"
+        others = [name.lower() for name in self._obey_also if name.lower() in named - {ours}]
+        return [_Group(name, [line for line in lines if name in line.agents]) for name in (ours, *others)]
 
-    @cached_property
-    def _names(self) -> list[str]:
-        """Ours, and those others that have a group of their own: without one they would only repeat `*`."""
-        named = {agent for _, agents, _, _ in self._rules for agent in agents}
-        return [self._agent, *(name for name in self._obey_also if name.lower() in named)]
 
-    @cached_property
-    def _rules(self) -> list[tuple[int, frozenset[str], str, str]]:
-        return list(_rules(self._text))
+class _Line(NamedTuple):
+    """A line of a robots.txt, and the robots that its group is for, in lower case."""
 
-    def _decisive(self, url: str, name: str, kind: str) -> str:
+    number: int
+    agents: frozenset[str]
+    field: str
+    value: str
+
+
+class _Group:
+    """The lines for one robot, wherever they stand; what matches a path is left to Protego."""
+
+    def __init__(self, agent: str, lines: list[_Line]) -> None:
+        self._agent = agent
+        self._lines = lines
+        self.parsed = _parsed(f"{line.field}: {line.value}" for line in lines if line.field != "user-agent")
+
+    def decisive(self, url: str, field: str) -> str:
         """Quote the longest line of this kind that matches, with its number."""
-        group = name.lower() if any(name.lower() in agents for _, agents, _, _ in self._rules) else "*"
         matching = [
-            (len(value), f"robots.txt:{number}: user-agent {group}: {field}: {value}")
-            for number, agents, field, value in self._rules
-            if field == kind and group in agents and value and _matches(value, url)
+            (len(line.value), line)
+            for line, alone in self._alone
+            if line.field == field and not alone.can_fetch(url, "*")
         ]
-        return max(matching)[1] if matching else f"robots.txt: no line forbids it to {name}"
+        if not matching:
+            return f"robots.txt: no line forbids it to {self._agent}"
+        _, line = max(matching)
+        return f"robots.txt:{line.number}: user-agent {self._agent}: {line.field}: {line.value}"
+
+    @cached_property
+    def _alone(self) -> list[tuple[_Line, Protego]]:
+        """Each line as if it forbade and stood by itself: whether it matches is asked of Protego too."""
+        paths = [line for line in self._lines if line.field in {"allow", "disallow"} and line.value]
+        return [(line, _parsed([f"disallow: {line.value}"])) for line in paths]
 
 
-def _rules(text: str) -> Iterator[tuple[int, frozenset[str], str, str]]:
-    """Yield number, group, field and value of each line that allows or disallows; the group's names in lower case."""
-    agents, named = frozenset[str](), False
+def _delay_s(parsed: Protego) -> float:
+    rate = parsed.request_rate("*")
+    return max(
+        parsed.crawl_delay("*") or 0.0, rate.seconds / rate.requests if rate and rate.requests else 0.0
+    )
+
+
+def _parsed(rules: Iterable[str]) -> Protego:
+    return Protego.parse("\n".join(["user-agent: *", *rules]))
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the rules of a file; names that stand one under another have the rules below them in common."""
+    agents, ruled = frozenset[str](), True
     for number, line in enumerate(text.splitlines(), 1):
-        if found := _AGENT.match(line):
-            agents = (agents if named else frozenset()) | {found.group(1).strip().lower()}
-            named = True
-        elif found := _RULE.match(line):
-            named = False
-            yield number, agents, found.group(1).lower(), found.group(2).strip()
-
-
-def _matches(value: str, url: str) -> bool:
-    """Ask the parser itself whether a line matches, since it has its own way with percent signs and wildcards."""
-    return not Protego.parse(f"user-agent: *\ndisallow: {value}").can_fetch(url, "*")
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        field, value = _FIELDS[found[1][0].lower()], found[2].strip()
+        if field == "user-agent":
+            token = _TOKEN.match(value)  # a version behind the name is no part of it
+            agents = (frozenset() if ruled else agents) | ({token[0].lower()} if token else set())
+            ruled = False
+            yield _Line(number, agents, field, "")
+        else:
+            ruled = True
+            yield _Line(number, agents, field, value)

@@ -165,7 +165,8 @@ class Bounds:
     def __init__(self, scope: Scope, limits: Limits, seeds: list[str]) -> None:
         self._scope = scope
         self._limits = limits
-        self._hosts = {host.lower() for host in scope.hosts} or {host_of(url) for url in seeds}
+        named = (spelled(f"http://{host}/") or "" for host in scope.hosts)
+        self._hosts = {host_of(url) for url in (named if scope.hosts else seeds)}
 
     @cached_property
     def _include(self) -> list[re.Pattern[str]]:

@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable
 from http.client import responses as PHRASES  # noqa: N812
 from importlib.metadata import version
@@ -116,6 +117,8 @@ class PageSpider(Spider):
             self._line.end(done=await self._crawl())
         except (OSError, sqlite3.Error, ValueError) as error:
             self._line.fail(error)
+        except Exception:  # noqa: BLE001 - Scrapy would keep it to itself
+            self._line.broken(traceback.format_exc())
         for request in list[Request]():
             yield request
 
@@ -165,6 +168,10 @@ class _Line:
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         number = errno.ENOSPC if full else getattr(error, "errno", None)
         self._line.send(("failed", (number, str(error))))
+
+    def broken(self, trace: str) -> None:
+        """Say where we are wrong."""
+        self._line.send(("broken", trace))
 
     def _hear(self, stop: Callable[[], None]) -> None:
         try:

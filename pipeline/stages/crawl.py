@@ -30,7 +30,7 @@ from kakehi.pipeline.crawl.parameters import (
     Seeds,
 )
 from kakehi.pipeline.crawl.tables import LEDGER, SITES, VISITS, write
-from kakehi.pipeline.errors import DataError, EngineError, ManifestError, ParameterError
+from kakehi.pipeline.errors import ContractError, DataError, EngineError, ManifestError, ParameterError
 from kakehi.pipeline.shards import Shard, piece
 from kakehi.pipeline.stage import Counts, Fetch, FilePath, Stage
 from kakehi.pipeline.walltime import OutOfTimeError
@@ -148,6 +148,8 @@ def _listened(line: Connection, asked: Fetch) -> bool:
             asked.tell(said)
         elif kind == "end":
             return bool(said)
+        elif kind == "broken":
+            raise ContractError(f"crawl: {said}")
         else:
             number, text = said
             raise OSError(number, text) if number else DataError(text)

@@ -137,6 +137,25 @@ def test_robots_as_the_standard_has_it(agent, path, allowed):
 
 
 @pytest.mark.parametrize(
+    ("agent", "path", "words"),
+    [
+        ("one", "/a/b", "robots.txt:4: user-agent one: disallow: /a"),
+        ("one", "/a/c", "robots.txt:9: user-agent one: allow: /a/c"),
+        ("two", "/a/b", "robots.txt: no line forbids it to two"),
+        ("kak", "/x", "robots.txt:11: user-agent *: disallow: /"),
+        ("kakehibot", "/x", "robots.txt:11: user-agent *: disallow: /"),
+    ],
+)
+def test_the_line_that_decides_is_quoted_with_its_number(agent, path, words):
+    """Of groups in several places, by the whole name: a part of it is another robot's."""
+    text = (
+        "Disallow: /orphan\nUser-Agent: one/1.0 (x)\nSitemap: x\nDISALLOW: /a  # why\nUseragent: two\nDisallow: /b\n"
+        "user-agent: ONE\ndisallow:\nallow: /a/c\nUser-agent: *\nDisallow: /\nUser-agent: kakehi\nAllow: /"
+    )
+    assert Robots(200, text.encode(), agent=agent).permission(f"https://a.example{path}").evidence == words
+
+
+@pytest.mark.parametrize(
     ("status", "allowed"),
     [(404, True), (410, True), (403, True), (429, False), (500, False), (503, False), (0, False)],
 )
@@ -145,6 +164,15 @@ def test_a_robots_file_that_is_not_there_allows_and_one_that_cant_be_had_forbids
     found = Robots(status, b"", agent="x").permission("https://a.example/")
     assert found.allowed == allowed
     assert str(status or "none") in found.evidence
+
+
+def test_what_people_mean_is_read():
+    """Spellings that forbid; a robot whose name has a star is none of ours; a rate is a delay."""
+    text = b"user agent *\nDissalow /a\nRequest-rate: 1/5\nUser-agent: *Fetch*\nDisallow: /\nUser-agent: kakehi2\nDisallow: /"
+    robots = Robots(200, text, agent="kakehi")
+    assert not robots.permission("https://a.example/a").allowed
+    assert robots.permission("https://a.example/b").allowed
+    assert robots.delay_s == 5
 
 
 def test_rules_of_other_robots_are_kept_where_they_are_named():
