@@ -184,9 +184,9 @@ class Frontier:
         self.count(f"outcome/{outcome}", dropped.rowcount)
 
     def finish_all(self, outcome: str) -> None:
-        """Note that what waits will not be asked for."""
+        """Note that what waits, or was under way when it was stopped, will not be asked for."""
         dropped = self._base.execute(
-            "UPDATE urls SET state = ?, outcome = ? WHERE state = 0", (DONE, outcome)
+            "UPDATE urls SET state = ?, outcome = ? WHERE state != ?", (DONE, outcome, DONE)
         )
         self.count(f"outcome/{outcome}", dropped.rowcount)
 

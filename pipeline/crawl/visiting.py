@@ -113,12 +113,12 @@ class Crawl:
         self, under_way: set[asyncio.Task[None]], stopping: asyncio.Task[object]
     ) -> set[asyncio.Task[None]]:
         """Wait until something has changed; raise what a task raised."""
+        left = self._job.budget.hours * 3600 - self._seconds()
         wakes = self._turns.wakes()
-        timeout = None if wakes is None else max(0.0, wakes - self._now())
-        if len(under_way) >= self._room():
-            timeout = None
+        if wakes is not None and len(under_way) < self._room():
+            left = min(left, wakes - self._now())
         done, _ = await asyncio.wait(
-            {*under_way, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            {*under_way, stopping}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
         )
         for task in done & under_way:
             task.result()

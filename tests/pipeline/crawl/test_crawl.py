@@ -178,6 +178,27 @@ def test_a_crawl_ends_with_its_budget(budget, least, most, crawl_manifest, kakeh
         assert bool(left) == ("depth" not in budget)
 
 
+def test_a_host_that_wants_to_be_left_alone_holds_up_nobody(make, crawl_manifest, kakehi, tmp_path):
+    """Its delay of a year is kept; the time of the crawl ends all the same."""
+    pages = {
+        ("a.test", "/robots.txt"): Page(b"User-agent: *\nCrawl-delay: 31536000\n", "text/plain"),
+        ("a.test", "/"): page(make, "a"),
+        ("b.test", "/"): page(make, "b", "/1"),
+        ("b.test", "/1"): page(make, "b1"),
+    }
+    with Web(pages) as web:
+        seeds = [web.url("a.test"), web.url("b.test")]
+        manifest = crawl_manifest(web, seeds, budget={"hours": 0.0005})
+        said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl")
+        assert said.code == 0, said.err
+        assert [row["outcome"] for row in visits(tmp_path / "w").values()] == [
+            "over_budget",
+            "stored",
+            "stored",
+        ]
+        assert len([one for one in web.log if one.host == "a.test"]) == 1
+
+
 def test_a_limit_is_of_pages_stored(small, crawl_manifest, kakehi, tmp_path):
     """As for every source: `--limit 2` brings two."""
     with Web(small) as web:
