@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Version and "+cpu": what pip takes by itself brings CUDA, several GB. Where it lies: docs/packing.md.
+TORCH  ?= torch==2.13.0+cpu
 
-.PHONY: help demo check test bench clean
+.PHONY: help demo check test interop bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -21,6 +23,9 @@ check: $(VENV)/.dev ## style, types, spelling
 test: $(VENV)/.dev ## the whole suite
 	$(BIN)/pytest
 
+interop: $(VENV)/.interop ## the tests against the readers and writers of others: Megatron's own, on a CPU build of torch
+	$(BIN)/pytest tests/interop
+
 bench: $(VENV)/.dev ## throughput of every stage on a corpus of Debian manuals (Debian only; downloads it)
 	$(BIN)/python bench/stages.py
 
@@ -34,6 +39,12 @@ $(VENV)/.plain: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[crawl,dev]'
 	@touch $@ $(VENV)/.plain
+
+$(VENV)/.interop: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '$(TORCH)' || { \
+	  echo "pip finds no $(TORCH); docs/packing.md, \"Tests against the real reader\", says how to get it" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,interop]'
+	@touch $@
 
 # Stock Debian's Python lacks ensurepip; virtualenv or uv bring a pip of their own.
 $(BIN)/pip:

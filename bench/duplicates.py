@@ -1,56 +1,78 @@
 """Measure near-duplicate search on a run's own documents: what it finds against all pairs, and how fast, beside peers.
 
-    kakehi run MANIFEST --until keep --work WORK
-    python bench/duplicates.py WORK [--documents 6000] [--peers]
+    kakehi run MANIFEST --until extract --work WORK
+    python bench/duplicates.py WORK [--documents 6000] [--peers PYTHON]
 
-The oracle compares every document with every other by sets of Python strings and imports nothing of ours. Peers
-(datasketch, and rensa where it is installed) get the same texts and the same character 5-grams.
+The oracle compares every document with every other by sets of Python strings and imports nothing of ours. `--peers` names
+a Python that has some of datasketch, rensa, hojichar[dedup] and datatrove (with spacy, sudachipy and regex): they get the
+same texts in bench/duplicates_peers.py. All times are CPU seconds of one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
+from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.duplicates.bands import caught
-from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
-from kakehi.pipeline.kernels import KERNELS, compile_kernels
 
-Int64N2 = np.ndarray
-NGRAM = 5
-THRESHOLD = 0.8
-SEEDS = 12
+NGRAM: Final = 5
+THRESHOLD: Final = 0.8
+SEEDS: Final = 100
+SHAPES: Final[list[tuple[Scheme, int, int]]] = [
+    ("affine32", 14, 8),
+    ("legacy", 14, 8),
+    ("fss", 14, 8),
+    ("affine32", 40, 20),
+    ("fss", 40, 20),
+]
+
+Pairs = dict[tuple[int, int], float]
+
+MANIFEST: Final = """\
+corpus: gold
+sources: {gold: {ingest: {files: gold.jsonl, fields: {text: text, id: id}}}}
+dedupe: {ngram: 5, bands: 14, rows: 8, similarity: 0.8}
+"""
 
 
 def main() -> None:
     """Print what was found and how fast."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("work", type=Path, help="work folder of a run")
-    parser.add_argument("--documents", type=int, default=6000, help="at most so many texts, each once")
-    parser.add_argument("--peers", action="store_true", help="datasketch and rensa too")
+    parser.add_argument("--documents", type=int, default=6000, help="at most so many texts")
+    parser.add_argument("--peers", type=Path, help="a Python that has them")
     arguments = parser.parse_args()
-    compile_kernels(KERNELS)
-    texts = list(dict.fromkeys(read_texts(arguments.work)))[: arguments.documents]
+    texts = levelled(list(read_texts(arguments.work))[: arguments.documents])
+    planted = plant(texts)
+    texts += planted
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    print(f"{len(texts):,} different documents, {megabytes:.1f} MB")
+    print(f"{len(texts):,} documents, {len(set(texts)):,} different, {megabytes:.1f} MB; ", end="")
+    print(f"{len(planted) // 2} planted pairs of 0.3 to 0.5 that share a key")
     truth = all_pairs(texts)
-    above = {pair: value for pair, value in truth.items() if value >= THRESHOLD}
-    print(f"{len(truth):,} pairs of 0.5 or more, {len(above):,} of {THRESHOLD} or more")
+    above = sum(value >= THRESHOLD for value in truth.values())
+    print(f"{len(truth):,} pairs of 0.5 or more, {above:,} of {THRESHOLD} or more", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        peers = list(ask_peers(arguments.peers, texts, Path(folder))) if arguments.peers else []
+        decisions(texts, len(planted), truth, peers, Path(folder))
     compare(texts, truth)
-    speed(texts, megabytes)
-    if arguments.peers:
-        peers(texts, megabytes, above)
+    speed(texts, megabytes, [said for said in peers if said["kind"] == "sign" and "seconds" in said])
 
 
 def read_texts(work: Path) -> Iterator[str]:
@@ -60,7 +82,35 @@ def read_texts(work: Path) -> Iterator[str]:
             yield from pq.read_table(path, columns=["text"]).column("text").to_pylist()
 
 
-def all_pairs(texts: list[str]) -> dict[tuple[int, int], float]:
+def levelled(texts: list[str]) -> list[str]:
+    """Level texts as `sign` does before it cuts them, so that every tool and the oracle see the same characters."""
+    found: list[str] = normalise(pa.array(texts, pa.large_string()), "key").to_pylist()
+    return [text for text in found if text]
+
+
+def plant(texts: Sequence[str], wanted: int = 100) -> list[str]:
+    """Make pairs that have 60 % of their text in common and a band key: by looking for such among many."""
+    parts = [text[:600] for text in dict.fromkeys(texts) if len(text) >= 1500]
+    parts = list(dict.fromkeys(parts))
+    signing, found = Signing(shingling=Shingling()), []
+    for step in range(1, len(parts)):
+        count = len(parts)
+        one = [parts[i][:360] + parts[(i + step) % count][360:] for i in range(count)]
+        other = [parts[i][:360] + parts[(i + 2 * step) % count][360:] for i in range(count)]
+        keys = band_keys(view(pa.array([*one, *other], pa.large_string())), signing)
+        column = view(pa.array([*one, *other], pa.large_string()))
+        shared, union = shared_shingles(
+            column, np.stack([np.arange(count), np.arange(count) + count], 1), signing.shingling
+        )
+        alike = shared / union
+        met = (keys[:count] == keys[count:]).any(axis=1) & (alike > 0.3) & (alike < 0.5)
+        found += [text for i in np.flatnonzero(met) for text in (one[i], other[i])]
+        if len(found) >= 2 * wanted:
+            break
+    return found[: 2 * wanted]
+
+
+def all_pairs(texts: list[str]) -> Pairs:
     """Give the exact Jaccard similarity of every pair that reaches one half."""
     numbers: dict[str, int] = {}
     sets = [
@@ -86,148 +136,162 @@ def all_pairs(texts: list[str]) -> dict[tuple[int, int], float]:
     return found
 
 
-def compare(texts: list[str], truth: dict[tuple[int, int], float]) -> None:
-    """Find candidates and measure them, by each scheme and some seeds; hold both against all pairs."""
-    shapes: list[tuple[Scheme, int, int]] = [
-        ("affine32", 14, 8),
-        ("legacy", 14, 8),
-        ("fss", 14, 8),
-        ("fss", 40, 20),
+def ask_peers(python: Path, texts: list[str], folder: Path) -> Iterator[dict[str, Any]]:
+    """Let the peers have the texts; yield what each says."""
+    (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+    script = Path(__file__).with_name("duplicates_peers.py")
+    command = [str(python), str(script), str(folder / "texts.json"), str(folder)]
+    out = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    yield from (json.loads(line) for line in out.splitlines() if line.startswith("{"))
+
+
+def decisions(
+    texts: list[str], planted: int, truth: Pairs, peers: Sequence[dict[str, Any]], folder: Path
+) -> None:
+    """Say of each tool what it removed, how much of it wrongly, and what it left that is alike."""
+    kept, seconds, measured = our_decisions(texts, folder)
+    wrong = [pair for pair, value in measured.items() if abs(value - truth.get(pair, 1.0)) > 1e-3]
+    print(
+        f"\n{len(measured):,} documents name whom they leave for; {len(wrong)} at another similarity than the oracle's"
+    )
+    print(
+        f"{'':46} {'removed':>8} {'wrongly':>8} {'left':>6} {'precision':>9} {'recall':>7} {'planted':>8} {'CPU s':>7}"
+    )
+    rows = [("kakehi: exact, sign, pair, keep", kept, seconds)]
+    for said in peers:
+        if said["kind"] == "kept":
+            name = f"{said['package']} {said.get('version', '')}, {said['how']}"
+            if "kept" not in said:
+                print(f"{name}: not run, {said['missing']}")
+                continue
+            rows.append((name, said["kept"], said["seconds"]))
+    for name, stays, spent in rows:
+        removed, bad, left = judged(len(texts), set(stays), truth)
+        lost = sum(number >= len(texts) - planted for number in removed)
+        right = len(removed) - len(bad)
+        shares = (right / max(1, len(removed)), right / max(1, right + left))
+        print(
+            f"{name:46} {len(removed):8,} {len(bad):8,} {left:6,} {shares[0]:9.4f} {shares[1]:7.4f} {lost:8} {spent:7.2f}",
+            flush=True,
+        )
+
+
+def judged(count: int, kept: set[int], truth: Pairs) -> tuple[list[int], list[int], int]:
+    """Give what was removed, what of it is like no kept document, and how many kept ones are like an earlier one."""
+    like: dict[int, list[int]] = {}
+    for (one, other), value in truth.items():
+        if value >= THRESHOLD:
+            like.setdefault(one, []).append(other)
+            like.setdefault(other, []).append(one)
+    removed = [number for number in range(count) if number not in kept]
+    bad = [number for number in removed if not kept & set(like.get(number, []))]
+    left = sum(any(other < number and other in kept for other in like.get(number, [])) for number in kept)
+    return removed, bad, left
+
+
+def our_decisions(texts: list[str], folder: Path) -> tuple[list[int], float, Pairs]:
+    """Run the command over the texts: what stays, CPU seconds of the four steps, and the similarities it measured."""
+    rows = (json.dumps({"id": f"{number:06d}", "text": text}) for number, text in enumerate(texts))
+    (folder / "gold.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "gold.yaml").write_text(MANIFEST, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-c",
+        "from kakehi.pipeline.cli import main; main()",
+        "run",
+        str(folder / "gold.yaml"),
     ]
-    column = view(pa.array(texts, pa.large_string()))
-    ranges = [
-        {pair: value for pair, value in truth.items() if low <= value < high}
-        for low, high in ((0.7, 0.8), (0.8, 0.9), (0.9, 1.1))
-    ]
-    print(f"\nof {[len(values) for values in ranges]} pairs at 0.7, 0.8, 0.9 and more, {SEEDS} seeds:")
-    for scheme, bands, rows in shapes:
-        met, wrong, false, count = [], 0, 0, 0
-        for seed in range(1, SEEDS + 1):
-            signing = Signing(shingling=Shingling(), scheme=scheme, bands=bands, rows=rows, seed=seed)
-            pairs = candidates(band_keys(column, signing))
-            shared, union = shared_shingles(column, pairs, Shingling())
-            measured = shared / np.maximum(union, 1)
-            found = dict(zip(map(tuple, pairs.tolist()), measured.tolist(), strict=True))
-            met.append([sum(pair in found for pair in values) / max(1, len(values)) for values in ranges])
-            # A 32-bit hash of two shingles may be one: the similarity is then off by one in some thousand.
-            wrong += sum(
-                abs(value - truth.get(pair, 0)) > 1e-3 for pair, value in found.items() if value >= 0.5
+    subprocess.run([*command, "--work", str(folder / "work")], check=True, capture_output=True)
+    seconds = 0.0
+    for step in ("exact", "sign", "pair", "keep"):
+        for path in folder.glob(f"work/{step}/*/**/*.json"):
+            seconds += (
+                json.loads(path.read_bytes()).get("cpu_seconds", 0.0) if path.name != "recipe.json" else 0.0
             )
-            false, count = false + int((measured < THRESHOLD).sum()), count + len(pairs)
-        mean, error = np.mean(met, axis=0), np.std(met, axis=0) / SEEDS**0.5
-        curve = [float(caught(np.array(list(values.values())), bands, rows).mean()) for values in ranges]
+    [documents] = [p for p in folder.glob("work/ingest/*/*/*.parquet") if "rejects" not in p.name]
+    [table] = folder.glob("work/keep/*/*/*.parquet")
+    offsets = pq.read_table(documents, columns=["offset"]).column("offset").to_numpy()
+    number = np.argsort(np.argsort(offsets, kind="stable"))
+    found = pq.read_table(table).to_pylist()
+    kept = [int(number[row]) for row, said in enumerate(found) if said["verdict"] is None]
+    measured: Pairs = {}
+    for row, said in enumerate(found):
+        if said["verdict"] is not None:
+            pair = sorted((int(number[row]), int(number[said["partner_row"]])))
+            # A member of a group has the similarity of the group.
+            measured[pair[0], pair[1]] = said["similarity"]
+    return kept, seconds, measured
+
+
+def compare(texts: list[str], truth: Pairs) -> None:
+    """Hold what each scheme's bands catch against the S-curve, over many seeds."""
+    different = {text: number for number, text in reversed(list(enumerate(texts)))}
+    first = set(different.values())
+    ranges = [(0.7, 0.8), (0.8, 0.9), (0.9, 1.1)]
+    chosen = [
+        (pair, value)
+        for pair, value in truth.items()
+        if value >= 0.7 and pair[0] in first and pair[1] in first
+    ]
+    pairs, values = np.array([pair for pair, _ in chosen]), np.array([value for _, value in chosen])
+    rows, place = np.unique(pairs, return_inverse=True)
+    place = place.reshape(-1, 2)
+    column = view(pa.array([texts[row] for row in rows], pa.large_string()))
+    inside = [(low <= values) & (values < high) for low, high in ranges]
+    print(f"\nof {[int(one.sum()) for one in inside]} pairs at 0.7, 0.8, 0.9 and more, {SEEDS} seeds:")
+    for scheme, bands, width in SHAPES:
+        met = []
+        for seed in range(1, SEEDS + 1):
+            signing = Signing(shingling=Shingling(), scheme=scheme, bands=bands, rows=width, seed=seed)
+            keys = band_keys(column, signing)
+            hit = (keys[place[:, 0]] == keys[place[:, 1]]).any(axis=1)
+            met.append([hit[one].mean() for one in inside])
+        mean, error = np.mean(met, axis=0), np.std(met, axis=0, ddof=1) / SEEDS**0.5
+        curve = [float(caught(values[one], bands, width).mean()) for one in inside]
         shares = "  ".join(
             f"{one:.3f} ± {off:.3f} ({said:.3f})" for one, off, said in zip(mean, error, curve, strict=True)
         )
-        print(
-            f"{scheme} {bands} x {rows}: caught (curve) {shares}; {false / count:.2f} of candidates false, {wrong} wrong"
-        )
+        print(f"{scheme} {bands} x {width}: caught (curve) {shares}", flush=True)
 
 
-def candidates(keys: np.ndarray) -> Int64N2:
-    """Pair all that share a key in any band, as `pair` does, buckets uncut."""
-    rows = np.arange(len(keys))
-    met = [
-        candidate_pairs(np.ascontiguousarray(keys[:, b]), rows, max_bucket=1 << 30).pairs
-        for b in range(keys.shape[1])
-    ]
-    return np.unique(np.concatenate(met)[:, :2], axis=0)
-
-
-def speed(texts: list[str], megabytes: float) -> None:
+def speed(texts: list[str], megabytes: float, peers: Sequence[dict[str, Any]]) -> None:
     """Sign all texts and verify near copies, and say how fast."""
     column = view(pa.array(texts, pa.large_string()))
-    print()
-    shapes: list[tuple[Scheme, int, int]] = [
-        ("affine32", 14, 8),
-        ("legacy", 14, 8),
-        ("fss", 14, 8),
-        ("affine32", 40, 20),
-        ("fss", 40, 20),
-    ]
-    for scheme, bands, rows in shapes:
+    print("\nsigning alone:")
+    ours = {}
+    for scheme, bands, rows in SHAPES:
         signing = Signing(shingling=Shingling(), scheme=scheme, bands=bands, rows=rows)
         seconds = best(lambda signing=signing: band_keys(column, signing))
+        ours[f"{bands} × {rows}"] = min(seconds, ours.get(f"{bands} × {rows}", seconds))
+        print(f"kakehi {scheme} {bands} × {rows}: {megabytes / seconds:,.1f} MB/s", flush=True)
+    for said in peers:
+        times = said["seconds"] / ours[said["how"]]
         print(
-            f"sign {scheme} {bands} x {rows}: {megabytes / seconds:,.0f} MB/s, {len(texts) / seconds:,.0f} documents/s"
+            f"{said['package']} {said['version']} {said['how']}: {megabytes / said['seconds']:,.1f} MB/s, kakehi {times:.1f} ×"
         )
     whole = "".join(texts)
     base = [whole[i * 2000 : i * 2000 + 2000] for i in range(2000)]
-    near = [text[:900] + "これは一文だけ変えた写しです。" + text[915:] for text in base]
-    both = view(pa.array([*base, *near], pa.large_string()))
-    alike = np.stack([np.arange(2000), np.arange(2000) + 2000], axis=1)
-    again = np.tile(alike, (25, 1))
-    once = best(lambda: shared_shingles(both, alike, Shingling()))
-    many = best(lambda: shared_shingles(both, again, Shingling()))
-    print(
-        f"verify near pairs of 2,000 characters: {2000 / once:,.0f}/s with their sets, {(len(again) - 2000) / (many - once):,.0f}/s more of the same sets"
-    )
-
-
-def peers(texts: list[str], megabytes: float, above: dict[tuple[int, int], float]) -> None:
-    """Sign and query with datasketch and rensa: time, candidates, and how many of the true pairs they have."""
-    import datasketch  # noqa: PLC0415 - peers are looked for where they are asked for
-
-    def grams(text: str) -> list[str]:
-        return list({text[i : i + NGRAM] for i in range(max(1, len(text) - NGRAM + 1))})
-
-    def by_datasketch(scheme: str) -> set[tuple[int, int]]:
-        signed = []
-        for text in texts:
-            one = datasketch.MinHash(num_perm=112, seed=1, scheme=scheme)
-            one.update_batch([gram.encode() for gram in grams(text)])
-            signed.append(one)
-        index = datasketch.MinHashLSH(params=(14, 8), num_perm=112)
-        found = set()
-        for number, one in enumerate(signed):
-            found |= {(other, number) for other in index.query(one)}
-            index.insert(number, one)
-        return found
-
-    rows: list[tuple[str, Callable[[], set[tuple[int, int]]]]] = [
-        ("datasketch affine32", lambda: by_datasketch("affine32")),
-        ("datasketch legacy", lambda: by_datasketch("legacy")),
-    ]
-    try:
-        import rensa  # noqa: PLC0415 - as above
-    except ImportError:
-        print("rensa is not installed")
-    else:
-
-        def by_rensa() -> set[tuple[int, int]]:
-            index = rensa.RMinHashLSH(threshold=THRESHOLD, num_perm=112, num_bands=14)
-            found = set()
-            for number, text in enumerate(texts):
-                one = rensa.RMinHash(num_perm=112, seed=1)
-                one.update(grams(text))
-                found |= {(other, number) for other in index.query(one)}
-                index.insert(number, one)
-            return found
-
-        rows.append(("rensa R", by_rensa))
-
-    def ours() -> set[tuple[int, int]]:
-        column = view(pa.array(texts, pa.large_string()))
-        return set(map(tuple, candidates(band_keys(column, Signing(shingling=Shingling()))).tolist()))
-
-    def ours_verified() -> set[tuple[int, int]]:
-        column = view(pa.array(texts, pa.large_string()))
-        pairs = candidates(band_keys(column, Signing(shingling=Shingling())))
-        shared, union = shared_shingles(column, pairs, Shingling())
-        return set(map(tuple, pairs[shared >= THRESHOLD * union].tolist()))
-
-    rows += [("kakehi, candidates", ours), ("kakehi, verified", ours_verified)]
-    print("\n14 x 8            seconds   MB/s    pairs  false  missed")
-    for name, find in rows:
-        start = time.process_time()
-        found = find()
-        seconds = time.process_time() - start
+    one = [text[:900] + "これは一文だけ変えた写しです。" + text[915:] for text in base]
+    at_threshold = [text[:1780] + other[:220] for text, other in zip(base, base[1:] + base[:1], strict=True)]
+    print("\nverifying, texts of 2,000 characters:")
+    for name, other in (
+        ("one sentence changed", one),
+        ("a ninth changed", at_threshold),
+        ("unlike", base[1:] + base[:1]),
+    ):
+        both = view(pa.array([*base, *other], pa.large_string()))
+        alike = np.stack([np.arange(2000), np.arange(2000) + 2000], axis=1)
+        again = np.tile(alike, (25, 1))
+        once = best(lambda both=both, alike=alike: shared_shingles(both, alike, Shingling()))
+        many = best(lambda both=both, again=again: shared_shingles(both, again, Shingling()))
+        shared, union = shared_shingles(both, alike, Shingling())
         print(
-            f"{name:20} {seconds:6.2f} {megabytes / seconds:6.1f} {len(found):8,} {len(found - above.keys()):6,} {len(above.keys() - found):7,}"
+            f"{name} ({float((shared / union).mean()):.2f}): {2000 / once:,.0f} pairs/s with their sets, "
+            f"{(len(again) - 2000) / (many - once):,.0f}/s more of the same sets"
         )
 
 
-def best(work: Callable[[], object], runs: int = 3) -> float:
+def best(work: Callable[[], object], runs: int = 5) -> float:
     """Give the least CPU seconds of some runs."""
     found = []
     for _ in range(runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,8 @@ class Packed:
         Raises:
             DataError: it is padding, or behind the end.
         """
-        try:
+        with self._read():
             return self._told(provenance.lookup(self._pieces(), number))
-        except ValueError as error:
-            raise DataError(f"{self.prefix}: {error}") from error
 
     def samples(self, numbers: Int64N, cache: Path | None = None) -> list[dict[str, Any]]:
         """Say which row each sample is, and which documents are in it.
@@ -59,17 +58,18 @@ class Packed:
                 f"{self.prefix}: sample: got {numbers.min()} to {numbers.max()}, wanted 0 to {self.layout.samples - 1}"
             )
         size = self.about["sequence_tokens"]
-        return [
-            {
-                "sample": int(number),
-                "row": int(row),
-                "first_token": int(row) * size,
-                "documents": [
-                    self._told(p) for p in provenance.within(self._pieces(), int(row) * size, size)
-                ],
-            }
-            for number, row in zip(numbers, self._rows(numbers, cache), strict=True)
-        ]
+        with self._read():
+            return [
+                {
+                    "sample": int(number),
+                    "row": int(row),
+                    "first_token": int(row) * size,
+                    "documents": [
+                        self._told(p) for p in provenance.within(self._pieces(), int(row) * size, size)
+                    ],
+                }
+                for number, row in zip(numbers, self._rows(numbers, cache), strict=True)
+            ]
 
     def documents(self, wanted: str) -> list[dict[str, Any]]:
         """Say where every token of a document is, in every epoch.
@@ -81,10 +81,11 @@ class Packed:
             DataError: there is none such.
         """
         column, value = ("url", wanted) if "://" in wanted else ("id", _id(wanted))
-        found = [
-            self._where(number, row)
-            for number, row in provenance.find_documents(self._documents(), column, value)
-        ]
+        with self._read():
+            found = [
+                self._where(number, row)
+                for number, row in provenance.find_documents(self._documents(), column, value)
+            ]
         if not found:
             raise DataError(
                 f"{self.prefix}: no document {wanted!r} was packed",
@@ -135,6 +136,16 @@ class Packed:
         row = provenance.document(self._documents(), piece.pop("document"))
         row.pop("tokens")
         return {**_readable(row), **piece}
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        """Make what no table or map answers an error of ours."""
+        try:
+            yield
+        except (ValueError, EOFError, OSError) as error:
+            raise DataError(
+                f"{self.prefix}: {error}", hint=f"kakehi check {self.prefix} says whether its files are whole"
+            ) from error
 
     def _pieces(self) -> pq.ParquetFile:
         return pq.ParquetFile(provenance.path_beside(self.prefix))

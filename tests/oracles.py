@@ -2,6 +2,7 @@
 
 import struct
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,29 @@ def read_megatron(prefix: Path | str) -> list[np.ndarray]:
         expected += length * dtype.itemsize
     assert len(ids) == expected
     return [np.concatenate([np.empty(0, dtype), *rows[a:b]]) for a, b in pairwise(borders)]
+
+
+def pairs_led_slowly(members: Iterable[tuple[int, int, int]], leaders: int) -> set[tuple[int, int]]:
+    """Pair rows of a large bucket with its leaders: (row, length, source) to pairs, the lower row first."""
+    classes: dict[int, list[tuple[int, int, int]]] = {}
+    for row, size, source in members:
+        step = len({65**power // 64**power for power in range(2400) if 65**power // 64**power <= size})
+        classes.setdefault(step, []).append((-size, row, source))
+    chosen = {}
+    for step, mine in classes.items():
+        sources = {source for *_, source in mine}
+        occupied = sum(step <= other <= step + 16 for other in classes)
+        share = max(1, max(1, leaders // occupied) // len(sources))
+        chosen[step] = [
+            row for source in sources for _, row, _ in sorted(one for one in mine if one[2] == source)[:share]
+        ]
+    return {
+        (min(row, leader), max(row, leader))
+        for step, mine in classes.items()
+        for _, row, _ in mine
+        for leader in (one for further in range(17) for one in chosen.get(step + further, []))
+        if row != leader
+    }
 
 
 class Row(NamedTuple):

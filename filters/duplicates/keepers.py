@@ -13,20 +13,17 @@ class Candidates(NamedTuple):
 
     Args:
         pairs: int64[p, 3]: the lower row, the other, and the lowest row of their bucket.
-        cut_buckets: buckets too large for all their pairs.
-        cut_pairs: the pairs left out there.
+        large: of each bucket too large for all its pairs, the places of its rows, int64[n], by row.
     """
 
     pairs: Int64NK
-    cut_buckets: int
-    cut_pairs: int
+    large: tuple[Int64N, ...]
 
 
 def candidate_pairs(keys: UInt64M, rows: Int64M, *, max_bucket: int = 64) -> Candidates:
     """Pair the rows whose keys of one band are equal.
 
-    A bucket of more than `max_bucket` rows gives only the pairs of its lowest row with the others, and is
-    counted: the pairs of a bucket grow with its square.
+    A bucket of more than `max_bucket` rows gives no pairs but itself: the pairs of a bucket grow with its square.
 
     Args:
         keys: Band keys, uint64[m]; rows without a key must be left out.
@@ -40,12 +37,11 @@ def candidate_pairs(keys: UInt64M, rows: Int64M, *, max_bucket: int = 64) -> Can
     borders = np.flatnonzero(np.diff(keys)) + 1
     starts = np.concatenate((np.zeros(1, np.int64), borders, np.full(1, len(keys), np.int64)))
     sizes = np.diff(starts)
-    cut = sizes > max_bucket
-    every = sizes * (sizes - 1) // 2
-    given = np.where(cut, sizes - 1, every)
-    pairs = np.empty((int(given.sum()), 3), np.int64)
+    whole = sizes <= max_bucket
+    pairs = np.empty((int((sizes * (sizes - 1) // 2)[whole].sum()), 3), np.int64)
     _fill_pairs(rows, starts, max_bucket, pairs)
-    return Candidates(pairs, int((cut & (sizes > 1)).sum()), int((every - given).sum()))
+    large = np.flatnonzero(~whole)
+    return Candidates(pairs, tuple(order[starts[bucket] : starts[bucket + 1]] for bucket in large))
 
 
 def leaving(later: Int64N, earlier: Int64N, similarity: Float64N, gone: BoolN) -> Int64N:
@@ -87,13 +83,14 @@ def _check(later: Int64N, earlier: Int64N, similarity: Float64N, gone: BoolN) ->
 
 @njit(cache=True, nogil=True)
 def _fill_pairs(rows: Int64M, starts: Int64M, max_bucket: int, pairs: Int64NK) -> None:
-    """Write the pairs bucket by bucket."""
+    """Write the pairs bucket by bucket, without the large ones."""
     count = 0
     for bucket in range(len(starts) - 1):
         start = starts[bucket]
         stop = starts[bucket + 1]
-        leaders = stop if stop - start <= max_bucket else start + 1
-        for i in range(start, leaders):
+        if stop - start > max_bucket:
+            continue
+        for i in range(start, stop):
             for j in range(i + 1, stop):
                 pairs[count, 0] = rows[i]
                 pairs[count, 1] = rows[j]

@@ -127,18 +127,20 @@ def _sign_affine32(
         number = offsets[i + 1] - offsets[i]
         if number == 0:
             continue
+        mine = hashes[offsets[i] : offsets[i + 1]]
         for j in range(number):
-            mixed[j] = _mix(hashes[offsets[i] + j])
+            mixed[j] = _mix(mine[j])
         padded = (number + LANES - 1) // LANES * LANES
         mixed[number:padded] = mixed[0]
         for start in range(0, padded, BLOCK):
-            stop = min(start + BLOCK, padded)
+            # A view counted from 0: places that could be below it would be looked at one by one, ten times as slow.
+            block = mixed[start : min(start + BLOCK, padded)]
             for k in range(len(slopes)):
                 slope = slopes[k]
                 shift = shifts[k]
                 least = signed[i, k]
-                for j in range(start, stop):
-                    least = min(least, np.uint32(slope * mixed[j] + shift))
+                for j in range(len(block)):
+                    least = min(least, np.uint32(slope * block[j] + shift))
                 signed[i, k] = least
 
 
@@ -169,9 +171,10 @@ def _sign_fss(hashes: UInt32M, offsets: Int64N1, seeds: UInt32M, _: UInt32M, sig
             continue
         filled[:] = -1
         left = bins
+        mine = hashes[offsets[i] : offsets[i + 1]]
         for r in range(2 * bins):
-            for j in range(offsets[i], offsets[i + 1]):
-                h = _mix(hashes[j] ^ seeds[r])
+            for j in range(len(mine)):
+                h = _mix(mine[j] ^ seeds[r])
                 bin_ = np.int64((np.uint64(h) * np.uint64(bins)) >> np.uint64(32)) if r < bins else r - bins
                 if filled[bin_] < 0:
                     filled[bin_] = r

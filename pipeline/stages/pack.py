@@ -133,9 +133,10 @@ def pack(
     loads = pair_loads(inputs.shards, counted, lots)
     made = _move(inputs, shuffles, terms, lots, loads)
     cut = _cut(shuffles, terms, loads)
+    documents = out / f"{inputs.corpus}.documents.parquet"
     provenance.join(
         [inputs.scratch / "documents" / f"{shard.ordinal}.parquet" for shard in inputs.shards],
-        out / f"{inputs.corpus}.documents.parquet",
+        documents,
         provenance.DOCUMENTS,
     )
     for binary in terms.binaries:
@@ -154,6 +155,7 @@ def pack(
         "tokenizer": terms.tokenizer,
         "counts": counts,
         "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
+        "files": _digests(documents),
         "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in terms.binaries},
     }
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -345,8 +347,12 @@ def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
         "sequences": binary.layout.sequences,
         "tokens": counts["tokens"],
         "pieces": counts["pieces"],
-        "files": {path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths},
+        "files": _digests(*paths),
     }
+
+
+def _digests(*paths: Path) -> dict[str, Any]:
+    return {path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths}
 
 
 STAGE = Stage(
@@ -355,7 +361,7 @@ STAGE = Stage(
     reads=("documents", "tokenizer", "tokens"),
     optional=("verdict",),
     writes="packed",
-    version=3,
+    version=4,
     libraries=("numpy",),
     kernels=("move",),
 )

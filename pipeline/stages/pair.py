@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from kakehi.filters.duplicates.keepers import candidate_pairs
+from kakehi.filters.duplicates.leaders import led_pairs
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline import shuffle
@@ -40,7 +41,7 @@ from kakehi.pipeline.verifying import (
 
 Int64N = npt.NDArray[np.int64]
 
-_KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("band", "<u2")])
+_KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("size", "<u4"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
 _VERIFIED: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("shared", "<i8"), ("union", "<i8")])
 
@@ -70,12 +71,21 @@ _EXPECTED: Final = 2
 _MANY: Final = 1 << 16
 
 
+class _Bucket(NamedTuple):
+    """How buckets are paired: the most documents of one that is paired whole, and who leads in larger ones."""
+
+    most: int
+    leaders: int
+    sources: tuple[int, ...]
+
+
 def pair(
     inputs: Inputs,
     out: Path,
     engine: Engine,
     *,
     max_bucket: Annotated[int, Field(ge=2)] = 64,
+    leaders: Annotated[int, Field(ge=1)] = 16,
 ) -> Counts:
     """Find candidates by shared keys and measure the Jaccard similarity of each.
 
@@ -86,13 +96,15 @@ def pair(
         inputs: keys, groups and documents.
         out: folder for the tables, one a shard: the pairs whose first row is in it.
         engine: runs a task for each partition.
-        max_bucket: in a bucket of more documents, each is compared with the first only; such buckets are counted.
+        max_bucket: in a bucket of more documents, each is compared with a few only; such buckets are counted.
+        leaders: of each length so many: the longest ones of each source.
     """
     shuffles = Shuffles(stage="pair", engine=engine, scratch=inputs.scratch)
     if not inputs.shards:
         return dict.fromkeys(_COUNTS, 0)
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
-    keyed, found = _candidates(inputs, shuffles, signed.bands, max_bucket)
+    bucket = _Bucket(max_bucket, leaders, _first_of_sources(inputs))
+    keyed, found = _candidates(inputs, shuffles, signed.bands, bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
     mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
     texts = bring_texts(
@@ -121,7 +133,7 @@ def pair(
 
 
 def _candidates(
-    inputs: Inputs, shuffles: Shuffles, bands: int, max_bucket: int
+    inputs: Inputs, shuffles: Shuffles, bands: int, bucket: _Bucket
 ) -> tuple[Scattered, Scattered]:
     """Pair first members of exact groups that share a key; the same pair, of several bands, meets in a partition."""
     keys = [shard.rows * bands for shard in inputs.shards]
@@ -134,7 +146,7 @@ def _candidates(
         bytes_per_worker=inputs.bytes_per_worker,
     )
     keyed = shuffles.scatter("keys", groups, partial(_keys, bands=bands, parts=parts), names, _KEYED)
-    pair_up = partial(_pair_up, max_bucket=max_bucket, parts=parts)
+    pair_up = partial(_pair_up, bucket=bucket, parts=parts)
     return keyed, shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
 
 
@@ -149,13 +161,14 @@ def _keys_of(shard: ShardTables, bands: int) -> Records:
     first = np.flatnonzero(shard.column("groups", "group").to_numpy() == own)
     records = np.empty((bands, len(first)), _KEYED)
     records["row"] = own[first]
+    records["size"] = np.minimum(shard.column("documents", "characters").to_numpy()[first], 0xFFFFFFFF)
     for band in range(bands):
         records["key"][band] = shard.column("keys", f"key_{band}").to_numpy()[first]
         records["band"][band] = band
     return records.reshape(-1)
 
 
-def _pair_up(part: Part, *, max_bucket: int, parts: int) -> Spread:
+def _pair_up(part: Part, *, bucket: _Bucket, parts: int) -> Spread:
     records = part.read()
     # A copy of the column: numpy sorts 16-bit numbers by radix, but not where they lie apart.
     records = records[np.argsort(np.ascontiguousarray(records["band"]), kind="stable")]
@@ -163,10 +176,28 @@ def _pair_up(part: Part, *, max_bucket: int, parts: int) -> Spread:
     found, buckets, pairs = np.empty(0, _FOUND), 0, 0
     for band in np.split(records, borders):
         keys, rows = np.ascontiguousarray(band["key"]), np.ascontiguousarray(band["row"])
-        met = candidate_pairs(keys, rows, max_bucket=max_bucket)
-        found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND)]))
-        buckets, pairs = buckets + met.cut_buckets, pairs + met.cut_pairs
+        met = candidate_pairs(keys, rows, max_bucket=bucket.most)
+        led = [_led(band[places], bucket) for places in met.large]
+        found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND), *led]))
+        buckets += len(led)
+        pairs += sum(len(a) * (len(a) - 1) // 2 - len(b) for a, b in zip(met.large, led, strict=True))
     return Spread(found, shuffle.spread_over(parts, found["a"], found["b"]), (buckets, pairs))
+
+
+def _led(members: Records, bucket: _Bucket) -> Records:
+    """Pair the rows of a large bucket, in order, with its leaders."""
+    rows = np.ascontiguousarray(members["row"])
+    sources = np.searchsorted(bucket.sources, rows >> ROW_BITS, side="right")
+    pairs = led_pairs(rows, members["size"].astype(np.int64), sources, leaders=bucket.leaders)
+    found = np.empty(len(pairs), _FOUND)
+    found["a"], found["b"], found["lead"] = pairs[:, 0], pairs[:, 1], rows[0]
+    return found
+
+
+def _first_of_sources(inputs: Inputs) -> tuple[int, ...]:
+    """Give the ordinal of the first shard of each source."""
+    first = {shard.source: shard.ordinal for shard in reversed(inputs.shards)}
+    return tuple(sorted(first.values()))
 
 
 def _unique(pairs: Records) -> Records:
@@ -276,7 +307,7 @@ STAGE = Stage(
     shape="corpus",
     reads=("documents", "groups", "keys"),
     writes="pairs",
-    version=2,
+    version=3,
     libraries=("numpy",),
     kernels=("pair",),
     promise=_promise,

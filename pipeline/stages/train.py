@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError, ParameterError
@@ -16,6 +16,7 @@ from kakehi.pipeline.sample import Sample, draw
 from kakehi.pipeline.stage import Counts, FilePath, Stage
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.tokenizer.evaluation import evaluate
+from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.sampling import cut_lines
 from kakehi.tokenizer.training import train as train_model
 
@@ -23,12 +24,21 @@ from kakehi.tokenizer.training import train as train_model
 EVALUATION_DOCUMENTS = 1000
 
 
+def _of_one_dtype(vocab_size: int) -> int:
+    """Refuse before the training, not after it, sizes whose dtype Megatron's readers disagree on."""
+    try:
+        token_dtype(vocab_size)
+    except ValueError:
+        raise ValueError("of 65,500 to 65,536 pieces Megatron's readers disagree on the dtype") from None
+    return vocab_size
+
+
 def train(
     inputs: Inputs,
     out: Path,
     engine: Engine,
     *,
-    vocab_size: Annotated[int, Field(ge=300, le=1 << 20)] = 32_000,
+    vocab_size: Annotated[int, Field(ge=300, le=1 << 20), AfterValidator(_of_one_dtype)] = 32_000,
     model: Literal["unigram", "bpe"] = "unigram",
     segmenter: Literal["unidic-lite"] | None = None,
     sample_characters: Annotated[int, Field(ge=1)] = 300_000_000,

@@ -5,7 +5,7 @@
                                                     call, at its second, and so on (every KAKEHI_STRIDE-th), each in a
                                                     work folder of its own and followed by a plain run; prints
                                                     `N, code with the fault, code of the plain run` and stops where a
-                                                    run had no N-th call
+                                                    run had no N-th call; KAKEHI_UNTIL names a step that is done before
 
 Points: `rename` dies before it, `receipt` dies before any JSON is written, `half-json` dies before JSON is renamed to
 its place and leaves half of it, `parts` dies before parts are removed; `full` finds the disk full when a file is synced.
@@ -100,6 +100,8 @@ def every(point: str, base: Path, arguments: list[str]) -> None:
     code = -1
     for number in count(1, int(os.environ.get("KAKEHI_STRIDE", "1"))):
         line = [*arguments, "--work", os.fspath(base / str(number))]
+        if until := os.environ.get("KAKEHI_UNTIL"):
+            assert child([*line, "--until", until], base / f"{number}.before") == 0
         code = child(line, base / f"{number}.faulty", (point, number))
         plain = child(line, base / f"{number}.plain")
         print(number, code, plain, flush=True)  # noqa: T201 - what the test reads

@@ -47,6 +47,17 @@ dedupe: {}
 export: {formats: [parquet]}
 """
 
+PACKED = """\
+corpus: c
+sources:
+  a: {ingest: {files: "many/*.jsonl", shard_mb: 0.000001}}
+  b: {ingest: {files: "one/*.jsonl"}}
+train: {vocab_size: 400}
+encode: {eod: </s>}
+pack: {sequence_tokens: 32, lanes: 4, tile_rows: 5, validation_rows: 8}
+index: {readers: [core, fork], seed: 7, tokenizer: {class: made.up, tokenizer_path: tokenizer.model}}
+"""
+
 #: Six shards, and a family that takes its time; it kills its process where a text asks for it, until it is mended.
 SLOW = """\
 corpus: c
@@ -84,6 +95,12 @@ def corpus(make, tmp_path_factory) -> Path:
         make.texts(home / "many" / f"{number}.jsonl", 6, seed=number)
     make.texts(home / "one" / "0.jsonl", 4, seed=9)
     return make.file(home / "m.yaml", MANIFEST)
+
+
+@pytest.fixture(scope="module")
+def packed(make, corpus: Path) -> Path:
+    """Write a manifest that packs the same corpus into several binaries."""
+    return make.file(corpus.parent / "packed.yaml", PACKED)
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +158,9 @@ def published(work: Path) -> dict[str, object]:
         private = {"runs", "tmp", "run.lock", "recipe.json"} & {place.parts[0], path.name}
         if not path.is_file() or private or ".parts/" in place.as_posix():
             continue
-        if path.suffix == ".json":
-            receipt = json.loads(path.read_bytes())
-            found[place.as_posix()] = [receipt["counts"], receipt["outputs"]]
+        content = json.loads(path.read_bytes()) if path.suffix == ".json" else []
+        if {"counts", "outputs"} <= set(content):
+            found[place.as_posix()] = [content["counts"], content["outputs"]]
         else:
             found[place.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
@@ -152,7 +169,7 @@ def published(work: Path) -> dict[str, object]:
 @cache
 def undisturbed(manifest: Path) -> dict[str, object]:
     """Give what a run in one process publishes that nobody disturbs."""
-    work = manifest.parent / "undisturbed"
+    work = manifest.parent / f"undisturbed-{manifest.stem}"
     assert run(manifest, work).returncode == 0
     return published(work)
 
@@ -233,11 +250,22 @@ def test_a_fault_at_a_named_point_costs_a_run_and_no_byte(
     corpus: Path, tmp_path: Path, point: str, least: int
 ) -> None:
     """Killed before a rename, a receipt, in half of one, before parts go; or the disk full: the next run ends the same."""
-    stride = os.environ.get("KAKEHI_STRIDE", str(STRIDES[point]))
+    check_faults(corpus, tmp_path, point, least, {"KAKEHI_STRIDE": str(STRIDES[point])})
+
+
+@pytest.mark.parametrize(
+    ("point", "least", "stride"), [("rename", 30, "4"), ("receipt", 3, "1"), ("full", 30, "5")]
+)
+def test_a_fault_while_packing_costs_a_run_and_no_byte(
+    packed: Path, tmp_path: Path, point: str, least: int, stride: str
+) -> None:
+    """The same while rows and maps are written, to the last file of each."""
+    check_faults(packed, tmp_path, point, least, {"KAKEHI_STRIDE": stride, "KAKEHI_UNTIL": "encode"})
+
+
+def check_faults(corpus: Path, tmp_path: Path, point: str, least: int, settings: dict[str, str]) -> None:
     line = [sys.executable, str(FAULTY), point, "every", str(tmp_path / "w"), "run", str(corpus)]
-    done = subprocess.run(
-        line, env={**os.environ, "KAKEHI_STRIDE": stride}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(line, env={**settings, **os.environ}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lives = [[int(word) for word in row.split()] for row in done.stdout.splitlines()]
     assert lives[-1][0] >= least
@@ -281,9 +309,12 @@ def test_a_file_that_may_not_grow_is_one_clear_error(
     assert published(tmp_path / "w") == undisturbed(corpus)
 
 
-#: In a mount namespace of its own: a small disk, a run that fills it, a larger disk, a run that goes on, a copy of all.
+#: In a mount namespace of its own: a run to a step, the disk made small, a run that fills it, the disk made large again,
+#: a run that goes on, a copy of all.
 FULL_DISK = """\
-mount -t tmpfs -o size=$SIZE none w || exit 99
+mount -t tmpfs -o size=64m none w || exit 99
+test -z "$UNTIL" || "$@" --until $UNTIL > before.out 2> before.err || exit 98
+mount -o remount,size=$(($(df -k --output=used w | tail -1) + $ROOM))k w
 "$@" > full.out 2> full.err; echo $? > full.code
 mount -o remount,size=64m w
 "$@" > more.out 2> more.err; echo $? > more.code
@@ -292,12 +323,21 @@ cp -r w copy
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount namespace")
-def test_a_full_disk_is_one_clear_error(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "until", "room"), [("corpus", "", 60), ("packed", "encode", 60), ("packed", "pack", 12)]
+)
+def test_a_full_disk_is_one_clear_error(request, tmp_path: Path, name: str, until: str, room: int) -> None:
     """On a disk that is really full the run stops with a way out; with more space the next ends as ever."""
+    corpus = request.getfixturevalue(name)
     (tmp_path / "w").mkdir()
     line = ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", *command(corpus, Path("w"))]
     done = subprocess.run(
-        line, cwd=tmp_path, env={**os.environ, "SIZE": "60k"}, capture_output=True, text=True, check=False
+        line,
+        cwd=tmp_path,
+        env={**os.environ, "UNTIL": until, "ROOM": str(room)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode in {1, 99} and not (tmp_path / "full.code").exists():
         pytest.skip(f"no mount namespace here: {done.stderr}")

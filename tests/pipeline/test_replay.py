@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
+from contextlib import suppress
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.replay import open_packed
+from kakehi.pipeline.replay import faults, open_packed
 from tests.tokenizer.packed.test_checking import same_layout
 
 NAME = "c_text_document"
@@ -141,3 +143,37 @@ def test_the_command_checks_a_prefix(kakehi, packed_runs, tmp_path) -> None:
     assert f"{NAME}.bin: got 0 bytes" in said.err
     (tmp_path / "manifest.json").write_text("{}")
     assert "says nothing of binaries" in kakehi("check", tmp_path / NAME).err
+
+
+BROKEN = {
+    "junk": lambda _: b"junk",
+    "half": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "zeros": lambda content: bytes(len(content)),
+    "gone": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_every_broken_file_is_a_fault_and_no_answer_is_a_crash(packed, tmp_path, broken) -> None:
+    """Any one of a prefix's files and maps; what is asked then has an answer or one error."""
+    cache = shutil.copytree(cache_of(packed), tmp_path / "cache")
+    copied = open_packed(shutil.copytree(packed.prefix.parent, tmp_path / "packed") / NAME)
+    mine = [copied.prefix.with_name("c.documents.parquet"), *copied.prefix.parent.glob(f"{NAME}*")]
+    mine += [*cache.glob("*-train-*"), *cache.glob(f"{NAME}_*")]
+    assert list(faults(copied, cache)) == []
+    for path in mine:
+        content = path.read_bytes()
+        path.unlink()  # maps are hard links of each other
+        if (changed := broken(content)) is not None:
+            path.write_bytes(changed)
+        assert any(path.name in line for line in faults(copied, cache)), path.name
+        for ask in (
+            lambda: copied.token(0),
+            lambda: copied.samples(np.array([3]), cache),
+            lambda: copied.documents("0" * 32),
+        ):
+            with suppress(DataError):
+                ask()
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)

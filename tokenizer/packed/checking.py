@@ -21,7 +21,9 @@ from .maps import Maps
 from .provenance import path_beside
 
 _BLOCK: Final = 1 << 20
-_FORK_NAME: Final = re.compile(r"(.+)_(train|valid)_indexmap_(\d+)ns_(\d+)sl_(\d+)s_doc_idx\.npy")
+_FORK_NAME: Final = re.compile(
+    r"(.+)_(train|valid)_indexmap_(\d+)ns_(\d+)sl_(\d+)s_(?:doc|sample|shuffle)_idx\.npy"
+)
 
 
 def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
@@ -35,7 +37,7 @@ def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
     if told is None:
         yield f"{prefix}: manifest.json knows {sorted(about['binaries'])}, not this name"
         return
-    for name, wanted in told["files"].items():
+    for name, wanted in {**told["files"], **about["files"]}.items():
         path = prefix.with_name(name)
         if not path.exists():
             yield f"{path}: is not there"
@@ -50,15 +52,22 @@ def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from _check_lengths(prefix, reader, layout_of(told), about["sequence_tokens"])
     if path_beside(prefix).exists():
-        yield from _check_pieces(prefix, reader, about, told)
+        try:
+            yield from _check_pieces(prefix, reader, about, told)
+        except (ValueError, OSError) as error:
+            yield f"{path_beside(prefix)}: can't be read ({error})"
 
 
 def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[str]:
     """Check every map of one prefix in a cache: names, description, and each value of each array."""
     told = about["binaries"][prefix]
     found = 0
-    for path in sorted(folder.glob("*-description.txt")):
-        text = path.read_text(encoding="utf-8")
+    for path in sorted(folder.glob("*-GPTDataset-*_index.npy")):
+        description = folder / f"{path.name.rpartition('-')[0]}-description.txt"
+        if not description.exists():
+            yield f"{path}: has no {description.name} beside it: a reader without the fast flag would build its own"
+    for path in sorted(folder.glob("*-GPTDataset-*-description.txt")):
+        text = path.read_text(encoding="utf-8", errors="replace")
         digest, split = path.name.split("-")[0], path.name.split("-")[2]
         md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         if md5 != digest:
@@ -75,13 +84,14 @@ def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[
             wanted = _maps(about, told, prefix, asked["num_samples"], asked["random_seed"], split)
             yield from _refuse_length(path, asked["sequence_length"], about)
             yield from _check_arrays(folder, names, wanted)
-    for path in sorted(folder.glob(f"{prefix}_*_doc_idx.npy")):
-        parts = _FORK_NAME.fullmatch(path.name)
-        if parts and parts[1] == prefix:
-            found += 1
-            wanted = _maps(about, told, prefix, int(parts[3]), int(parts[5]), parts[2])
-            yield from _refuse_length(path, int(parts[4]), about)
-            yield from _check_arrays(folder, maps.fork_names(wanted), wanted)
+    names_of_fork = map(_FORK_NAME.fullmatch, (path.name for path in folder.glob(f"{prefix}_*_idx.npy")))
+    for split, samples, length, seed in sorted(
+        {name.groups()[1:] for name in names_of_fork if name and name[1] == prefix}
+    ):
+        found += 1
+        wanted = _maps(about, told, prefix, int(samples), int(seed), split)
+        yield from _refuse_length(folder / maps.fork_names(wanted)["document"], int(length), about)
+        yield from _check_arrays(folder, maps.fork_names(wanted), wanted)
     if not found:
         yield f"{folder}: got no map of {prefix!r}, wanted some"
 
@@ -169,7 +179,11 @@ def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps) -> Itera
         if not path.exists():
             yield f"{path}: is not there: a reader without the fast flag would build its own"
             continue
-        got: NDArray[Any] = np.load(path, mmap_mode="r")
+        try:
+            got: NDArray[Any] = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError) as fault:
+            yield f"{path}: can't be read as an array ({fault})"
+            continue
         if (got.dtype, got.shape) != (array.dtype, array.shape):
             yield f"{path}: got {got.dtype}{list(got.shape)}, wanted {array.dtype}{list(array.shape)}"
             continue

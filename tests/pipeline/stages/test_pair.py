@@ -22,10 +22,12 @@ from kakehi.pipeline.schemas import GROUPS, ROW_BITS
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.exact import exact
+from kakehi.pipeline.stages.keep import keep
 from kakehi.pipeline.stages.pair import _FOUND, _verify, pair
 from kakehi.pipeline.stages.sign import sign
 from kakehi.pipeline.verifying import TEXT, TEXT_BYTES
 from kakehi.tokenizer.words import segment
+from tests.oracles import pairs_led_slowly
 
 # distributed warns of its own making while a cluster is closed.
 pytestmark = pytest.mark.filterwarnings(
@@ -99,7 +101,7 @@ def test_no_rows(make, tmp_path):
     assert pairs(make, tmp_path / "2") == ([], dict.fromkeys(nothing, 0))
 
 
-def slowly(batches, keys, bands, max_bucket):
+def slowly(batches, keys, bands, max_bucket, leaders):
     """Do as `pair` does, in one process and in memory: the rows of the table, and the buckets that were cut."""
     rows = [
         ((i << ROW_BITS) + k, text, own)
@@ -118,10 +120,11 @@ def slowly(batches, keys, bands, max_bucket):
         for members in map(sorted, buckets.values()):
             whole = len(members) <= max_bucket
             cut += not whole
-            left_out += 0 if whole else (len(members) - 1) * (len(members) - 2) // 2
-            found |= (
-                set(combinations(members, 2)) if whole else {(members[0], other) for other in members[1:]}
-            )
+            every = set(combinations(members, 2))
+            lengths = [(row, len(text_of[row]), 0) for row in members]
+            given = every if whole else pairs_led_slowly(lengths, leaders)
+            left_out += len(every) - len(given)
+            found |= given
     measured = [(a, b, shingles(text_of[a]), shingles(text_of[b])) for a, b in sorted(found)]
     return [{"a": a, "b": b, "shared": len(x & y), "union": len(x | y)} for a, b, x, y in measured], (
         cut,
@@ -152,19 +155,19 @@ def keyed(make, root, shards, bands):
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), max_size=8), max_size=4),
     st.sampled_from([3000, 1 << 16, 4 << 30]),
-    st.sampled_from([2, 4, 64]),
+    st.sampled_from([(2, 1), (2, 3), (4, 1), (64, 8)]),
 )
 @settings(max_examples=30, deadline=None)
-def test_pairs_are_those_of_the_slow_way(make, shards, memory, max_bucket):
+def test_pairs_are_those_of_the_slow_way(make, shards, memory, bucket):
     """Whatever the shards, the keys, the bound of a bucket, and the memory: a few bytes make many partitions."""
-    bands = 3
+    bands, (max_bucket, leaders) = 3, bucket
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         made, batches, keys = keyed(make, root, shards, bands)
         inputs = replace(make.inputs(*made), bytes_per_worker=memory)
-        counts = pair(inputs, root, Inline(), max_bucket=max_bucket)
+        counts = pair(inputs, root, Inline(), max_bucket=max_bucket, leaders=leaders)
         found = tables(made, root)
-    wanted, cut = slowly(batches, keys, bands, max_bucket)
+    wanted, cut = slowly(batches, keys, bands, max_bucket, leaders)
     assert found == wanted
     under = sum(2 * row["shared"] < row["union"] for row in wanted)
     assert (counts["candidates"], counts["candidates_under_half"]) == (len(wanted), under)
@@ -176,6 +179,56 @@ def test_pairs_are_those_of_the_slow_way(make, shards, memory, max_bucket):
         texts = [batch.column("text").to_pylist() for batch in batches]
         bytes_ = [len(texts[row >> ROW_BITS][row & ((1 << ROW_BITS) - 1)].encode()) for row in involved]
         assert counts["text_bytes_moved"] == sum(bytes_)
+
+
+def family(make, seed, count, sentences):
+    """Give near copies of a text, each with a sentence of its own."""
+    text = make.text(seed, sentences)
+    return [f"{text}\n{make.text((seed, i), 1)}" for i in range(count)]
+
+
+def kept_of(make, root, texts, keys, **parameters):
+    """Pair and keep texts of these keys; give what is kept, and the counts of `pair`."""
+    groups = [{"group": row, "group_size": 1} for row in range(len(texts))]
+    shard = make.shard(
+        root,
+        0,
+        documents=make.documents(texts),
+        groups=pa.RecordBatch.from_pylist(groups, schema=GROUPS),
+        keys=keys,
+        verdict=pa.RecordBatch.from_pydict({"verdict": pa.nulls(len(texts), pa.string())}),
+    )
+    counts = pair(make.inputs(shard), root / "pairs", Inline(), **parameters)
+    keep(make.inputs(shard, pairs=root / "pairs"), root / "kept", Inline())
+    verdicts = pq.read_table(shard.output(root / "kept")).column("verdict").to_pylist()
+    return [text for text, verdict in zip(texts, verdicts, strict=True) if verdict is None], counts
+
+
+@pytest.mark.parametrize("lengths", [(12, 13), (12, 30)])
+@pytest.mark.parametrize("order", ["mixed", "one after another"])
+def test_two_families_in_one_large_bucket_are_both_found(make, tmp_path, lengths, order):
+    """Unlike each other, in any order, with no other key to tell them apart: of each, all but the longest leave."""
+    one, two = (family(make, seed, 60, sentences) for seed, sentences in zip("ab", lengths, strict=True))
+    texts = [text for both in zip(one, two, strict=True) for text in both] if order == "mixed" else one + two
+    keys = pa.RecordBatch.from_arrays(
+        [pa.array([7] * 120, pa.uint64())], schema=SIGNED._replace(bands=1).schema()
+    )
+    kept, counts = kept_of(make, tmp_path, texts, keys)
+    assert (counts["buckets_cut"], counts["pairs_cut"] > 0) == (1, True)
+    assert sorted(map(len, kept)) == sorted(max(map(len, texts)) for texts in (one, two))
+
+
+def test_families_of_one_length_are_told_apart_by_their_other_keys(make, tmp_path):
+    """A key that all share is planted in one band of fourteen; every bucket of these families is a large one."""
+    one, two = (family(make, seed, 60, 12) for seed in "ab")
+    texts = [text for both in zip(one, two, strict=True) for text in both]
+    signed = sign(make.documents(texts))
+    columns = [pa.array([7] * 120, pa.uint64()), *signed.columns[1:]]
+    kept, counts = kept_of(
+        make, tmp_path, texts, pa.RecordBatch.from_arrays(columns, schema=signed.schema), max_bucket=16
+    )
+    assert counts["buckets_cut"] > 10
+    assert len(kept) <= 4  # of 120; 2 would be best
 
 
 def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
