@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
+import os
+import signal
+import ssl
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -206,3 +210,61 @@ def test_a_limit_is_of_pages_stored(small, crawl_manifest, kakehi, tmp_path):
         said = kakehi("run", manifest, "--work", tmp_path / "w", "--limit", "2")
         assert said.code == 0, said.err
         assert sum(row["outcome"] == "stored" for row in visits(tmp_path / "w").values()) == 2
+
+
+def test_pages_by_https_are_fetched_whatever_their_certificate(make, crawl_manifest, kakehi, tmp_path):
+    """Also one that nobody has signed and that is of another host: what is fetched is public all the same."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate(tmp_path / "cert.pem"))
+    with Web({("a.test", "/"): page(make, "a", "/1"), ("a.test", "/1"): page(make, "b")}) as web:
+        web.wrap(tls)
+        said = kakehi(
+            "run", crawl_manifest(web, [web.url("a.test")]), "--work", tmp_path / "w", "--until", "crawl"
+        )
+        assert said.code == 0, said.err
+        assert {url: row["outcome"] for url, row in visits(tmp_path / "w").items()} == {
+            web.url("a.test"): "stored",
+            web.url("a.test", "/1"): "stored",
+        }
+
+
+def certificate(path: Path) -> Path:
+    """Write a key and a certificate that it signs itself."""
+    from cryptography import x509  # noqa: PLC0415 - comes with the extra crawl
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other.test")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=2))
+        .not_valid_after(now - dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_a_crawl_whose_process_dies_goes_on_with_the_next_run(
+    small, crawl_manifest, kakehi, tmp_path, monkeypatch
+):
+    """As where memory is short: a clear error, and nothing lost."""
+    with Web(small) as web:
+        manifest = crawl_manifest(web, [web.url("a.test"), web.url("b.test")])
+        monkeypatch.setattr("kakehi.pipeline.crawl.spider.work", die)
+        said = kakehi("run", manifest, "--work", tmp_path / "w")
+        assert said.code == 5
+        assert "crawl: its process ended with exit code -9" in said.err
+        assert "run again to go on from there" in said.err
+        monkeypatch.undo()
+        assert kakehi("run", manifest, "--work", tmp_path / "w").code == 0
+
+
+def die(*_: object) -> None:
+    """Be killed."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -36,6 +37,15 @@ class Asked(NamedTuple):
     headers: Mapping[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    """Takes no notice of those who hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 class Web:
     """A server of several hosts.
 
@@ -51,8 +61,8 @@ class Web:
         self.pages = dict(pages)
         self.wait_s = wait_s
         self.log: list[Asked] = []
-        self._server = ThreadingHTTPServer((address, 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server((address, 0), self._handler())
+        self._scheme = "http"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.port = self._server.server_address[1]
 
@@ -66,7 +76,12 @@ class Web:
         self._thread.join()
 
     def url(self, host: str, path: str = "/") -> str:
-        return f"http://{host}:{self.port}{path}"
+        return f"{self._scheme}://{host}:{self.port}{path}"
+
+    def wrap(self, tls: ssl.SSLContext) -> None:
+        """Serve by https."""
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https"
 
     def asked(self, host: str | None = None) -> list[str]:
         """Give paths asked for, in order, rules of the site left out."""
