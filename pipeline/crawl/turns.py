@@ -51,6 +51,9 @@ class Turns:
             if self._keys.get(host) != key:
                 continue
             del self._keys[host]
+            if self._until.get(host, now) > now:  # listed for a second request, before the first was answered
+                self.rest(host, now)
+                continue
             best = self._frontier.best(host)
             if best and (best.rank, best.depth, best.id) == key:
                 return best
@@ -103,6 +106,15 @@ class Throttle:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._delays: dict[str, float] = {}
+        self._free: dict[
+            str, float
+        ] = {}  # when the next request may start; for hosts asked several times at a time
+
+    def wait(self, host: str, delay: float, now: float) -> float:
+        """Take the next place in a row of requests to a host, so long apart; give the seconds until it comes."""
+        start = max(now, self._free.get(host, now))
+        self._free[host] = start + delay
+        return start - now
 
     def answered(self, host: str, seconds: float, *, well: bool) -> None:
         """Learn how long a host took; one that answered badly is not asked faster for it."""

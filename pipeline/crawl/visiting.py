@@ -147,6 +147,8 @@ class Crawl:
                 if asked:
                     await self._rest(delay)
                 delay = self._delay(visit.host, rules)
+                if wait := self._throttle.wait(visit.host, delay, self._now()):
+                    await self._rest(wait)
                 await self._fetch(visit, before)
                 delay = self._delay(visit.host, rules)
             else:

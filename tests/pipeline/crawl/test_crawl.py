@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import ssl
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -201,6 +202,21 @@ def test_a_host_that_wants_to_be_left_alone_holds_up_nobody(make, crawl_manifest
             "stored",
         ]
         assert len([one for one in web.log if one.host == "a.test"]) == 1
+
+
+@pytest.mark.parametrize("per_host", [1, 3])
+def test_requests_are_apart_however_many_are_under_way(per_host, crawl_manifest, kakehi, tmp_path):
+    """A fifth of a second between any two to one host; up to three at a time where answers take longer than that."""
+    pages = {("a.test", f"/{n}"): Page(b"<p>x") for n in range(6)}
+    pages[("a.test", "/")] = Page("".join(f'<a href="/{n}">x</a>' for n in range(6)).encode())
+    with Web(pages, wait_s=0.5) as web:
+        pace = {"delay_s": 0.2, "max_delay_s": 0.2, "per_host": per_host}
+        manifest = crawl_manifest(web, [web.url("a.test")], pace=pace)
+        assert kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl").code == 0
+        spans = sorted((one.start, one.end) for one in web.log)
+    assert min(later - earlier for (earlier, _), (later, _) in pairwise(spans)) > 0.18
+    at_a_time = [sum(start <= one < end for start, end in spans) for one, _ in spans]
+    assert max(at_a_time) == per_host
 
 
 def test_a_limit_is_of_pages_stored(small, crawl_manifest, kakehi, tmp_path):
