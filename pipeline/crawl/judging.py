@@ -82,8 +82,6 @@ def _judged(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[S
     """Decide by status; what a page itself says is added to `said`."""
     if answer.status in REDIRECTS:
         return _redirected(visit, answer, job, bounds)
-    if answer.status == 304:
-        return Judged(outcome="revisit", store=True)
     if answer.status != 200:
         return Judged(outcome=f"http_{answer.status}", store=not answer.cut)
     if visit.kind == "sitemap":

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from kakehi.pipeline.crawl.asking import Answer, Ask, Headers, NoAnswer
+from kakehi.pipeline.crawl.book import Book, now_as_text, permissions
 from kakehi.pipeline.crawl.frontier import Consent, Found, Frontier, Known, Visit
-from kakehi.pipeline.crawl.judging import STORED, Judged, judge
+from kakehi.pipeline.crawl.judging import judge
 from kakehi.pipeline.crawl.parameters import GRACE_S, Job
 from kakehi.pipeline.crawl.scope import Bounds, origin_of, spelled
 from kakehi.pipeline.crawl.seeding import SITEMAP_RANK, seeds_of, sitemaps_of, sow
 from kakehi.pipeline.crawl.sites import Rules, Sites
 from kakehi.pipeline.crawl.turns import Throttle, Turns
-from kakehi.pipeline.formats.warc_writer import Exchange, Original, WarcWriter
+from kakehi.pipeline.formats.warc_writer import WarcWriter
 
 #: Seconds between two words on how far it is, which also note how long the crawl has taken.
 _TELL_S: Final = 1.0
@@ -42,14 +42,13 @@ class Crawl:
     def __init__(
         self, job: Job, frontier: Frontier, warcs: WarcWriter, ask: Ask, tell: Callable[[str], None]
     ) -> None:
-        self._job, self._frontier, self._warcs, self._tell = job, frontier, warcs, tell
-        self._ask = ask
+        self._job, self._frontier, self._ask, self._tell = job, frontier, ask, tell
+        self._book = Book(frontier, warcs)
         self._bounds = Bounds(job.scope, job.limits, [*seeds_of(job), *sitemaps_of(job)])
         self._turns = Turns(frontier, job.pace.per_host)
         self._throttle = Throttle(job.pace)
         self._stop = asyncio.Event()
         self._sites = Sites(job, frontier, ask, self._rest, lambda: datetime.now(UTC).timestamp())
-        self._counts: Counter[str] = Counter()
         self._per_host: Counter[str] = Counter()
         self._spent_s = self._began = 0.0
 
@@ -64,7 +63,6 @@ class Crawl:
             whether it is done, and not only stopped.
         """
         sow(self._job, self._frontier, self._bounds)
-        self._counts.update(self._frontier.counts())
         hosts = self._frontier.hosts()
         self._per_host.update(dict(hosts))
         self._turns.offer([host for host, _ in hosts], self._now())
@@ -131,6 +129,7 @@ class Crawl:
         done, late = await asyncio.wait(under_way, timeout=min(GRACE_S, self._job.limits.answer_s))
         for task in late:
             task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         for task in done:
             task.result()
 
@@ -142,7 +141,7 @@ class Crawl:
             if asked:
                 self._add_sitemaps(rules)
                 delay = self._delay(visit.host, rules)
-            before = list(_permissions(visit, rules, _time()))
+            before = list(permissions(visit, rules, now_as_text()))
             if all(consent.allowed for consent in before):
                 if asked:
                     await self._rest(delay)
@@ -152,7 +151,8 @@ class Crawl:
                 await self._fetch(visit, before)
                 delay = self._delay(visit.host, rules)
             else:
-                self._refuse(visit, rules, before)
+                self._per_host[visit.host] -= 1
+                self._book.refused(visit, rules, before)
         except StoppedError:
             pass  # it waits again once the frontier is opened anew
         finally:
@@ -162,86 +162,19 @@ class Crawl:
             else:
                 self._turns.offer([visit.host], self._now())
 
-    def _refuse(self, visit: Visit, rules: Rules, before: list[Consent]) -> None:
-        """Note that it is not asked for, and by whose word."""
-        last = next(consent for consent in before if not consent.allowed)
-        outcome = rules.unreachable or last.source.replace(".", "_")
-        self._per_host[visit.host] -= 1
-        with self._frontier.change():
-            self._frontier.record(before)
-            self._frontier.finish(visit, outcome)
-
     async def _fetch(self, visit: Visit, before: list[Consent]) -> None:
-        known = self._frontier.known(visit.url)
+        """Ask for it, and take down what came of that."""
+        known, tries = self._frontier.known(visit.url), self._job.pace.tries
         answer = await self._ask(visit.url, _conditions(known), visit.kind == "page")
         if isinstance(answer, NoAnswer):
-            self._unanswered(visit, answer, before)
+            self._throttle.answered(visit.host, answer.seconds, well=False)
+            self._book.unanswered(visit, answer, before, again=answer.again and visit.tries + 1 < tries)
             return
-        self._throttle.answered(visit.host, answer.seconds, well=answer.status == 200)
-        self._answered(visit, answer, known, before)
-
-    def _unanswered(self, visit: Visit, answer: NoAnswer, before: list[Consent]) -> None:
-        self._throttle.answered(visit.host, answer.seconds, well=False)
-        with self._frontier.change():
-            self._count(bytes=answer.received, requests=1)
-            if answer.again and visit.tries + 1 < self._job.pace.tries:
-                self._frontier.again(visit)
-                self._count(retries=1)
-            else:
-                self._frontier.record(before)
-                self._frontier.finish(visit, answer.reason, fetched=_time())
-
-    def _answered(self, visit: Visit, answer: Answer, known: Known | None, before: list[Consent]) -> None:
-        """Write an answer and all that it changes, as one."""
-        time = _time()
+        time = now_as_text()
         judged = judge(visit, answer, self._job, self._bounds, time)
-        with self._frontier.change():
-            self._count(bytes=len(answer.body), requests=1)
-            if judged.again:
-                self._frontier.again(visit)
-                self._count(retries=1)
-                hosts = []
-                self._throttle.answered(visit.host, _retry_after(answer), well=False)
-            else:
-                self._frontier.record([*before, *judged.consents])
-                self._store(visit, answer, known, judged, time)
-                hosts = self._frontier.add(judged.found)
-                self._count(**{f"links/{why}": n for why, n in judged.refused.items()})
-        self._turns.offer(hosts, self._now())
-
-    def _store(self, visit: Visit, answer: Answer, known: Known | None, judged: Judged, time: str) -> None:
-        """Write the records of an answer, and where they lie."""
-        fields: dict[str, object] = {"status": answer.status, "fetched": time, "bytes": len(answer.body)}
-        if judged.store:
-            exchange = Exchange(
-                url=visit.url,
-                fetched=time,
-                request=answer.request,
-                head=answer.head,
-                body=answer.body,
-                ip=answer.ip,
-                notes=_notes(visit, answer, judged),
-            )
-            same = known if known and (answer.status == 304 or known.digest == exchange.digest) else None
-            if same:
-                judged.outcome = "revisit"
-                original = Original(url=visit.url, fetched=same.original, digest=same.digest)
-                exchange = replace(exchange, original=original)
-            record, place = self._warcs.write(exchange)
-            name, size = self._warcs.end
-            self._frontier.note(warc=name, size=size)
-            fields |= {
-                "record": record,
-                "warc": place.file,
-                "place": place.offset,
-                "length": place.length,
-                "digest": same.digest if same else exchange.digest,
-                "original": same.original if same else time,
-                "etag": answer.header("etag") or (same.etag if same else None),
-                "modified": answer.header("last-modified") or (same.modified if same else None),
-            }
-            self._count(records=judged.outcome in {STORED, "revisit"})
-        self._frontier.finish(visit, judged.outcome, **fields)
+        took = max(answer.seconds, _retry_after(answer)) if judged.again else answer.seconds
+        self._throttle.answered(visit.host, took, well=answer.status == 200)
+        self._turns.offer(self._book.answered(visit, answer, judged, known, before, time), self._now())
 
     def _add_sitemaps(self, rules: Rules) -> None:
         """Take the sitemaps that robots.txt names."""
@@ -257,7 +190,7 @@ class Crawl:
 
     def _room(self) -> int:
         """How many may be under way, if each of them is one more in the end."""
-        pace, counts = self._job.pace, self._counts
+        pace, counts = self._job.pace, self._book.counts
         left = self._job.budget.pages - counts["requests"]
         if self._job.limit is not None:
             left = min(left, self._job.limit - counts["records"])
@@ -265,17 +198,12 @@ class Crawl:
 
     def _within_budget(self) -> bool:
         budget = self._job.budget
-        within = self._counts["bytes"] < budget.gigabytes * 1e9 and self._seconds() < budget.hours * 3600
+        within = self._book.counts["bytes"] < budget.gigabytes * 1e9 and self._seconds() < budget.hours * 3600
         return within and self._room() > 0
 
     def _drop_rest(self) -> None:
         with self._frontier.change():
             self._frontier.finish_all("over_budget")
-
-    def _count(self, **counts: int) -> None:
-        for name, n in counts.items():
-            self._counts[name] += n
-            self._frontier.count(name, n)
 
     def _delay(self, host: str, rules: Rules) -> float:
         return max(self._throttle.delay(host), rules.robots.delay_s)
@@ -297,7 +225,7 @@ class Crawl:
             await asyncio.sleep(_TELL_S)
             with self._frontier.change():
                 self._frontier.note(seconds=self._seconds())
-            pages, size = self._counts["records"], self._counts["bytes"]
+            pages, size = self._book.counts["records"], self._book.counts["bytes"]
             self._tell(f"{pages:,} pages, {size / 1e6:,.1f} MB, {self._frontier.waiting():,} waiting")
 
     def _seconds(self) -> float:
@@ -305,17 +233,6 @@ class Crawl:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _permissions(visit: Visit, rules: Rules, time: str) -> Iterator[Consent]:
-    """Yield what a site says on asking for a page, in the order it is looked at; the first refusal is the last word."""
-    allowed, evidence = rules.permission(visit.url)
-    yield Consent(visit.url, time, "robots.txt", "fetch", allowed, evidence, rules.robots_url)
-    reserved = rules.reserved(visit.url) if allowed and visit.kind == "page" else None
-    if reserved:
-        yield Consent(
-            visit.url, time, reserved.source, "fetch", reserved.store, reserved.evidence, rules.tdmrep_url
-        )
 
 
 def _conditions(known: Known | None) -> Headers:
@@ -326,22 +243,6 @@ def _conditions(known: Known | None) -> Headers:
     return [(name, value) for name, value in named if value]
 
 
-def _notes(visit: Visit, answer: Answer, judged: Judged) -> dict[str, str]:
-    """Say how it was found, for the record beside the answer."""
-    notes = {
-        "via": visit.via or "",
-        "hopsFromSeed": str(visit.depth),
-        "fetchTimeMs": str(round(answer.seconds * 1000)),
-    }
-    said = {f"consent-{one.source}": one.evidence for one in judged.consents}
-    codec = {"charsetForLinkExtraction": judged.codec} if judged.codec else {}
-    return {name: value for name, value in (notes | codec | said).items() if value}
-
-
 def _retry_after(answer: Answer) -> float:
     named = (answer.header("retry-after") or "").strip()
     return float(named) if named.isdigit() and len(named) < 9 else 0.0
-
-
-def _time() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -43,7 +43,7 @@ class Exchange:
 
     Args:
         url: asked for.
-        fetched: time of asking, ISO 8601 in UTC.
+        fetched: when the answer had come, ISO 8601 in UTC.
         request: head of the request, up to its empty line.
         head: head of the answer, up to its empty line.
         body: of the answer, chunks joined, content encoding left as it was.
