@@ -34,7 +34,7 @@ def rank_of(host: str, path: str, *, language: str = "", neighbour: bool | None 
         neighbour: whether the page that links to it is Japanese; None where there is none.
     """
     if language and language != "x-default":
-        return 0 if language.startswith("ja") else 4
+        return 0 if language.partition("-")[0] == "ja" else 4
     said = [(found[1] or found[2]).lower() for found in _LANGUAGE.finditer(path)]
     said = said or [found[1].lower() for found in _LANGUAGE.finditer(host)]
     if said:

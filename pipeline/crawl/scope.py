@@ -13,6 +13,9 @@ from kakehi.pipeline.crawl.parameters import Limits, Scope
 Refusal = Literal["out_of_scope", "no_page", "too_long", "repeating"]
 
 _PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(
+    r"[a-z0-9_-][a-z0-9._-]{0,252}|[0-9a-f:.]*:[0-9a-f:.]*"
+)  # a name or an IPv6 address
 #: Endings of what is no page; never asked for (as `wget -R` would be told).
 NO_PAGE: Final = frozenset(
     [
@@ -123,15 +126,15 @@ def spelled(url: str, encoding: str = "utf-8") -> str | None:
 
     try:
         parts = urlsplit(safe_url_string(url.strip(), encoding=encoding))
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except UnicodeEncodeError:  # a query of characters that the page's charset lacks
         return spelled(url) if encoding != "utf-8" else None
     except (ValueError, LookupError):
         return None
-    if parts.scheme.lower() not in _PORTS or not host or len(host) > 253:
+    if parts.scheme.lower() not in _PORTS or not _HOST.fullmatch(host):
         return None
     scheme = parts.scheme.lower()
-    place = f"[{host}]" if ":" in host else host.rstrip(".")
+    place = f"[{host}]" if ":" in host else host
     if port is not None and port != _PORTS[scheme]:
         place = f"{place}:{port}"
     return urljoin(f"{scheme}://{place}/", urlunsplit(("", "", parts.path or "/", parts.query, "")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
@@ -50,6 +52,22 @@ def test_an_address_has_one_spelling_or_none(url, encoding, wanted):
     if wanted:
         assert spelled(wanted) == wanted
         assert origin_of(wanted) + path_of(wanted) == wanted
+
+
+@given(
+    st.text("ab:/?#@[]%.&=\\ \n\t日é😀\ud800\x00-_~", max_size=20),
+    st.sampled_from(["http://", "HTTPS://a.b/", "//", "", "http://a/%"]),
+    st.sampled_from(["utf-8", "cp932", "euc_jp", "iso2022_jp", "no charset"]),
+)
+def test_any_text_has_one_spelling_or_none(text, start, encoding):
+    """Nothing breaks it; what it gives is ASCII, spelled so already, and has a host and a path."""
+    found = spelled(start + text, encoding)
+    if found is not None:
+        assert found.isascii()
+        assert found.startswith(("http://", "https://"))
+        assert not set(found) & set(" \r\n\t")
+        assert spelled(found) == found
+        assert path_of(found).startswith("/")
 
 
 BOUNDS = Bounds(
