@@ -14,7 +14,7 @@ class Link(NamedTuple):
     follow: bool
 
 
-def links_of(html: bytes, url: str) -> list[Link]:
+def links_of(html: bytes, url: str, most: int | None = None) -> list[Link]:
     """Give the pages that a page names, in order, each once: links, frames, alternates, the next page, a refresh.
 
     Pictures, styles, scripts and forms lead to no page. Addresses are joined with the page's own, or with its `<base>`.
@@ -22,6 +22,7 @@ def links_of(html: bytes, url: str) -> list[Link]:
     Args:
         html: A page in UTF-8.
         url: Its address.
+        most: As many are given, and no more are looked for; None for all.
     """
     base, found = url, dict[str, Link]()
     for tag, attributes in tags_with_attributes(html, _TAGS):
@@ -33,6 +34,8 @@ def links_of(html: bytes, url: str) -> list[Link]:
             follow = "nofollow" not in attributes.get("rel", "").lower().split()
             link = Link(target, attributes.get("hreflang", "").lower(), follow)
             found.setdefault(target, link)
+            if len(found) == most:
+                break
     return list(found.values())
 
 

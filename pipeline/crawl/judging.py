@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.consent import Said, said_in_headers, said_in_page
 from kakehi.filters.cleaning.hints import is_japanese, rank_of
-from kakehi.filters.cleaning.links import links_of
+from kakehi.filters.cleaning.links import Link, links_of
 from kakehi.pipeline.crawl import sitemaps
 from kakehi.pipeline.crawl.asking import Answer
 from kakehi.pipeline.crawl.frontier import Consent, Found, Visit
@@ -141,15 +141,17 @@ def _page(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[Sai
     said += said_in_page(html, job.agents)
     if all(one.follow for one in said):
         if visit.depth < job.budget.depth:
-            _links(judged, visit, html, decoded.codec, bounds)
+            links = links_of(html, visit.url, job.limits.links)
+            _links(judged, visit, links, decoded.codec, bounds, japanese=is_japanese(html, decoded.codec))
         else:
             judged.refused["too_deep"] += 1
     return judged
 
 
-def _links(judged: Judged, visit: Visit, html: bytes, codec: str, bounds: Bounds) -> None:
-    japanese = is_japanese(html, codec)
-    for link in links_of(html, visit.url):
+def _links(
+    judged: Judged, visit: Visit, links: list[Link], codec: str, bounds: Bounds, *, japanese: bool
+) -> None:
+    for link in links:
         target = spelled(link.url, codec)
         if target is None:
             judged.refused["no_address"] += 1

@@ -142,6 +142,7 @@ class Limits(BaseModel):
         redirects: redirects in a row.
         url_characters: length of an address.
         repeats: how often one segment may stand in a path.
+        links: of a page that are followed; those behind are not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -151,6 +152,7 @@ class Limits(BaseModel):
     redirects: Annotated[int, Field(ge=0)] = 5
     url_characters: Annotated[int, Field(gt=0)] = 2_000
     repeats: Annotated[int, Field(gt=0)] = 3
+    links: Annotated[int, Field(gt=0)] = 10_000
 
 
 class Job(BaseModel):

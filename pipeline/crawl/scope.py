@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from functools import cached_property
 from typing import Final, Literal
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from kakehi.pipeline.crawl.parameters import Limits, Scope
 
@@ -137,7 +137,19 @@ def spelled(url: str, encoding: str = "utf-8") -> str | None:
     place = f"[{host}]" if ":" in host else host
     if port is not None and port != _PORTS[scheme]:
         place = f"{place}:{port}"
-    return urljoin(f"{scheme}://{place}/", urlunsplit(("", "", parts.path or "/", parts.query, "")))
+    return urlunsplit((scheme, place, _without_dots(parts.path), parts.query, ""))
+
+
+def _without_dots(path: str) -> str:
+    """Resolve `.` and `..` (RFC 3986, 5.2.4), as browsers do also where they are written with %2e."""
+    kept, last = list[str](), ""
+    for segment in path.split("/")[1:]:
+        last = segment.lower().replace("%2e", ".")
+        if last == "..":
+            kept = kept[:-1]
+        elif last != ".":
+            kept.append(segment)
+    return "/".join(["", *kept, *([""] if last in {".", ".."} or not kept else [])])
 
 
 def host_of(url: str) -> str:

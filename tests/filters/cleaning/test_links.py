@@ -86,6 +86,12 @@ def test_a_link_says_its_language_and_whether_it_is_vouched_for():
     assert (one.language, one.follow, two.language, two.follow) == ("ja", True, "", False)
 
 
+def test_no_more_are_looked_for_than_are_wanted():
+    """A page of links without end costs what its first ones cost."""
+    html = b"".join(b"<a href=%d>" % number for number in range(100))
+    assert links_of(html, URL, 3) == links_of(html, URL)[:3]
+
+
 HOSTILE = [
     b"<a ",
     b"<a href='",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,10 @@ from kakehi.pipeline.crawl.turns import Throttle, Turns
         ("http://a.example/?😀", "cp932", "http://a.example/?%F0%9F%98%80"),
         ("http://a.example/a b", "utf-8", "http://a.example/a%20b"),
         ("http://a.example/../x/./y", "utf-8", "http://a.example/x/y"),
+        ("http://a.example//b.example/x", "utf-8", "http://a.example//b.example/x"),
+        ("http://a.example/x//y/%2E%2e/..", "utf-8", "http://a.example/x/"),
+        ("http://a.example/x/.", "utf-8", "http://a.example/x/"),
+        ("http://a.example/..", "utf-8", "http://a.example/"),
         ("http://[::1]:8080/", "utf-8", "http://[::1]:8080/"),
         ("ftp://a.example/", "utf-8", None),
         ("javascript:alert(1)", "utf-8", None),
@@ -229,6 +234,7 @@ def test_odd_files_break_nothing(text):
         ),
         (b"<s:urlset><s:loc><![CDATA[https://a/1]]></s:loc>", ["https://a/1"], False),
         (b"\xef\xbb\xbfhttps://a/1\nhttps://a/2\nnothing\n", ["https://a/1", "https://a/2"], False),
+        (b"<urlset><loc>http://[::1]/?a[]=1</loc>", ["http://[::1]/?a[]=1"], False),
         (b"<html>no sitemap", [], False),
         (b"", [], False),
         (b'<!DOCTYPE x [<!ENTITY a "aaaa">]><urlset><loc>&a;</loc>', ["&a;"], False),
@@ -237,6 +243,16 @@ def test_odd_files_break_nothing(text):
 def test_sitemaps_in_all_forms(body, urls, index):
     """XML, lists of lists, plain text; no entity is expanded."""
     assert sitemaps.read(body) == (urls, index)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<loc>", "<loc>x", "<loc>x ", "<loc ", " ", "x", "<loc><![CDATA[", "<a:", "]]>"], ids=repr
+)
+def test_a_hostile_sitemap_takes_linear_time(piece):
+    """Ten megabytes of anything unclosed."""
+    start = time.process_time()
+    sitemaps.read(b"<urlset><loc>https://a.example/" + piece.encode() * (10_000_000 // len(piece)))
+    assert time.process_time() - start < 10
 
 
 def found(url: str, rank: int = 0, depth: int = 0) -> Found:
