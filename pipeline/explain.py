@@ -233,7 +233,7 @@ def _packed(step: Step, store: Store, place: Place) -> list[str]:
         lines += [
             f"{step.name:<11} {prefix}.bin, tokens {row['first_token']:,} to {row['first_token'] + row['tokens'] - 1:,}"
             f": its {row['document_token']:,} to {row['document_token'] + row['tokens'] - 1:,}, epoch {row['epoch']}"
-            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[0])
+            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[:1])[numbers[0]]
         ]
     return lines
 

@@ -13,9 +13,10 @@ pytest.importorskip("scrapy", reason="of the extra crawl")
 
 from kakehi.pipeline.crawl import sitemaps
 from kakehi.pipeline.crawl.frontier import Found, Frontier
-from kakehi.pipeline.crawl.parameters import Limits, Pace, Scope
+from kakehi.pipeline.crawl.parameters import Job, Limits, Pace, Scope
 from kakehi.pipeline.crawl.robots import Robots
 from kakehi.pipeline.crawl.scope import Bounds, origin_of, path_of, spelled
+from kakehi.pipeline.crawl.seeding import seeds_of, sitemaps_of
 from kakehi.pipeline.crawl.turns import Throttle, Turns
 
 
@@ -253,6 +254,31 @@ def test_a_hostile_sitemap_takes_linear_time(piece):
     start = time.process_time()
     sitemaps.read(b"<urlset><loc>https://a.example/" + piece.encode() * (10_000_000 // len(piece)))
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("seed", "address"),
+    [
+        ("a.example", "https://a.example/"),
+        ("a.example:8443", "https://a.example:8443/"),
+        ("日本語.example", "https://xn--wgv71a119e.example/"),
+        ("http://a.example", "http://a.example/"),
+        ("https://a.example/x?y", "https://a.example/x?y"),
+    ],
+)
+def test_a_seed_is_an_address_or_a_host(seed, address, tmp_path):
+    """A host alone stands for its first page by https; a list has the same, with remarks."""
+    (tmp_path / "l.txt").write_text(f"\n# remark\n  {seed}  \n", encoding="utf-8")
+    job = Job.model_construct(seeds=(seed,), urls=tmp_path / "l.txt", sitemaps=(seed,))
+    assert seeds_of(job) == [address, address]
+    assert sitemaps_of(job) == [address]
+
+
+def test_a_line_that_is_no_address_is_named(tmp_path):
+    """Else a slip of the pen would crawl nothing."""
+    (tmp_path / "l.txt").write_text("ftp://a.example/\n")
+    with pytest.raises(ValueError, match="is no address; wanted a host, or http"):
+        seeds_of(Job.model_construct(seeds=(), urls=tmp_path / "l.txt", sitemaps=()))
 
 
 def found(url: str, rank: int = 0, depth: int = 0) -> Found:
