@@ -4,8 +4,8 @@
     python bench/duplicates.py WORK [--documents 6000] [--peers PYTHON]
 
 The oracle compares every document with every other by sets of Python strings and imports nothing of ours. `--peers` names
-a Python that has some of datasketch, rensa, hojichar[dedup] and datatrove (with spacy, sudachipy and regex): they get the
-same texts in bench/duplicates_peers.py. All times are CPU seconds of one core.
+a Python that has some of datasketch, rensa, hojichar[dedup] and datatrove (with spacy, sudachipy, sudachidict-core, regex and
+xxhash < 4): they get the same texts in bench/duplicates_peers.py. All times are CPU seconds of one core.
 """
 
 from __future__ import annotations

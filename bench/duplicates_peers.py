@@ -110,7 +110,9 @@ def datatrove(texts: list[str], folder: Path, *, characters: bool) -> list[int]:
         sign.word_tokenizer = Characters()
     documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
     sign.run(iter(documents))
-    minhash.MinhashDedupBuckets(str(folder / "signed"), str(folder / "pairs"), config=config).run()
+    for bucket in range(14):
+        meet = minhash.MinhashDedupBuckets(str(folder / "signed"), str(folder / "pairs"), config=config)
+        meet.run(rank=bucket, world_size=14)
     minhash.MinhashDedupCluster(str(folder / "pairs"), str(folder / "gone"), config=config).run()
     kept = minhash.MinhashDedupFilter(str(folder / "gone")).run(iter(documents))
     return [int(document.id) for document in kept]

@@ -32,7 +32,14 @@ from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.store import merge
 from kakehi.pipeline.tables import TableWriter, set_aside
-from kakehi.pipeline.verifying import READ_BYTES, TEXT_BYTES, bring_texts, text_bytes
+from kakehi.pipeline.verifying import (
+    BROUGHT_BYTES,
+    NEEDED_BYTES,
+    READ_BYTES,
+    TEXT_BYTES,
+    bring_texts,
+    text_bytes,
+)
 
 Int64N = npt.NDArray[np.int64]
 
@@ -43,6 +50,10 @@ _KEY_BYTES: Final = 136
 
 #: As in `pair`: of the bytes of all documents so many are expected to be compared; both texts are held.
 _EXPECTED: Final = 2
+
+#: Of a document's row in the table where a partner is found, and of the partner's URL, about.
+_TABLE_BYTES: Final = 40
+_URL_BYTES: Final = 60
 
 _COUNTS: Final = ("candidates", "earlier_text_bytes", "pairs_cut", "texts_moved", "text_bytes_moved")
 
@@ -77,8 +88,16 @@ def compare(
         refuse_history(name, history, signed)
     runs = tuple(Run(name, history.folder, history.content) for name, history in opened.items())
     shuffles = Shuffles(stage="compare", engine=engine, scratch=inputs.scratch)
-    met = _candidates(inputs, shuffles, signed, partial(_meet, runs=runs, most=max_bucket, leaders=leaders))
-    texts = bring_texts(inputs, shuffles, met.parts, ("row",))
+    meet = partial(_meet, runs=runs, most=max_bucket, leaders=leaders)
+    keyed, met = _candidates(inputs, shuffles, signed, meet)
+    mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
+    texts = bring_texts(
+        inputs,
+        shuffles,
+        met.parts,
+        ("row",),
+        foreseen=lambda count: inputs.promise(_promise_found(keyed.records, met.records, mean, count)),
+    )
     shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     verified = shuffles.scatter(
         "hits",
@@ -106,7 +125,9 @@ def refuse_history(name: str, history: History, signed: Signed) -> None:
     refuse_unlike(f"this run and {name}", ours, {**history.signed._asdict(), "version of sign": history.sign})
 
 
-def _candidates(inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partial[Spread]) -> Scattered:
+def _candidates(
+    inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partial[Spread]
+) -> tuple[Scattered, Scattered]:
     """Find the pairs that share a key; those of one table of an earlier run meet in a partition."""
     keys = [shard.rows * signed.bands for shard in inputs.shards]
     parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
@@ -119,9 +140,8 @@ def _candidates(inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partia
     asked = partial(_asked, bands=signed.bands, parts=parts)
     keyed = shuffles.scatter("keys", groups, asked, shuffle.numbered(parts), _ASKED)
     compared = max(parts, partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker))
-    return shuffles.scatter(
-        "met", keyed.parts, partial(meet, parts=compared), shuffle.numbered(compared), MET
-    )
+    met = partial(meet, parts=compared)
+    return keyed, shuffles.scatter("met", keyed.parts, met, shuffle.numbered(compared), MET)
 
 
 def _asked(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
@@ -224,7 +244,19 @@ def _promise(volume: Volume) -> Promise:
             3 * volume.bands * _ASKED.itemsize * max(volume.rows, default=0),
             READ_BYTES * volume.largest_bytes,
         ),
-        later="what is found in earlier runs, and the texts of ours that it takes, is known once it is found",
+        later="what is found in earlier runs, and the texts of ours that it takes, are promised once they are found",
+    )
+
+
+def _promise_found(keys: int, pairs: int, mean: int, texts: int) -> Promise:
+    """Promise again, when it is known how many pairs are to be measured, and how many of our texts that takes."""
+    return Promise(
+        scratch_bytes=keys * _ASKED.itemsize
+        + pairs * (MET.itemsize + HIT.itemsize + _URL_BYTES)
+        + texts * (NEEDED_BYTES + BROUGHT_BYTES + mean),
+        table_bytes=texts * _TABLE_BYTES,
+        task_bytes=0,
+        least_bytes=0,
     )
 
 
