@@ -207,9 +207,9 @@ def test_a_host_that_wants_to_be_left_alone_holds_up_nobody(make, crawl_manifest
 @pytest.mark.parametrize("per_host", [1, 3])
 def test_requests_are_apart_however_many_are_under_way(per_host, crawl_manifest, kakehi, tmp_path):
     """A fifth of a second between any two to one host; up to three at a time where answers take longer than that."""
-    pages = {("a.test", f"/{n}"): Page(b"<p>x") for n in range(6)}
-    pages[("a.test", "/")] = Page("".join(f'<a href="/{n}">x</a>' for n in range(6)).encode())
-    with Web(pages, wait_s=0.5) as web:
+    pages = {("a.test", f"/{n}"): Page(b"<p>x") for n in range(4)}
+    pages[("a.test", "/")] = Page("".join(f'<a href="/{n}">x</a>' for n in range(4)).encode())
+    with Web(pages, wait_s=0.45) as web:
         pace = {"delay_s": 0.2, "max_delay_s": 0.2, "per_host": per_host}
         manifest = crawl_manifest(web, [web.url("a.test")], pace=pace)
         assert kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl").code == 0
