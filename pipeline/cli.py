@@ -24,14 +24,24 @@ from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
+from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast, refuse
-from kakehi.pipeline.listing import draw_plan, foretold, kept_promises, left_out, places, shown
+from kakehi.pipeline.listing import (
+    draw_plan,
+    fetch_costs,
+    follows,
+    foretold,
+    kept_promises,
+    left_out,
+    places,
+    shown,
+)
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.replay import faults, open_packed
 from kakehi.pipeline.report.collect import signals_of
@@ -43,6 +53,7 @@ from kakehi.pipeline.sweep import sweep as sweep_signals
 from kakehi.pipeline.sweep_page import render_sweep
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
+from kakehi.pipeline.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
@@ -82,12 +93,15 @@ def check(target: Path, cache: Path | None) -> None:
         _check_packed(target, cache)
         return
     manifest, read = target, load(target)
-    shards = discovery.discover(read)
+    shards = {**discovery.discover(read), **discovery.find_pieces(read)}
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]
         size = sum(file.size for file in files)
-        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {len(mine)} shards")
+        parts = (
+            f"{len(mine)} pieces for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
+        )
+        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
     click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
 
 
@@ -109,6 +123,8 @@ def plan(
     read = load(manifest)
     steps = _planned(read, work, limit=limit, until=until, verify=verify)
     click.echo(draw_plan(steps))
+    for line in [*fetch_costs(steps), *follows(steps)]:
+        click.echo(line)
     told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
     place = load_machine(machine)
     told += foretold(read, steps, Store(work), place.bytes_per_worker)
@@ -147,12 +163,15 @@ def run(
     started = time.monotonic()
     time_left = Walltime(limit_s=walltime)
     read, place, store = load(manifest), load_machine(machine), Store(work)
-    steps = _planned(read, work, limit=limit, until=until)
+    steps, ran = _planned(read, work, limit=limit, until=until), False
     if verify or any(step.action == "run" for step in steps):
         with Claim(store.root):  # what another run did meanwhile is seen from here on
             steps = _planned(read, work, limit=limit, until=until, verify=verify)
-            _run_planned(read, steps, store, place, scheduler, time_left)
-    if all(step.action == "skip" for step in steps):
+            ran = _run_planned(read, steps, store, place, scheduler, time_left)
+            if waiting(steps) and not time_left.cut:
+                steps = _planned(read, work, limit=limit, until=until, verify=verify)
+                ran |= _run_planned(read, steps, store, place, scheduler, time_left)
+    if not ran:
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
         click.echo(
@@ -201,6 +220,12 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
 @click.option("--global-batch", type=click.IntRange(min=1), help="Samples of a step.")
 @click.option("--consumed", type=click.IntRange(min=0), default=0, help="Samples before step 0.")
 @click.option("--document", metavar="URL|ID", help="A document: every place its tokens are at.")
+@click.option(
+    "--withdrawn",
+    metavar="LIST",
+    type=click.Path(path_type=Path),
+    help="A list of hosts, URLs and ids, as `withdraw` takes it: every place that holds tokens of these.",
+)
 @MAPS
 def lookup(
     prefix: Path,
@@ -213,17 +238,20 @@ def lookup(
     global_batch: int | None,
     consumed: int,
     document: str | None,
+    withdrawn: Path | None,
     cache: Path | None,
 ) -> None:
     """Lead a token, sample or training step back to its documents, or a document to its tokens."""
-    if sum(asked is not None for asked in (token, sample, step, document)) != 1:
-        raise click.UsageError("wanted one of --token, --sample, --step, --document")
+    if sum(asked is not None for asked in (token, sample, step, document, withdrawn)) != 1:
+        raise click.UsageError("wanted one of --token, --sample, --step, --document, --withdrawn")
     packed = open_packed(prefix)
     found: object
     if token is not None:
         found = packed.token(token)
     elif document is not None:
         found = packed.documents(document)
+    elif withdrawn is not None:
+        found = packed.withdrawn(read_withdrawals(withdrawn))
     elif sample is not None:
         found = packed.samples(np.array([sample]), cache)[0]
     else:
@@ -276,7 +304,7 @@ def sweep(
 ) -> None:
     """Say what rules cost and what other bounds would keep, from measured signals alone."""
     read = load(manifest)
-    steps, store = _planned(read, work, limit=limit), Store(work)
+    steps, store = discovery.whole_plan(read, Store(work), limit=limit), Store(work)
     asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
     found = sweep_signals(steps, store, asked)
     chosen = read_samples(found, asked)
@@ -327,7 +355,9 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
 )
 def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
     """Copy the exported text out of the work folder."""
-    steps = [s for s in _planned(load(manifest), work, limit=limit) if s.stage.name == "export"]
+    steps = [
+        s for s in discovery.whole_plan(load(manifest), Store(work), limit=limit) if s.stage.name == "export"
+    ]
     if not steps or any(step.action == "run" for step in steps):
         raise DataError(
             "export: not made yet, or out of date", hint=f"kakehi run {manifest}, with export: in it"
@@ -367,7 +397,9 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
     store = Store(work)
     with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
-        gone = unreached([step for path in manifests for step in _planned(load(path), work)], store)
+        gone = unreached(
+            [step for path in manifests for step in discovery.whole_plan(load(path), Store(work))], store
+        )
         for path in gone:
             click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
@@ -405,10 +437,11 @@ def _run_planned(
     place: Machine,
     scheduler: str | None,
     time_left: Walltime,
-) -> None:
+) -> bool:
+    """Run what a plan says has to run; say whether there was anything."""
     todo = [step for step in steps if step.action == "run"]
     if not todo:
-        return
+        return False
     hold = partial(refuse, steps=steps, store=store, machine=place)
     for step in todo:
         hold(step)
@@ -416,7 +449,9 @@ def _run_planned(
         click.echo(line, err=True)
     click.echo(draw_plan(todo), err=True)
     kernels = [name for step in todo for name in step.stage.kernels_for(step.parameters)]
-    with open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
+    # What fetches does so in this process: no workers are started for it.
+    fetching = bool(waiting(steps))
+    with Inline() if fetching else open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
         if engine.dashboard:
             click.echo(f"watch at {engine.dashboard}", err=True)
         runner.run(
@@ -429,6 +464,7 @@ def _run_planned(
             refuse=hold,
             walltime=time_left,
         )
+    return True
 
 
 def _planned(manifest: Manifest, work: Path, **options: Any) -> list[Step]:

@@ -19,7 +19,7 @@ from kakehi.pipeline.crosschecks import (
 )
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.families import with_files, with_needs
-from kakehi.pipeline.manifest import Manifest, Selection, SourceSpec, StepSpec
+from kakehi.pipeline.manifest import Fetched, Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
 from kakehi.pipeline.rulesets import needs_of, read_rules
 from kakehi.pipeline.stage import Stage
@@ -75,6 +75,7 @@ def _sources(reading: Reading, sources: object) -> Iterator[SourceSpec]:
     for name, body in sources.items():
         at: Location = ("sources", name)
         kinds = {stage.name: stage for stage in STAGES if stage.shape == "source"}
+        fetching = {stage.name: stage for stage in STAGES if stage.shape == "fetch"}
         if not isinstance(body, Mapping) or len(kinds.keys() & body.keys()) != 1:
             reading.fault(at, f"source {name!r}: wanted one of {', '.join(kinds)}")
             continue
@@ -82,15 +83,34 @@ def _sources(reading: Reading, sources: object) -> Iterator[SourceSpec]:
             reading.fault(
                 at, f"source {name!r}: wanted a name of letters, digits, - and _, other than {EVERY!r}"
             )
-        for key in body.keys() - kinds.keys() - {"normalise"}:
-            reading.unknown((*at, key), [*kinds, "normalise"])
+        for key in body.keys() - kinds.keys() - fetching.keys() - {"normalise"}:
+            reading.unknown((*at, key), [*fetching, *kinds, "normalise"])
         [kind] = kinds.keys() & body.keys()
-        spec = _source(reading, (*at, kind), kinds[kind], body)
+        fetch = _fetch(reading, at, fetching, body)
+        if fetch and kind != "extract":
+            reading.fault((*at, kind), f"{kind}: reads no WARC, which is what {fetch.name} makes")
+        spec = _source(reading, (*at, kind), kinds[kind], body, fetch)
         if spec:
             yield spec
 
 
-def _source(reading: Reading, at: Location, stage: Stage, body: Mapping[str, Any]) -> SourceSpec | None:
+def _fetch(
+    reading: Reading, at: Location, fetching: Mapping[str, Stage], body: Mapping[str, Any]
+) -> StepSpec | None:
+    """Read the step that fills a source's files, if it has one."""
+    names = sorted(fetching.keys() & body.keys())
+    if len(names) > 1:
+        reading.fault(at, f"source {at[-1]!r}: wanted one of {', '.join(names)}, got all")
+    for name in names[:1]:
+        parameters = _parameters(reading, (*at, name), fetching[name], body[name], [fetching[name]])
+        if parameters is not None:
+            return StepSpec(name=name, key=name, stage=fetching[name], parameters=parameters)
+    return None
+
+
+def _source(
+    reading: Reading, at: Location, stage: Stage, body: Mapping[str, Any], fetch: StepSpec | None
+) -> SourceSpec | None:
     values = body[stage.name]
     if not isinstance(values, Mapping):
         reading.fault(at, f"{stage.name}: got {values!r}, wanted a mapping with files")
@@ -100,17 +120,23 @@ def _source(reading: Reading, at: Location, stage: Stage, body: Mapping[str, Any
     if "normalise" in body:
         rest["normalise"] = body["normalise"]
     known = [*Selection.model_fields, *stage.model().model_fields]
-    selection = validated(reading, at, Selection, chosen, known)
+    is_fetched = any(other.shape == "fetch" and other.name in body for other in STAGES)
+    selection = validated(reading, at, Fetched if is_fetched else Selection, chosen, known)
     parameters = validated(reading, at, stage.model(), rest, known)
     if selection is None or parameters is None:
         return None
     return SourceSpec(
-        name=str(at[1]), stage=stage, selection=selection, parameters=_values(parameters, reading.path)
+        name=str(at[1]),
+        stage=stage,
+        selection=selection,
+        parameters=_values(parameters, reading.path),
+        fetch=fetch,
     )
 
 
 def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]) -> Iterator[StepSpec]:
-    stages = {stage.name: (stage,) for stage in STAGES if stage.shape != "source"} | TOGETHER
+    own = [stage for stage in STAGES if stage.shape not in {"fetch", "source"}]
+    stages = {stage.name: (stage,) for stage in own} | TOGETHER
     at: Location = (key,)
     kind = value.get("stage", key) if isinstance(value, Mapping) else key
     if kind not in stages or not is_name(key):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +13,11 @@ from kakehi.pipeline.errors import DataError, ManifestError
 from kakehi.pipeline.formats import hub
 from kakehi.pipeline.history import content_of
 from kakehi.pipeline.manifest import Manifest, SourceSpec
-from kakehi.pipeline.planner import NOT_YET, Step, known_steps, plan
+from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
 from kakehi.pipeline.reading import nearest
-from kakehi.pipeline.shards import MEGABYTE, Shard, dataset_shard, find_files, group
+from kakehi.pipeline.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group, piece
 from kakehi.pipeline.store import Store, file_digest
+from kakehi.pipeline.wiring import fetched_files
 
 
 @dataclass(kw_only=True)
@@ -44,13 +45,40 @@ class OnDisk:
         return [recipe for recipe in self._recipes[step] if recipe.get("source") == source]
 
 
-def discover(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[Shard]]:
-    """Find the inputs of every source and group them into shards."""
+def find_pieces(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[Shard]]:
+    """Find what is to be fetched, of every source that fetches."""
+    found = {}
+    for source in manifest.sources:
+        if source.fetch:
+            pieces = source.fetch.stage.pieces
+            found[source.name] = (
+                pieces(source.fetch.parameters, source.name, manifest.root, limit)
+                if pieces
+                else [piece(source.name, "all", [], limit=limit)]
+            )
+    return found
+
+
+def discover(
+    manifest: Manifest,
+    *,
+    limit: int | None = None,
+    fetched: Mapping[str, Sequence[InputFile]] | None = None,
+) -> dict[str, list[Shard]]:
+    """Find the inputs of every source and group them into shards.
+
+    Args:
+        manifest: checked and filled in.
+        limit: records to read of each source, or None.
+        fetched: files of the sources that fetch theirs; a source that is not there is left out.
+    """
     found: dict[str, list[Shard]] = {}
     for source in manifest.sources:
         chosen = source.selection
-        if chosen.files:
-            files = find_files(chosen.files, manifest.root)
+        if source.fetch and source.name not in (fetched or {}):
+            continue
+        if chosen.files or source.fetch:
+            files = (fetched or {}).get(source.name) or find_files(chosen.files, manifest.root)
             out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
                 source.name,
@@ -104,19 +132,45 @@ def make_plan(
 ) -> list[Step]:
     """Look at inputs and receipts, and plan.
 
+    Where something has to be fetched, the steps that fetch are the whole plan (`planner.waiting`).
+
     Raises:
         ManifestError: `until` names no step.
         DataError: a pattern that names no file.
     """
     if until is not None and until not in known_steps(manifest):
         raise ManifestError(f"--until {until}: no such step{nearest(until, known_steps(manifest))}")
+    receipts = OnDisk(store=store, verify=verify)
+    pieces = find_pieces(manifest, limit=limit)
+    fetches = fetch_steps(manifest, pieces, receipts, file_digest=file_digest)
+    if until in fetching_steps(manifest) or any(step.action == "run" for step in fetches):
+        return fetches
+    fetched = {str(step.source): fetched_files(step, store) for step in fetches}
+    for name in (name for name, files in fetched.items() if not files):
+        raise DataError(f"source {name!r}: nothing was fetched", hint="kakehi report says what became of all")
     return plan(
         manifest,
-        discover(manifest, limit=limit),
-        OnDisk(store=store, verify=verify),
+        discover(manifest, limit=limit, fetched=fetched),
+        receipts,
         file_digest=_content,
         until=until,
+        fetched=fetches,
     )
+
+
+def whole_plan(manifest: Manifest, store: Store, *, limit: int | None = None) -> list[Step]:
+    """Plan all of a manifest, for what makes no sense of a part.
+
+    Raises:
+        DataError: some source has to be fetched first.
+    """
+    steps = make_plan(manifest, store, limit=limit)
+    if names := waiting(steps):
+        raise DataError(
+            f"{', '.join(names)}: not fetched yet, so what follows is not known",
+            hint=f"kakehi run {manifest.path} --until {steps[0].name}",
+        )
+    return steps
 
 
 def _content(path: Path) -> str:

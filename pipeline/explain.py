@@ -50,6 +50,9 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
     """
     found = list(find(steps, store, wanted))
     if not found:
+        known = list(_fetched(steps, store, {"url": wanted}))
+        if known:
+            return [f"url         {wanted}", *known, "no document and no reject came of it"]
         raise DataError(
             f"{wanted!r}: no document and no reject has this URL or id",
             hint="ids have 32 hexadecimal digits; URLs are compared whole; `kakehi run` must have run",
@@ -107,6 +110,7 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         f"url         {row['url']}",
         f"record      {row['input']}, offset {row['offset']:,}, length {row['length']:,}",
     ]
+    lines += _fetched([step for step in steps if step.source == place.shard.source], store, row)
     if place.rejected:
         note = f" ({row['note']})" if row["note"] else ""
         return [*lines, f"rejected    {row['reason']}{note}: never became a document"]
@@ -115,12 +119,21 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         f"row         {place.shard.source}/{place.shard.name}, row {place.row}",
         f"charset     {row['codec']}, decided by {row['codec_from']}; {row['replaced']} characters replaced",
         f"title       {row['title']}",
+        *(f"consent     {words}" for words in row["consent"] or ()),
         f"text        {row['characters']:,} characters: {text[:SHOWN]!r}{'…' if len(text) > SHOWN else ''}",
     ]
     for step in steps:
         if step.source in {None, place.shard.source}:
             lines += _hop(step, store, place)
     return lines
+
+
+def _fetched(steps: Sequence[Step], store: Store, row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what steps that fetch know of a document, or of a URL that no document came of."""
+    for step in (step for step in steps if step.stage.told):
+        for piece in step.shards:
+            home = store.folder(step.name, step.address) / piece.source
+            yield from step.stage.told(home, piece, row) if step.stage.told else ()
 
 
 def _hop(step: Step, store: Store, place: Place) -> list[str]:
@@ -138,6 +151,8 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
         return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
         return _screened(step, store, place, row)
+    if step.stage.name == "withdraw":
+        return [f"{step.name:<11} objects: {row['verdict']}, {row['entry']}"] if row["verdict"] else []
     if step.stage.writes == "hits":
         return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
     if step.stage.name == "against":
@@ -218,7 +233,7 @@ def _packed(step: Step, store: Store, place: Place) -> list[str]:
         lines += [
             f"{step.name:<11} {prefix}.bin, tokens {row['first_token']:,} to {row['first_token'] + row['tokens'] - 1:,}"
             f": its {row['document_token']:,} to {row['document_token'] + row['tokens'] - 1:,}, epoch {row['epoch']}"
-            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[0])
+            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[:1])[numbers[0]]
         ]
     return lines
 

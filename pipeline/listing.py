@@ -9,7 +9,7 @@ from pathlib import Path
 from kakehi.pipeline import wiring
 from kakehi.pipeline.history import NAME
 from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.promises import BASE_BYTES, size_of
 from kakehi.pipeline.store import Store
 from kakehi.pipeline.volumes import promised
@@ -22,6 +22,27 @@ def left_out(manifest: Manifest) -> list[str]:
         f"{name}: {len(skip)} input{'s are' if len(skip) > 1 else ' is'} left out by skip: {', '.join(skip)}"
         for name, skip in found
         if skip
+    ]
+
+
+def follows(steps: list[Step]) -> list[str]:
+    """Say what a plan has to leave open: all that waits for sources to be fetched."""
+    names = waiting(steps)
+    return (
+        [f"what follows is planned once {', '.join(names)} {'is' if len(names) == 1 else 'are'} fetched"]
+        if names
+        else []
+    )
+
+
+def fetch_costs(steps: list[Step]) -> list[str]:
+    """Say what will be fetched, piece by piece."""
+    return [
+        f"{step.name} {step.source}: {line}"
+        for step in steps
+        if step.stage.cost
+        for piece in step.todo
+        for line in step.stage.cost(piece, step.parameters)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -33,6 +33,7 @@ class Selection(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    fetched: ClassVar[bool] = False
     files: Annotated[list[str], BeforeValidator(_listed)] = []
     shard_mb: Annotated[float, Field(gt=0)] = 1024.0
     dataset: str | None = None
@@ -44,19 +45,28 @@ class Selection(BaseModel):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Selection:
-        if bool(self.files) == bool(self.dataset):
+        if self.fetched and (self.files or self.dataset):
+            raise ValueError("wanted neither files nor dataset: it reads what is fetched")
+        if not self.fetched and bool(self.files) == bool(self.dataset):
             raise ValueError("wanted either files or dataset")
         return self
 
 
+class Fetched(Selection):
+    """What a source reads that is fetched first: the WARC files that come of it."""
+
+    fetched: ClassVar[bool] = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceSpec:
-    """A source of documents as the manifest has it."""
+    """A source of documents as the manifest has it; `fetch` is the step that fills its files, if one does."""
 
     name: str
     stage: Stage
     selection: Selection
     parameters: Mapping[str, Any]
+    fetch: StepSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +133,12 @@ def filled(manifest: Manifest) -> dict[str, Any]:
     """Write the manifest out with every default, as plain values."""
     sources = {
         source.name: {
+            **({source.fetch.name: _plain(source.fetch.parameters)} if source.fetch else {}),
             source.stage.name: {
                 **source.selection.model_dump(exclude_defaults=True),
                 "shard_mb": source.selection.shard_mb,
                 **_plain(source.parameters),
-            }
+            },
         }
         for source in manifest.sources
     }

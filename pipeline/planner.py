@@ -32,7 +32,7 @@ class Step:
     Args:
         name: of the step.
         stage: what runs.
-        source: for source and row-wise steps, else None.
+        source: for fetching, source and row-wise steps, else None.
         address: where its output lies.
         recipe: what decides the address.
         parameters: filled in.
@@ -66,6 +66,7 @@ def plan(
     *,
     file_digest: Callable[[Any], str],
     until: str | None = None,
+    fetched: Sequence[Step] = (),
 ) -> list[Step]:
     """List the steps in order, with what has to run and why.
 
@@ -75,9 +76,10 @@ def plan(
         receipts: of earlier runs.
         file_digest: sha256 of a file that a parameter names.
         until: last step (or stage) to plan, or None for all.
+        fetched: steps that filled sources' files (`fetch_steps`), all done.
     """
     every = tuple(shard for source in manifest.sources for shard in shards[source.name])
-    made: list[Step] = []
+    made: list[Step] = list(fetched)
     sources = {
         source.name: _source_step(source, tuple(shards[source.name]), receipts) for source in manifest.sources
     }
@@ -96,10 +98,56 @@ def plan(
     return made
 
 
+def fetch_steps(
+    manifest: Manifest,
+    pieces: Mapping[str, Sequence[Shard]],
+    receipts: Receipts,
+    *,
+    file_digest: Callable[[Any], str],
+) -> list[Step]:
+    """List the steps that fetch, one for each source that has one: the rest is planned by what they bring.
+
+    Args:
+        manifest: checked and filled in.
+        pieces: of every source that fetches.
+        receipts: of earlier runs.
+        file_digest: sha256 of a file that a parameter names.
+    """
+    made = []
+    for source in manifest.sources:
+        spec = source.fetch
+        if spec is None:
+            continue
+        what = {key: value for key, value in spec.parameters.items() if key not in spec.stage.aside}
+        recipe = {
+            "step": spec.name,
+            "source": source.name,
+            "version": spec.stage.version,
+            "params": {key: _by_content(value, file_digest) for key, value in what.items()},
+            "libraries": versions(spec.stage.libraries_for(spec.parameters)),
+            "upstream": {},
+        }
+        mine = tuple(pieces[source.name])
+        made.append(_decided(spec.name, spec.stage, source.name, recipe, spec.parameters, {}, mine, receipts))
+    return made
+
+
+def waiting(steps: Sequence[Step]) -> list[str]:
+    """Name the sources whose fetching all else of a plan waits for: it is planned by what they bring."""
+    if any(step.stage.shape != "fetch" for step in steps):
+        return []
+    return [str(step.source) for step in steps if step.action == "run"]
+
+
 def known_steps(manifest: Manifest) -> list[str]:
     """Names that `until` may take."""
-    names = [*(source.stage.name for source in manifest.sources)]
+    names = [*fetching_steps(manifest), *(source.stage.name for source in manifest.sources)]
     return list(dict.fromkeys([*names, *(name for spec in manifest.steps for name in (spec.key, spec.name))]))
+
+
+def fetching_steps(manifest: Manifest) -> list[str]:
+    """Names of the steps that fetch."""
+    return [source.fetch.name for source in manifest.sources if source.fetch]
 
 
 def _until(manifest: Manifest, until: str | None) -> list[StepSpec]:

@@ -54,6 +54,11 @@ class Bars:
         self._failed += 1
         self._move()
 
+    def say(self, text: str) -> None:
+        """Show how far a step is that has no shards to count; nothing but on a terminal: `kakehi status` tells it."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+
     def end(self, step: Step) -> None:
         """Close it; elsewhere than on a terminal, print one line."""
         if self._bar is not None:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.events import Events, brief
+from kakehi.pipeline.fetching import fetch_pieces
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
@@ -21,7 +22,7 @@ from kakehi.pipeline.quarantine import joined, shards_error
 from kakehi.pipeline.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.volumes import Promising, bytes_below, volume_of
-from kakehi.pipeline.walltime import Walltime
+from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
 
 T = TypeVar("T")
@@ -41,6 +42,10 @@ class Progress(Protocol):
 
     def fail(self) -> None:
         """Hear that a shard failed."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Hear how far a step is that has no shards to count."""
         ...
 
     def end(self, step: Step) -> None:
@@ -136,10 +141,12 @@ def _run_step(
         "begin", step=step.name, source=step.source, address=step.address, reason=step.reason, shards=shards
     )
     if step.stage.shape == "corpus":
-        with suppress(_OutOfTimeError):
+        with suppress(OutOfTimeError):
             receipt = _run_corpus(inputs, step, store, _Guarding(engine, store.root, time_left))
             progress.advance(receipt)
             events.write("done", step=step.name, **brief(receipt))
+    elif step.stage.shape == "fetch":
+        _run_pieces(step, store, progress, events, time_left)
     else:
         _run_shards(step, store, engine, progress, events, time_left)
     progress.end(step)
@@ -150,7 +157,7 @@ class _Guarding:
     """The engine as a corpus step sees it: tasks say of a full disk what shards say of it, and end before the walltime.
 
     Raises:
-        _OutOfTimeError: from `map`, where time does not allow for all items; what their tasks left in scratch stays.
+        OutOfTimeError: from `map`, where time does not allow for all items; what their tasks left in scratch stays.
     """
 
     engine: Engine
@@ -167,11 +174,7 @@ class _Guarding:
                 self.peak_bytes = max(self.peak_bytes, result[2])
                 yield position, result[0]
         if self.time_left.cut:
-            raise _OutOfTimeError
-
-
-class _OutOfTimeError(Exception):
-    """A corpus step stopped before the walltime."""
+            raise OutOfTimeError
 
 
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> Receipt:
@@ -206,6 +209,25 @@ def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> 
         raise DataError(f"{step.name}: {str(error).removeprefix(f'{step.stage.name}: ')}") from error
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
+
+
+def _run_pieces(step: Step, store: Store, progress: Progress, events: Events, time_left: Walltime) -> None:
+    def tell(text: str) -> None:
+        progress.say(text)
+        events.write("note", step=step.name, source=step.source, text=text)
+
+    failed = []
+    for piece, result in fetch_pieces(step, store, time_left, tell):
+        about = {"step": step.name, "source": step.source, "shard": piece.name}
+        if isinstance(result, CorpusError):
+            failed.append(result)
+            progress.fail()
+            events.write("failed", **about, trace=str(result))
+        else:
+            progress.advance(result)
+            events.write("done", **about, **brief(result))
+    if failed:
+        raise joined(failed)
 
 
 def _run_shards(

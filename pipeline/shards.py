@@ -29,12 +29,19 @@ class InputFile:
         path: where it is on this machine; part of none.
         size: bytes.
         mtime_ns: nanoseconds since the epoch, or 0 where a digest is declared.
+        digest: declared sha256, or '' for none; checked where the file is read.
     """
 
     name: str
     path: Path
     size: int
     mtime_ns: int
+    digest: str = ""
+
+    @property
+    def state(self) -> list[object]:
+        """What of it is part of a shard's identity."""
+        return [self.name, self.size, self.digest or self.mtime_ns]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +133,10 @@ def dataset_shard(
     """
     left_out = sorted(skip)
     plain = sorted((key, value) for key, value in spec.items() if value is not None and value != [])
-    states = [[file.name, file.size, file.mtime_ns] for file in sorted(files)]
+    states = [file.state for file in sorted(files)]
     identity = digest(canonical([plain, limit, *states, *_identity_of(left_out)]).encode())[:8]
     if states:
-        plain += [("data_files", tuple(name for name, *_ in states)), ("root", root)]
+        plain += [("data_files", tuple(str(name) for name, *_ in states)), ("root", root)]
     return Shard(
         source=source,
         name=f"all-{identity}",
@@ -138,6 +145,23 @@ def dataset_shard(
         spec=tuple(sorted(dict(plain).items())),
         skip=tuple(left_out),
     )
+
+
+def piece(
+    source: str, kind: str, identity: Iterable[object], *, limit: int | None, files: Iterable[InputFile] = ()
+) -> Shard:
+    """Make a piece of what a source fetches.
+
+    Args:
+        source: name in the manifest.
+        kind: of piece; its name begins with it.
+        identity: plain values that tell it from the source's other pieces.
+        limit: records to fetch at most, or None.
+        files: that it is fetched by.
+    """
+    told = digest(canonical([*identity, limit]).encode())[:8]
+    name = f"{kind}-{told}" if limit is None else f"first-{told}"
+    return Shard(source=source, name=name, files=tuple(files), limit=limit)
 
 
 def _look(name: str, root: Path) -> InputFile:
@@ -172,8 +196,7 @@ def _shard(
 ) -> Shard:
     names = {file.name for file in files}
     mine = [place for place in skip if place[0] in names]
-    states: list[object] = [[file.name, file.size, file.mtime_ns] for file in files]
-    identity = canonical([*states, limit, *_identity_of(mine)])
+    identity = canonical([*(file.state for file in files), limit, *_identity_of(mine)])
     return Shard(
         source=source,
         name=f"{prefix}-{digest(identity.encode())[:8]}",

@@ -1,6 +1,7 @@
 """What a stage is: a plain function and a record of what it reads and writes.
 
 Shapes:
+    fetch   (Fetch, **parameters) -> Counts, WARC files beside it
     source  (Split, **parameters) -> Iterator[Rows]
     rows    (RecordBatch, *artifacts, **parameters) -> RecordBatch of as many rows
     corpus  (Inputs, out: Path, Engine, **parameters) -> Counts
@@ -11,6 +12,8 @@ Parameters are the function's keyword-only arguments, validated from their annot
 from __future__ import annotations
 
 import inspect
+import os
+import shutil
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +26,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.schemas import Table
-from kakehi.pipeline.shards import InputFile
+from kakehi.pipeline.shards import InputFile, Shard
+from kakehi.pipeline.walltime import Walltime
 
 Counts = dict[str, int]
 
@@ -69,6 +73,41 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """One piece of what a source fetches, for a stage that fills WARC files before anything is read.
+
+    It runs in the command's own process: a rate is kept towards a server by whoever sends all requests.
+
+    Args:
+        piece: what is fetched, and the name of all that is written: its `files` are read, its `limit` is of records.
+        home: folder that outlives a kill, for what is done so far; removed once the piece is published.
+        out: folder of this attempt; what lies there at the end is published (`output` names files in it).
+        time_left: asked before each part that takes long; where it does not allow, raise `OutOfTimeError`.
+        tell: says in a few words how far it is, as often as it likes.
+    """
+
+    piece: Shard
+    home: Path
+    out: Path
+    time_left: Walltime
+    tell: Callable[[str], None]
+
+    def output(self, name: str) -> Path:
+        """Where an output of the piece goes: `00000.warc.gz`, `ledger.parquet`; `.warc.gz` is what `extract` reads."""
+        path = self.out / self.piece.source / f"{self.piece.name}.{name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def lay_out(self, path: Path, name: str) -> None:
+        """Make a finished file at home an output: by one more name, else by a copy. Moved, a kill would lose it."""
+        target = self.output(name)
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """A stage: its function, what it reads and writes, and what decides its bytes.
 
@@ -86,11 +125,16 @@ class Stage:
         only_with: parameter without which it is left out of a key that stands for several stages.
         promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
+        aside: parameters that say how something is fetched, never what: in no address.
+        pieces: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit);
+            None for one that needs no file of the manifest's.
+        cost: says in lines of the plan what fetching a piece will take.
+        told: says what a fetching stage knows of a document, as (folder of its outputs, piece, row of the document).
         kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]
-    shape: Literal["source", "rows", "corpus"]
+    shape: Literal["fetch", "source", "rows", "corpus"]
     writes: Table | None
     version: int
     reads: tuple[Table, ...] = ()
@@ -102,6 +146,10 @@ class Stage:
     only_with: str | None = None
     promise: Callable[[Volume], Promise] | None = None
     foretell: Callable[[Mapping[str, Any]], str] | None = None
+    aside: tuple[str, ...] = ()
+    pieces: Callable[[Mapping[str, Any], str, Path, int | None], list[Shard]] | None = None
+    cost: Callable[[Shard, Mapping[str, Any]], Iterator[str]] | None = None
+    told: Callable[[Path, Shard, Mapping[str, Any]], Iterator[str]] | None = None
     kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
 
     @property

@@ -26,6 +26,7 @@ class StepProgress:
         began: seconds since the epoch.
         last: time of its last event.
         ended: whether all of it is done.
+        note: what it said of itself last.
     """
 
     label: str
@@ -36,6 +37,7 @@ class StepProgress:
     rows: int = 0
     last: float = 0.0
     ended: bool = False
+    note: str = ""
 
     def line(self) -> str:
         """Write it as one line: shards, rows, rate, time left."""
@@ -48,7 +50,8 @@ class StepProgress:
         )
         state = "done" if self.ended else "runs" if not self.failed else "failed"
         failed = f"{self.failed} failed" if self.failed else ""
-        words = [f"{self.done}/{self.shards} shards", f"{self.rows:,} rows", rate, left, failed]
+        note = "" if self.ended else self.note
+        words = [f"{self.done}/{self.shards} shards", f"{self.rows:,} rows", rate, left, note, failed]
         return f"{self.label:<20} {state:<7} {', '.join(word for word in words if word)}"
 
 
@@ -73,6 +76,8 @@ def progress_of(events: Iterable[Mapping[str, Any]]) -> RunProgress:
             run.steps.append(
                 StepProgress(label=label, shards=event["shards"], began=event["time"], last=event["time"])
             )
+        elif kind == "note" and run.steps:
+            run.steps[-1].note = event["text"]
         elif kind in {"done", "failed"} and run.steps:
             step = run.steps[-1]
             step.last = event["time"]

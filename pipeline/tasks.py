@@ -301,11 +301,21 @@ def _reach(bookmark: Bookmark, file: int, offset: int) -> None:
 
 
 def _seen(file: InputFile, limit: int | None) -> Mapping[str, Any]:
+    """Say what was read; of a file whose digest was declared, that it is this one.
+
+    Raises:
+        DataError: it is another.
+    """
+    digest = file_digest(file.path) if limit is None else None
+    if file.digest and digest not in {None, file.digest}:
+        raise DataError(
+            f"{file.name}: sha256 {digest}, its receipt says {file.digest}", hint="run again with --verify"
+        )
     return {
         "name": file.name,
         "size": file.size,
         "mtime_ns": file.mtime_ns,
-        "sha256": file_digest(file.path) if limit is None else None,
+        "sha256": digest,
     }
 
 

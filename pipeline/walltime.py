@@ -29,6 +29,10 @@ def seconds_of(text: str) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+class OutOfTimeError(Exception):
+    """A step stopped before the walltime: what it has done lies where its next run finds it."""
+
+
 @dataclass(kw_only=True)
 class Walltime:
     """How much time a run has, and how long its tasks took.

@@ -9,7 +9,7 @@ from kakehi.pipeline.inputs import Inputs, ShardTables, StepSummary
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.schemas import Table
-from kakehi.pipeline.shards import Shard
+from kakehi.pipeline.shards import InputFile, Shard
 from kakehi.pipeline.store import Receipt, Store
 
 #: Tables that are no rows of shards.
@@ -23,6 +23,23 @@ def receipts_of(step: Step, store: Store) -> list[Receipt]:
     else:
         found = [store.receipt(step.name, step.address, step.source, shard.name) for shard in step.shards]
     return [receipt for receipt in found if receipt is not None]
+
+
+def fetched_files(step: Step, store: Store) -> list[InputFile]:
+    """List the WARC files that a step has fetched, as input files of declared digests: no path, no time in their names."""
+    home = store.folder(step.name, step.address)
+    return [
+        InputFile(
+            name=f"{step.name}/{output.name}",
+            path=home / output.name,
+            size=output.size,
+            mtime_ns=0,
+            digest=output.sha256,
+        )
+        for receipt in receipts_of(step, store)
+        for output in receipt.outputs
+        if output.name.endswith(".warc.gz")
+    ]
 
 
 def tables_of(step: Step, shard: Shard, store: Store) -> dict[Table, tuple[Path, ...]]:

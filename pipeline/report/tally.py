@@ -69,7 +69,8 @@ def funnel(steps: Sequence[StepSummary]) -> list[FunnelRow]:
         for name in tables
     }
     sources = merge(total for name, total in totals.items() if tables[name] == "documents")
-    rows = [_row("records in", sources.get("records", 0), None, "total")]
+    rows = [row for name, total in totals.items() if tables[name] == "warcs" for row in _fetched(name, total)]
+    rows.append(_row("records in", sources.get("records", 0), None, "total"))
     rows += [
         _row(f"reject: {key.removeprefix('reject/')}", -value, None, "reject")
         for key, value in _sorted(sources, "reject/")
@@ -88,6 +89,15 @@ def funnel(steps: Sequence[StepSummary]) -> list[FunnelRow]:
         if tables[step] == "tokens":
             rows.append(_row(f"tokens ({step}, end marks counted)", total.get("tokens", 0), None, "tokens"))
     return rows
+
+
+def _fetched(step: str, total: Mapping[str, int]) -> list[FunnelRow]:
+    """Say what a step that fetches was to fetch, and what of it it did not get."""
+    missing = [
+        _row(f"missing: {key.removeprefix('missing/')}", -value, None, "reject")
+        for key, value in _sorted(total, "missing/")
+    ]
+    return [_row(f"asked for ({step})", total.get("asked", 0), None, "total"), *missing]
 
 
 def draw(rows: list[FunnelRow]) -> str:
