@@ -269,3 +269,16 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
     assert receipt["counts"]["missing/bomb"] == 1
     assert receipt["counts"]["missing/endless_redirects"] == 1
     assert receipt["counts"]["links/repeating"] == 1
+
+
+def test_proxies_of_the_environment_are_not_used(crawl_manifest, kakehi, tmp_path, monkeypatch):
+    """Behind one, no address could be looked at."""
+    with Web({("a.test", "/"): OK}) as web, Web({}) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url("127.0.0.1", ""))
+        said = kakehi(
+            "run", crawl_manifest(web, [web.url("a.test")]), "--work", tmp_path / "w", "--until", "crawl"
+        )
+        assert said.code == 0, said.err
+        assert web.asked() == ["/"]
+        assert not proxy.log
