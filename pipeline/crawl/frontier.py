@@ -174,21 +174,16 @@ class Frontier:
             f"UPDATE urls SET {names} WHERE id = ?",  # noqa: S608 - names of columns from the code
             (DONE, outcome, *fields.values(), visit.id),
         )
-        self.count(f"outcome/{outcome}")
 
     def finish_host(self, host: str, outcome: str) -> None:
         """Note that what waits of a host will not be asked for."""
-        dropped = self._base.execute(
+        self._base.execute(
             "UPDATE urls SET state = ?, outcome = ? WHERE state = 0 AND host = ?", (DONE, outcome, host)
         )
-        self.count(f"outcome/{outcome}", dropped.rowcount)
 
     def finish_all(self, outcome: str) -> None:
         """Note that what waits, or was under way when it was stopped, will not be asked for."""
-        dropped = self._base.execute(
-            "UPDATE urls SET state = ?, outcome = ? WHERE state != ?", (DONE, outcome, DONE)
-        )
-        self.count(f"outcome/{outcome}", dropped.rowcount)
+        self._base.execute("UPDATE urls SET state = ?, outcome = ? WHERE state != ?", (DONE, outcome, DONE))
 
     def record(self, consents: Iterable[Consent]) -> None:
         """Write decisions into the ledger."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -140,6 +141,7 @@ def outcomes(work: Path) -> dict[str, str]:
 OK = Page("<html lang=ja><p>日本語</p></html>".encode(), "text/html; charset=utf-8")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of this machine")
 def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
     """Loopback in seven spellings, a redirect to it, a robots.txt that leads there: no request arrives."""
     with Web({("in.test", "/"): OK, ("127.0.0.1", "/"): OK}) as inside, Web({}, address="127.0.0.2") as web:
