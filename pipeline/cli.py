@@ -44,11 +44,13 @@ from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, 
 from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.replay import faults, open_packed
+from kakehi.pipeline.report.collect import signals_of
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.store import Store
 from kakehi.pipeline.sweep import read_samples
 from kakehi.pipeline.sweep import sweep as sweep_signals
+from kakehi.pipeline.sweep_page import render_sweep
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
 from kakehi.pipeline.withdrawals import read_withdrawals
@@ -285,7 +287,10 @@ def lookup(
     "--samples", type=click.IntRange(0, 100), default=3, show_default=True, help="Documents of each corner."
 )
 @click.option(
-    "--to", "target", type=click.Path(path_type=Path, file_okay=False), help="Folder for Parquet files."
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for Parquet files and sweep.html.",
 )
 def sweep(
     manifest: Path,
@@ -298,14 +303,25 @@ def sweep(
     target: Path | None,
 ) -> None:
     """Say what rules cost and what other bounds would keep, from measured signals alone."""
-    steps, store = discovery.whole_plan(load(manifest), Store(work), limit=limit), Store(work)
+    read = load(manifest)
+    steps, store = discovery.whole_plan(read, Store(work), limit=limit), Store(work)
     asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
     found = sweep_signals(steps, store, asked)
     chosen = read_samples(found, asked)
     for line in draw_sweep(found, asked, compare, chosen):
         click.echo(line)
     if target is not None:
-        for path in write_sweep(found, asked, chosen, target):
+        measures = [step for step in steps if step.stage.name == "measure"]
+        page = render_sweep(
+            found,
+            asked,
+            chosen,
+            title=read.corpus,
+            signals=dict(signals_of(plain for step in measures for plain in step.parameters["families"])),
+            changes=changes,
+            compare=compare,
+        )
+        for path in write_sweep(found, asked, chosen, page, target):
             click.echo(shown(path))
 
 
