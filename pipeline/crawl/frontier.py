@@ -161,6 +161,12 @@ class Frontier:
         """Let it wait once more, behind all others."""
         self._base.execute("UPDATE urls SET state = ?, rank = rank + 1000 WHERE id = ?", (WAITING, visit.id))
 
+    def reopen(self, visits: Iterable[Visit]) -> None:
+        """Let addresses wait as if they had never been asked for, and sites that gave no answer be asked anew."""
+        rows = [(WAITING, visit.id) for visit in visits]
+        self._base.executemany("UPDATE urls SET state = ?, tries = 0, outcome = NULL WHERE id = ?", rows)
+        self._base.execute("DELETE FROM sites WHERE robots_status = 0")
+
     def finish(self, visit: Visit, outcome: str, **fields: object) -> None:
         """Note what became of it.
 

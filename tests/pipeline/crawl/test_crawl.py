@@ -107,7 +107,7 @@ def test_a_plan_says_what_it_may_take_at_most(small, crawl_manifest, kakehi, tmp
             "plan", crawl_manifest(web, [web.url("a.test")], budget={"pages": 1200}), "--work", tmp_path / "w"
         )
         assert said.code == 0
-        assert "crawl web: at most 1,200 requests, 10 GB, 24 h, from 1 starts" in said.out
+        assert "crawl web: at most 1,200 requests, 10 GB, 24 h, from 1 addresses" in said.out
         assert not web.log
 
 
