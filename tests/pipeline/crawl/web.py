@@ -145,7 +145,7 @@ class Web:
                 try:
                     status = self._answer(page)
                 except OSError:  # whoever asked has had enough
-                    self.close_connection = True
+                    self.close_connection, status = True, 0
                 web.log.append(Asked(host, self.path, start, time.monotonic(), status, dict(self.headers)))
 
             def _answer(self, page: Page) -> int:
