@@ -40,11 +40,6 @@ class Answer:
         return next((value for found, value in self.headers if found.lower() == name), None)
 
     @property
-    def is_page(self) -> bool:
-        """Whether it says that it is one, or nothing."""
-        return is_page(self.header("content-type"))
-
-    @property
     def charset(self) -> str | None:
         """The charset its header names, or None."""
         _, mark, value = (self.header("content-type") or "").lower().partition("charset=")

@@ -161,6 +161,12 @@ class Frontier:
         """Let it wait once more, behind all others."""
         self._base.execute("UPDATE urls SET state = ?, rank = rank + 1000 WHERE id = ?", (WAITING, visit.id))
 
+    def reopen(self, visits: Iterable[Visit]) -> None:
+        """Let addresses wait as if they had never been asked for, and sites that gave no answer be asked anew."""
+        rows = [(WAITING, visit.id) for visit in visits]
+        self._base.executemany("UPDATE urls SET state = ?, tries = 0, outcome = NULL WHERE id = ?", rows)
+        self._base.execute("DELETE FROM sites WHERE robots_status = 0")
+
     def finish(self, visit: Visit, outcome: str, **fields: object) -> None:
         """Note what became of it.
 
@@ -174,21 +180,16 @@ class Frontier:
             f"UPDATE urls SET {names} WHERE id = ?",  # noqa: S608 - names of columns from the code
             (DONE, outcome, *fields.values(), visit.id),
         )
-        self.count(f"outcome/{outcome}")
 
     def finish_host(self, host: str, outcome: str) -> None:
         """Note that what waits of a host will not be asked for."""
-        dropped = self._base.execute(
+        self._base.execute(
             "UPDATE urls SET state = ?, outcome = ? WHERE state = 0 AND host = ?", (DONE, outcome, host)
         )
-        self.count(f"outcome/{outcome}", dropped.rowcount)
 
     def finish_all(self, outcome: str) -> None:
         """Note that what waits, or was under way when it was stopped, will not be asked for."""
-        dropped = self._base.execute(
-            "UPDATE urls SET state = ?, outcome = ? WHERE state != ?", (DONE, outcome, DONE)
-        )
-        self.count(f"outcome/{outcome}", dropped.rowcount)
+        self._base.execute("UPDATE urls SET state = ?, outcome = ? WHERE state != ?", (DONE, outcome, DONE))
 
     def record(self, consents: Iterable[Consent]) -> None:
         """Write decisions into the ledger."""

@@ -120,7 +120,7 @@ class Pace(BaseModel):
         delay_s: seconds between two requests to one host, at least.
         max_delay_s: at most, however slow the host is; what its robots.txt asks for is kept all the same.
         per_host: requests to one host at a time.
-        hosts: hosts asked at a time.
+        hosts: asked at a time; so many times `per_host` requests are under way at most.
         tries: how often a page is asked for that could not be had.
     """
 

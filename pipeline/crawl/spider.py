@@ -190,11 +190,11 @@ def work(job: Job, line: Connection) -> None:
         job: what it is told.
         line: takes ("told", text), then ("end", whether done) or ("failed", (errno, text)); anything sent to it stops.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command hears it, and closes the line
+    process = AsyncCrawlerProcess(_settings(job))
     for name in ("scrapy", "twisted"):  # each of their warnings is an outcome, and is counted
         logging.getLogger(name).addHandler(logging.NullHandler())
         logging.getLogger(name).propagate = False
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command hears it, and closes the line
-    process = AsyncCrawlerProcess(_settings(job))
     process.crawl(PageSpider, job=job, line=_Line(line))
     process.start(install_signal_handlers=False)
 

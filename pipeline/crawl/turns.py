@@ -81,11 +81,6 @@ class Turns:
         """Say when the next host has rested, or None."""
         return self._resting[0][0] if self._resting else None
 
-    @property
-    def asked(self) -> int:
-        """Hosts that are being asked."""
-        return len(self._active)
-
     def _list(self, host: str) -> None:
         best = self._frontier.best(host)
         if best is None:

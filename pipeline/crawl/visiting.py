@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,6 +22,11 @@ from kakehi.pipeline.formats.warc_writer import WarcWriter
 
 #: Seconds between two words on how far it is, which also note how long the crawl has taken.
 _TELL_S: Final = 1.0
+
+
+#: So many hosts in a row that give no answer at all, and it may be our own network that is gone.
+_SILENT_HOSTS: Final = 10
+_OURS: Final = frozenset({"no_address", "no_connection", "timeout"})
 
 
 class StoppedError(Exception):
@@ -50,6 +55,9 @@ class Crawl:
         self._stop = asyncio.Event()
         self._sites = Sites(job, frontier, ask, self._rest, lambda: datetime.now(UTC).timestamp())
         self._per_host: Counter[str] = Counter()
+        self._silent: list[Visit] = []  # what got no answer since the last one that came
+        self._heard: deque[str] = deque(maxlen=3)  # sites that have answered lately
+        self._cut_off = False
         self._spent_s = self._began = 0.0
 
     def stop(self) -> None:
@@ -61,6 +69,9 @@ class Crawl:
 
         Returns:
             whether it is done, and not only stopped.
+
+        Raises:
+            ConnectionError: nobody answers any more; what was asked for in vain waits again.
         """
         sow(self._job, self._frontier, self._bounds)
         hosts = self._frontier.hosts()
@@ -71,7 +82,7 @@ class Crawl:
         telling = asyncio.create_task(self._tell_often())
         under_way: set[asyncio.Task[None]] = set()
         try:
-            while not self._stop.is_set() and self._within_budget():
+            while not self._stop.is_set() and self._within_budget() and not await self._is_cut_off():
                 visit = self._next(len(under_way))
                 if visit:
                     under_way.add(asyncio.create_task(self._visit(visit)))
@@ -85,6 +96,10 @@ class Crawl:
         finally:
             stopping.cancel()
             telling.cancel()
+        if self._cut_off:
+            with self._frontier.change():
+                self._frontier.reopen(self._silent)
+            raise ConnectionError(f"crawl: {_SILENT_HOSTS} hosts in a row gave no answer: is the network up?")
         if not stopped:
             self._drop_rest()
         return not stopped
@@ -152,6 +167,7 @@ class Crawl:
                 delay = self._delay(visit.host, rules)
             else:
                 self._per_host[visit.host] -= 1
+                self._hear(visit, rules.unreachable)
                 self._book.refused(visit, rules, before)
         except StoppedError:
             pass  # it waits again once the frontier is opened anew
@@ -166,6 +182,7 @@ class Crawl:
         """Ask for it, and take down what came of that."""
         known, tries = self._frontier.known(visit.url), self._job.pace.tries
         answer = await self._ask(visit.url, _conditions(known), visit.kind == "page")
+        self._hear(visit, answer.reason if isinstance(answer, NoAnswer) else "")
         if isinstance(answer, NoAnswer):
             self._throttle.answered(visit.host, answer.seconds, well=False)
             self._book.unanswered(visit, answer, before, again=answer.again and visit.tries + 1 < tries)
@@ -175,6 +192,26 @@ class Crawl:
         took = max(answer.seconds, _retry_after(answer)) if judged.again else answer.seconds
         self._throttle.answered(visit.host, took, well=answer.status == 200)
         self._turns.offer(self._book.answered(visit, answer, judged, known, before, time), self._now())
+
+    def _hear(self, visit: Visit, silence: str) -> None:
+        """Remember who gives no answer, until somebody does."""
+        if silence in _OURS:
+            self._silent.append(visit)
+        elif not silence:
+            self._silent.clear()
+            if (origin := origin_of(visit.url)) not in self._heard:
+                self._heard.append(origin)
+
+    async def _is_cut_off(self) -> bool:
+        """Where many are silent, ask those that were not: if they are now, it is not for the others to answer."""
+        if len({visit.host for visit in self._silent}) < _SILENT_HOSTS or not self._heard:
+            return False
+        for origin in list(self._heard):
+            if isinstance(await self._ask(f"{origin}/robots.txt", (), False), Answer):
+                self._silent.clear()
+                return False
+        self._cut_off = True
+        return True
 
     def _add_sitemaps(self, rules: Rules) -> None:
         """Take the sitemaps that robots.txt names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -37,6 +38,9 @@ from kakehi.pipeline.walltime import OutOfTimeError
 
 #: Outcomes of pages that are in the WARC files as pages.
 RECORDS: Final = frozenset({"stored", "revisit"})
+
+#: Outcomes that an error names, the most frequent first.
+_SHOWN: Final = 5
 
 #: Seconds between two looks at the clock.
 _LOOK_S: Final = 0.5
@@ -152,7 +156,7 @@ def _listened(line: Connection, asked: Fetch) -> bool:
             raise ContractError(f"crawl: {said}")
         else:
             number, text = said
-            raise OSError(number, text) if number else DataError(text)
+            raise OSError(number, text) if number else DataError(text, hint="run again to go on from there")
 
 
 def _laid_out(asked: Fetch) -> Counts:
@@ -167,19 +171,18 @@ def _laid_out(asked: Fetch) -> Counts:
         outcomes, counts = frontier.outcomes(), frontier.counts()
     finally:
         frontier.close()
+    if not RECORDS & outcomes.keys():
+        shutil.rmtree(asked.home)
+        worst = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+        raise DataError(
+            f"no page could be stored: {', '.join(f'{name} {n:,}' for name, n in worst)}",
+            hint="see to seeds, scope and network; the next run begins anew",
+        )
     return _counted(outcomes, counts)
 
 
 def _counted(outcomes: Mapping[str, int], counts: Mapping[str, int]) -> Counts:
-    records = sum(outcomes.get(name, 0) for name in RECORDS)
-    asked = sum(outcomes.values())
-    if not records:
-        worst = ", ".join(
-            f"{name} {n:,}" for name, n in sorted(outcomes.items(), key=lambda item: -item[1])[:5]
-        )
-        raise DataError(
-            f"no page could be stored of {asked:,} ({worst})", hint="see the ledger, seeds and scope"
-        )
+    records, asked = sum(outcomes.get(name, 0) for name in RECORDS), sum(outcomes.values())
     missing = {f"missing/{name}": n for name, n in outcomes.items() if name not in RECORDS}
     links = {name: n for name, n in counts.items() if name.startswith("links/")}
     told = {name: counts.get(name, 0) for name in ("requests", "retries")}
@@ -206,7 +209,7 @@ def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
     starts = len(parameters["seeds"]) + len(parameters["sitemaps"])
     listed = f" and {parameters['urls'].name}" if parameters["urls"] else ""
     yield (
-        f"at most {pages:,} requests, {budget.gigabytes:g} GB, {budget.hours:g} h, from {starts:,} starts{listed}; "
+        f"at most {pages:,} requests, {budget.gigabytes:g} GB, {budget.hours:g} h, from {starts:,} addresses{listed}; "
         f"a host is asked every {pace.delay_s:g} s at most"
     )
 

@@ -95,9 +95,9 @@ def _take(
 
 def _consent(record: Record, html: bytes) -> list[str] | None:
     """Say what a record tells robots, and those who train models, in its headers and its head."""
-    said = said_in_headers(record.said, _NAMED) if record.said else []
+    said = said_in_headers(record.said, _NAMED)
     if record.content_type != "text/plain":
-        said += said_in_page(html, _NAMED)
+        said += said_in_page(html, _NAMED)  # 15 µs a page of 20 KB, where taking its main text takes 455
     return [one.worded() for one in said] or None
 
 

@@ -32,9 +32,9 @@ def crawl_manifest(tmp_path: Path) -> Callable[..., Path]:
 
     def write(web: Web, seeds: list[str], *, behind: str = "", name: str = "m.yaml", **more: Any) -> Path:
         pace = more.pop("pace", {"delay_s": 0, "hosts": 4, "tries": 2, "max_delay_s": 0})
+        resolve = more.pop("resolve", dict.fromkeys(web.hosts(), "127.0.0.1"))
         lines = "\n".join(f"      {key}: {_yaml(value)}" for key, value in more.items())
         path = tmp_path / name
-        resolve = dict.fromkeys(web.hosts(), "127.0.0.1")
         text = MANIFEST.format(seeds=_yaml(seeds), resolve=_yaml(resolve), pace=_yaml(pace), more=lines)
         path.write_text(text + behind)
         return path

@@ -100,6 +100,18 @@ def test_without_a_contact_or_a_start_nothing_is_asked(small, crawl_manifest, ka
         assert not web.log
 
 
+def test_without_scrapy_it_is_said_what_to_install(small, crawl_manifest, kakehi, tmp_path, monkeypatch):
+    """When it runs; a plan needs none."""
+    monkeypatch.setattr("kakehi.pipeline.stages.crawl.find_spec", lambda _: None)
+    with Web(small) as web:
+        manifest = crawl_manifest(web, [web.url("a.test")])
+        assert kakehi("plan", manifest, "--work", tmp_path / "w").code == 0
+        said = kakehi("run", manifest, "--work", tmp_path / "w")
+        assert said.code == 3
+        assert "crawl: Scrapy is not installed" in said.err
+        assert "hint: pip install 'kakehi[crawl]'" in said.err
+
+
 def test_a_plan_says_what_it_may_take_at_most(small, crawl_manifest, kakehi, tmp_path):
     """How much there is, nobody knows before."""
     with Web(small) as web:
@@ -107,7 +119,7 @@ def test_a_plan_says_what_it_may_take_at_most(small, crawl_manifest, kakehi, tmp
             "plan", crawl_manifest(web, [web.url("a.test")], budget={"pages": 1200}), "--work", tmp_path / "w"
         )
         assert said.code == 0
-        assert "crawl web: at most 1,200 requests, 10 GB, 24 h, from 1 starts" in said.out
+        assert "crawl web: at most 1,200 requests, 10 GB, 24 h, from 1 addresses" in said.out
         assert not web.log
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -102,6 +103,61 @@ def test_a_crawl_stops_before_the_walltime_and_goes_on(crawl_manifest, kakehi, t
         assert kakehi("run", manifest, "--work", work, "--until", "crawl").code == 0
         asked = Counter((one.host, one.path) for one in web.log)
     assert set(asked.values()) == {1}
+
+
+def test_a_network_that_is_gone_is_no_outcome(crawl_manifest, kakehi, tmp_path):
+    """When a dozen hosts fall silent at once it ends with clear words; later it goes on, and nothing is missing."""
+    work, hosts = tmp_path / "w", [f"h{number}.test" for number in range(12)]
+    pages = {(host, f"/{n}"): Page(html((host, n), f"/{n + 1}")) for host in hosts for n in range(8)}
+    with Web(pages) as web:
+        pace = {"delay_s": 0.1, "max_delay_s": 0.1, "tries": 1, "hosts": 12}
+        manifest = crawl_manifest(web, [web.url(host, "/0") for host in hosts], pace=pace)
+        ending = threading.Thread(target=close_after, args=(web, 30))
+        ending.start()
+        said = kakehi("run", manifest, "--work", work, "--until", "crawl")
+        ending.join()
+        assert said.code == 3
+        assert "10 hosts in a row gave no answer: is the network up?" in said.err
+        assert "run again to go on from there" in said.err
+    before = {(one.host, one.path) for one in web.log if one.status == 200}
+    with Web(pages, port=web.port) as again:
+        assert kakehi("run", manifest, "--work", work, "--until", "crawl").code == 0
+        assert not before & {(one.host, one.path) for one in again.log}
+    stored = [row["url"] for row in visits(work) if row["outcome"] == "stored"]
+    assert len(stored) == len(pages)
+
+
+def test_hosts_that_are_gone_hold_up_nobody(crawl_manifest, kakehi, tmp_path):
+    """Two dozen that never answer, among three that do: those are asked once more, and the crawl goes on."""
+    hosts = [f"gone{number}.test" for number in range(24)]
+    live = {(host, f"/{n}"): Page(html((host, n), f"/{n + 1}")) for host in HOSTS for n in range(20)}
+    with Web(live, wait_s=0.05) as web:
+        seeds = [*(f"http://{host}:9/" for host in hosts), *(web.url(host, "/0") for host in HOSTS)]
+        names = dict.fromkeys([*hosts, *HOSTS], "127.0.0.1")
+        pace = {"delay_s": 0.01, "tries": 2, "max_delay_s": 0.01, "hosts": 27}
+        manifest = crawl_manifest(web, seeds, pace=pace, resolve=names)
+        said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl")
+        assert said.code == 0, said.err
+    found = Counter(row["outcome"] for row in visits(tmp_path / "w"))
+    assert found == {"no_connection": 24, "stored": 60, "http_404": 3}
+
+
+def close_after(web: Web, requests: int) -> None:
+    """Take the server from the network once it has answered so many."""
+    while len(web.asked()) < requests:
+        time.sleep(0.005)
+    web.hang_up()
+
+
+def test_a_crawl_that_stores_nothing_begins_anew(crawl_manifest, kakehi, tmp_path):
+    """A host that was down at first: the error says why, and the next run asks again."""
+    with Web({("a.test", "/"): Page(html(1))}) as web:
+        manifest = crawl_manifest(web, [web.url("a.test")], pace={"delay_s": 0, "tries": 1})
+    said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl")
+    assert said.code == 3
+    assert "no page could be stored: no_connection 1" in said.err
+    with Web(web.pages, port=web.port):
+        assert kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl").code == 0
 
 
 def test_the_same_site_again_gives_revisits(crawl_manifest, kakehi, tmp_path):

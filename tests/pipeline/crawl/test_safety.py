@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import json
+import random
+import sys
 import time
 from pathlib import Path
 
@@ -140,6 +142,7 @@ def outcomes(work: Path) -> dict[str, str]:
 OK = Page("<html lang=ja><p>日本語</p></html>".encode(), "text/html; charset=utf-8")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of this machine")
 def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
     """Loopback in seven spellings, a redirect to it, a robots.txt that leads there: no request arrives."""
     with Web({("in.test", "/"): OK, ("127.0.0.1", "/"): OK}) as inside, Web({}, address="127.0.0.2") as web:
@@ -208,7 +211,7 @@ def short_body(handler) -> None:
     handler.close_connection = True
 
 
-def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path):
+def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path, capfd):
     """Bodies that drip or pour, headers that pour, bombs, chains, calendars: the crawl ends, and says of each why."""
     bomb = gzip.compress(b"<p>" + b"0" * 30_000_000)
     links = [
@@ -246,6 +249,7 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
         said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "crawl")
         assert said.code == 0, said.err
         assert time.monotonic() - start < 40
+        assert capfd.readouterr().err == ""  # its process has nothing to say: what goes wrong is counted
         found = {
             url.removeprefix(web.url("t.test", "")): why for url, why in outcomes(tmp_path / "w").items()
         }
@@ -269,3 +273,72 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
     assert receipt["counts"]["missing/bomb"] == 1
     assert receipt["counts"]["missing/endless_redirects"] == 1
     assert receipt["counts"]["links/repeating"] == 1
+
+
+def test_proxies_of_the_environment_are_not_used(crawl_manifest, kakehi, tmp_path, monkeypatch):
+    """Behind one, no address could be looked at."""
+    with Web({("a.test", "/"): OK}) as web, Web({}) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url("127.0.0.1", ""))
+        said = kakehi(
+            "run", crawl_manifest(web, [web.url("a.test")]), "--work", tmp_path / "w", "--until", "crawl"
+        )
+        assert said.code == 0, said.err
+        assert web.asked() == ["/"]
+        assert not proxy.log
+
+
+STATUSES = ["200"] * 6 + ["204", "206", "301", "304", "404", "429", "500", "100", "999", "-1", "abc", ""]
+HEADERS = [
+    "Content-Type: text/html; charset=nope",
+    "Content-Type: ;;\xff",
+    "Content-Length: -1",
+    "Content-Length: 1000000000000",
+    "Content-Length: 7",
+    "Content-Encoding: gzip, gzip",
+    "Content-Encoding: br",
+    "Transfer-Encoding: chunked",
+    "Location: http://[",
+    "Location: \x00",
+    "Location: //",
+    "X-Robots-Tag: :,\xff:",
+    "Retry-After: 99999999999",
+    "no colon",
+    " folded",
+]
+
+
+def anything(seed: str):
+    """Answer with something between a page and noise."""
+    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    links = "".join(
+        f"<a href='{''.join(map(chr, rng.choices(range(33, 127), k=9)))}'>x</a>" for _ in range(4)
+    )
+    head = [f"HTTP/1.{rng.choice('110')} {rng.choice(STATUSES)} x", *rng.sample(HEADERS, rng.randrange(5))]
+    whole = "\r\n".join([*head, "", f"<html><p>x{links}"]).encode("latin-1")
+    noise = bytearray(whole)
+    for _ in range(rng.choice([0, 0, 0, 1, 9])):
+        noise[rng.randrange(len(noise))] = rng.randrange(256)
+    sent = rng.choice([whole, bytes(noise), whole[: rng.randrange(len(whole))], rng.randbytes(500), b""])
+
+    def write(handler) -> None:
+        handler.wfile.write(sent)
+        handler.close_connection = True
+
+    return write
+
+
+def test_whatever_a_server_sends_the_crawl_goes_on(crawl_manifest, kakehi, tmp_path, capfd):
+    """Statuses, headers and lengths that are none, answers cut off or of noise: each is an outcome, and no more."""
+    links = "".join(f"<a href='/{number}'>x</a>" for number in range(150))
+    pages = {("t.test", f"/{number}"): Page(anything(f"{number}")) for number in range(150)}
+    with Web(pages | {("t.test", "/"): Page(links.encode(), "text/html")}) as web:
+        limits, pace = {"answer_s": 2}, {"delay_s": 0, "max_delay_s": 0, "tries": 1, "per_host": 4}
+        manifest = crawl_manifest(web, [web.url("t.test")], limits=limits, pace=pace)
+        said = kakehi("run", manifest, "--work", tmp_path / "w")
+        assert said.code == 0, said.err
+    assert capfd.readouterr().err == ""
+    found = outcomes(tmp_path / "w")
+    assert len(found) > 150
+    assert None not in found.values()
+    assert len(set(found.values())) > 8

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.crawl.scope import NO_PAGE
-from tests.pipeline.crawl.web import Page, Web, real_pages
+from tests.pipeline.crawl.web import Page, Web, real_pages, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
@@ -35,6 +35,47 @@ def fetched_by_wget(web: Web, seeds: list[str], home: Path, *, robots: bool) -> 
         timeout=120,
     )
     return web.pages_asked()
+
+
+WAYS = """\
+<a href=/1>x</a> <A HREF='/2#here'>x</A> <a href="/3?a=1&amp;b=2">x</a> <a title="a>b" href="sub/../4">x</a>
+<!-- <a href="/not-1">x</a> --> <script>document.write('<a href="/not-2">')</script>
+<area href="/5"> <iframe src="/6"></iframe> <link rel="next" href="/7"> <a href="//b.test:{port}/8">x</a>
+<meta http-equiv="refresh" content="900; url=/9"> <a href="/10" rel="nofollow">x</a> <a href="mailto:a@b.test">x</a>
+<a href="javascript:x()">x</a> <a href="?q=11">x</a> <a href="//c.test:{port}/not-3">x</a> <a href="/12.pdf">x</a>
+<a href="/13/">x</a> <a href="/14//x">x</a> <a href="/15%20a">x</a> <a href="/16 b">x</a> <a href="/moved">x</a>
+<a href="/based/">x</a> <a href="/nofollow">x</a>
+"""
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="there is no wget here")
+def test_wget_finds_its_way_by_the_same_links(crawl_manifest, kakehi, tmp_path):
+    """Every way of linking, quoting and hiding; a base, a redirect, a page whose links are not to be followed."""
+    with Web({}) as web:
+        ok = Page(b"<p>x", "text/html")
+        web.pages = {
+            ("a.test", path): ok
+            for path in ("/1", "/2", "/3?a=1&b=2", "/4", "/5", "/6", "/7", "/9", "/?q=11")
+        }
+        web.pages |= {
+            ("a.test", "/"): Page(WAYS.format(port=web.port).encode(), "text/html"),
+            ("a.test", "/based/"): Page(b'<base href="/other/"><a href="17">x</a>', "text/html"),
+            ("a.test", "/nofollow"): Page(
+                b'<meta name="robots" content="nofollow"><a href="/not-4">x</a>', "text/html"
+            ),
+            ("a.test", "/moved"): redirect("/18"),
+            ("a.test", "/18"): Page(b'<a href="/19">x</a>', "text/html"),
+            ("b.test", "/8"): ok,
+        }
+        seeds = [web.url("a.test"), web.url("b.test", "/8")]
+        said = kakehi("run", crawl_manifest(web, seeds), "--work", tmp_path / "w", "--until", "crawl")
+        assert said.code == 0, said.err
+        ours = web.pages_asked()
+        theirs = fetched_by_wget(web, seeds, tmp_path, robots=True)
+        # wget takes what a script would write for a link, and does not mind rel=nofollow
+        assert theirs - ours == {web.url("a.test", "/not-2"), web.url("a.test", "/10")}
+        assert not ours - theirs
+    assert len(ours) == 21
 
 
 @pytest.mark.skipif(shutil.which("wget") is None, reason="there is no wget here")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -42,6 +44,20 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.open: set[socket.socket] = set()
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:
+        """Remember it."""
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:
+        """Forget it."""
+        self.open.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing."""
 
@@ -53,15 +69,21 @@ class Web:
         pages: by host and path; a host without /robots.txt has none.
         wait_s: before each answer.
         address: it listens at.
+        port: it listens at, or 0 for any.
     """
 
     def __init__(
-        self, pages: Mapping[tuple[str, str], Page], *, wait_s: float = 0.0, address: str = "127.0.0.1"
+        self,
+        pages: Mapping[tuple[str, str], Page],
+        *,
+        wait_s: float = 0.0,
+        address: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.pages = dict(pages)
         self.wait_s = wait_s
         self.log: list[Asked] = []
-        self._server = _Server((address, 0), self._handler())
+        self._server = _Server((address, port), self._handler())
         self._scheme = "http"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.port = self._server.server_address[1]
@@ -71,9 +93,16 @@ class Web:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take no more connections, and end those that are."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for connection in list(self._server.open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def url(self, host: str, path: str = "/") -> str:
         return f"{self._scheme}://{host}:{self.port}{path}"
@@ -116,7 +145,7 @@ class Web:
                 try:
                     status = self._answer(page)
                 except OSError:  # whoever asked has had enough
-                    self.close_connection = True
+                    self.close_connection, status = True, 0
                 web.log.append(Asked(host, self.path, start, time.monotonic(), status, dict(self.headers)))
 
             def _answer(self, page: Page) -> int:
