@@ -11,7 +11,7 @@ MOST: Final = 50_000
 
 # Found by pattern, not by an XML parser: no entities to bomb with, and a broken file gives what it has.
 _LOC: Final = re.compile(
-    r"<(?:\w{1,20}:)?loc\s*+>\s*+(?:<!\[CDATA\[\s*+)?((?:[^<>\s\]]|\](?!\]>)){1,4000}+)\s*+(?:\]\]>\s*+)?<",
+    r"<(?:\w{1,20}:)?loc\s*+>\s*+(?:<!\[CDATA\[\s*+)?([^<>\s\]]{1,4000}(?:\](?!\]>)[^<>\s\]]{0,4000}){0,50})\s*+(?:\]\]>\s*+)?<",
     re.IGNORECASE,
 )
 _INDEX: Final = re.compile(r"<(?:\w{1,20}:)?sitemapindex[\s>]", re.IGNORECASE)
