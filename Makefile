@@ -37,7 +37,7 @@ $(VENV)/.plain: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[crawl,dev]'
 	@touch $@ $(VENV)/.plain
 
 $(VENV)/.interop: $(VENV)/.dev

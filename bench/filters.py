@@ -27,7 +27,7 @@ from kakehi.filters.signals.wordlists import locate, read_words
 #: Families that need no model, no list and no URL.
 PLAIN = ("script", "lines", "repetition", "swallow", "hojichar")
 RUNS = 3
-SLOW_TEXTS = 200
+SLOW_TEXTS = 2000
 ADULT = Path("hojichar:adult_keywords_ja")
 
 Row = tuple[str, float]

@@ -43,6 +43,18 @@ class Asked:
         named = [rule.signal for rules in every for rule in rules[source]]
         return list(dict.fromkeys([*named, *self.signals]))
 
+    def bounds(self, signal: str) -> list[tuple[str, float]]:
+        """List the bounds that the manifest's rules set a signal."""
+        every = [
+            (side, float(bound))
+            for rules in self.rules.values()
+            for rule in rules
+            if rule.signal == signal
+            for side, bound in rule.bounds().items()
+            if side in NUMBERS
+        ]
+        return list(dict.fromkeys(every))
+
 
 def ask(
     steps: Sequence[Step],

@@ -44,13 +44,16 @@ from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, 
 from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.replay import faults, open_packed
+from kakehi.pipeline.report.collect import signals_of
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.store import Store
 from kakehi.pipeline.sweep import read_samples
 from kakehi.pipeline.sweep import sweep as sweep_signals
+from kakehi.pipeline.sweep_page import render_sweep
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
+from kakehi.pipeline.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
@@ -217,6 +220,12 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
 @click.option("--global-batch", type=click.IntRange(min=1), help="Samples of a step.")
 @click.option("--consumed", type=click.IntRange(min=0), default=0, help="Samples before step 0.")
 @click.option("--document", metavar="URL|ID", help="A document: every place its tokens are at.")
+@click.option(
+    "--withdrawn",
+    metavar="LIST",
+    type=click.Path(path_type=Path),
+    help="A list of hosts, URLs and ids, as `withdraw` takes it: every place that holds tokens of these.",
+)
 @MAPS
 def lookup(
     prefix: Path,
@@ -229,17 +238,20 @@ def lookup(
     global_batch: int | None,
     consumed: int,
     document: str | None,
+    withdrawn: Path | None,
     cache: Path | None,
 ) -> None:
     """Lead a token, sample or training step back to its documents, or a document to its tokens."""
-    if sum(asked is not None for asked in (token, sample, step, document)) != 1:
-        raise click.UsageError("wanted one of --token, --sample, --step, --document")
+    if sum(asked is not None for asked in (token, sample, step, document, withdrawn)) != 1:
+        raise click.UsageError("wanted one of --token, --sample, --step, --document, --withdrawn")
     packed = open_packed(prefix)
     found: object
     if token is not None:
         found = packed.token(token)
     elif document is not None:
         found = packed.documents(document)
+    elif withdrawn is not None:
+        found = packed.withdrawn(read_withdrawals(withdrawn))
     elif sample is not None:
         found = packed.samples(np.array([sample]), cache)[0]
     else:
@@ -275,7 +287,10 @@ def lookup(
     "--samples", type=click.IntRange(0, 100), default=3, show_default=True, help="Documents of each corner."
 )
 @click.option(
-    "--to", "target", type=click.Path(path_type=Path, file_okay=False), help="Folder for Parquet files."
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for Parquet files and sweep.html.",
 )
 def sweep(
     manifest: Path,
@@ -288,14 +303,25 @@ def sweep(
     target: Path | None,
 ) -> None:
     """Say what rules cost and what other bounds would keep, from measured signals alone."""
-    steps, store = discovery.whole_plan(load(manifest), Store(work), limit=limit), Store(work)
+    read = load(manifest)
+    steps, store = discovery.whole_plan(read, Store(work), limit=limit), Store(work)
     asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
     found = sweep_signals(steps, store, asked)
     chosen = read_samples(found, asked)
     for line in draw_sweep(found, asked, compare, chosen):
         click.echo(line)
     if target is not None:
-        for path in write_sweep(found, asked, chosen, target):
+        measures = [step for step in steps if step.stage.name == "measure"]
+        page = render_sweep(
+            found,
+            asked,
+            chosen,
+            title=read.corpus,
+            signals=dict(signals_of(plain for step in measures for plain in step.parameters["families"])),
+            changes=changes,
+            compare=compare,
+        )
+        for path in write_sweep(found, asked, chosen, page, target):
             click.echo(shown(path))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.history import open_history
 from kakehi.pipeline.manifest import StepSpec, writers_of
@@ -37,14 +38,36 @@ def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
         if step.stage.name != "screen":
             continue
         every = [Threshold(**rule) for mine in step.parameters.values() for rule in mine["rules"]]
+        _refuse_unmeasured(reading, step.key, dict.fromkeys(rule.signal for rule in every), types)
         for signal, of_labels in dict.fromkeys((rule.signal, rule.of_labels) for rule in every):
             if signal not in types:
-                reading.fault(
-                    (step.key,), f"{step.key}: no family measures {signal!r}{nearest(signal, types)}"
-                )
-            elif _is_text(types[signal]) != of_labels:
+                continue
+            if _is_text(types[signal]) != of_labels:
                 wanted = " or ".join(LABELS if _is_text(types[signal]) else NUMBERS)
                 reading.fault((step.key,), f"{step.key}: {signal!r} is {types[signal]}, wanted {wanted}")
+
+
+def _refuse_unmeasured(
+    reading: Reading, key: str, signals: Iterable[str], types: Mapping[str, pa.DataType]
+) -> None:
+    """Refuse bounds on what is not measured: by the family that would, where one of ours does."""
+    homes = {signal.name: name for name, family in FAMILIES.items() for signal in family.signals}
+    lacking: dict[str, list[str]] = {}
+    for signal in signals:
+        if signal in types:
+            continue
+        if signal not in homes:
+            meant = nearest(signal, [*types, *homes])
+            known = meant if "did you mean" in meant else nearest(signal, types)
+            reading.fault((key,), f"{key}: no family measures {signal!r}{known}")
+        else:
+            lacking.setdefault(homes[signal], []).append(signal)
+    for family, mine in lacking.items():
+        more = f" and {len(mine) - 1} more are" if len(mine) > 1 else " is"
+        said = (
+            f"{key}: {mine[0]!r}{more} not measured; add {family}, or the rule set that needs it, to measure"
+        )
+        reading.fault((key,), said)
 
 
 def _check_preferences(reading: Reading, steps: Sequence[StepSpec], types: Mapping[str, pa.DataType]) -> None:

@@ -105,6 +105,7 @@ class Collector:
         codec_from: str | None = None,
         replaced: int = 0,
         gate: str | None = None,
+        consent: list[str] | None = None,
     ) -> None:
         """Take a text as a document."""
         self._counts["records"] += 1
@@ -122,6 +123,7 @@ class Collector:
                 "codec_from": codec_from,
                 "replaced": replaced,
                 "gate": gate,
+                "consent": consent,
                 "input": self._input,
                 "offset": place[0],
                 "length": place[1],

@@ -119,6 +119,7 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
         f"row         {place.shard.source}/{place.shard.name}, row {place.row}",
         f"charset     {row['codec']}, decided by {row['codec_from']}; {row['replaced']} characters replaced",
         f"title       {row['title']}",
+        *(f"consent     {words}" for words in row["consent"] or ()),
         f"text        {row['characters']:,} characters: {text[:SHOWN]!r}{'…' if len(text) > SHOWN else ''}",
     ]
     for step in steps:
@@ -150,6 +151,8 @@ def _hop(step: Step, store: Store, place: Place) -> list[str]:
         return [f"exact       {_counted(row['group_size'], 'document')} with this text"]
     if step.stage.name == "screen":
         return _screened(step, store, place, row)
+    if step.stage.name == "withdraw":
+        return [f"{step.name:<11} objects: {row['verdict']}, {row['entry']}"] if row["verdict"] else []
     if step.stage.writes == "hits":
         return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
     if step.stage.name == "against":
@@ -230,7 +233,7 @@ def _packed(step: Step, store: Store, place: Place) -> list[str]:
         lines += [
             f"{step.name:<11} {prefix}.bin, tokens {row['first_token']:,} to {row['first_token'] + row['tokens'] - 1:,}"
             f": its {row['document_token']:,} to {row['document_token'] + row['tokens'] - 1:,}, epoch {row['epoch']}"
-            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[0])
+            for row in provenance.pieces_of(pq.ParquetFile(path), numbers[:1])[numbers[0]]
         ]
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.formats.records import host_of
 from kakehi.pipeline.stages.pack import MANIFEST
+from kakehi.pipeline.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Int64N, Lanes
 
@@ -80,10 +82,7 @@ class Packed:
         """
         column, value = ("url", wanted) if "://" in wanted else ("id", _id(wanted))
         with self._read():
-            found = [
-                self._where(number, row)
-                for number, row in provenance.find_documents(self._documents(), column, value)
-            ]
+            found = self._where(dict(provenance.find_documents(self._documents(), column, value)))
         if not found:
             raise DataError(
                 f"{self.prefix}: no document {wanted!r} was packed",
@@ -91,8 +90,27 @@ class Packed:
             )
         return found
 
-    def _where(self, number: int, row: dict[str, Any]) -> dict[str, Any]:
-        size, pieces = self.about["sequence_tokens"], provenance.pieces_of(self._pieces(), number)
+    def withdrawn(self, withdrawals: Withdrawals) -> list[dict[str, Any]]:
+        """Say where every token of every document is that is on a list, with the entry it meets."""
+        entries = dict[int, str]()
+        with self._read():
+            documents = self._documents()
+            for group in range(documents.num_row_groups):
+                named = documents.read_row_group(group, columns=["id", "url"]).to_pylist()
+                for number, row in enumerate(named, group * provenance.GROUP_ROWS):
+                    if met := withdrawals.meets(row["id"], row["url"], host_of(row["url"])):
+                        entries[number] = met.entry
+            found = self._where({number: provenance.document(documents, number) for number in entries})
+        return [{"entry": entry, **one} for entry, one in zip(entries.values(), found, strict=True)]
+
+    def _where(self, rows: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Say of documents, by their numbers, where their tokens are."""
+        pieces = provenance.pieces_of(self._pieces(), rows)
+        return [{**_readable(row), "pieces": self._placed(pieces[number])} for number, row in rows.items()]
+
+    def _placed(self, pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Add the sample that each piece is in, where the order of samples is ours."""
+        size = self.about["sequence_tokens"]
         samples = self.layout.sample_of(
             np.array([piece["first_token"] // size for piece in pieces], np.int64)
         )
@@ -103,7 +121,7 @@ class Packed:
             piece.pop("document")
             if lanes:
                 piece["sample"] = int(sample) if sample < self.layout.samples else None
-        return {**_readable(row), "pieces": pieces}
+        return pieces
 
     def _rows(self, samples: Int64N, cache: Path | None) -> Int64N:
         if self.about["layout"] == "lanes" or self.about["binaries"][self.prefix.name]["for"] == "validation":

@@ -52,6 +52,9 @@ DOCUMENTS: Final = pa.schema(
         pa.field("codec_from", pa.string()),  # what decided it
         pa.field("replaced", pa.int64(), nullable=False),  # U+FFFD put in by decoding
         pa.field("gate", pa.string()),  # objection of the gate that let this one through as a sample
+        pa.field(
+            "consent", pa.list_(pa.string())
+        ),  # what the record says of being stored, or null for nothing
         pa.field("input", pa.string(), nullable=False),  # input file, relative to the manifest
         pa.field("offset", pa.int64(), nullable=False),  # place of the record in it
         pa.field("length", pa.int64(), nullable=False),

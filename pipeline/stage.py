@@ -12,6 +12,8 @@ Parameters are the function's keyword-only arguments, validated from their annot
 from __future__ import annotations
 
 import inspect
+import os
+import shutil
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,6 +97,14 @@ class Fetch:
         path = self.out / self.piece.source / f"{self.piece.name}.{name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def lay_out(self, path: Path, name: str) -> None:
+        """Make a finished file at home an output: by one more name, else by a copy. Moved, a kill would lose it."""
+        target = self.output(name)
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
 
 
 @dataclass(frozen=True, kw_only=True)

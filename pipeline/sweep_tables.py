@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +13,14 @@ import pyarrow.parquet as pq
 from kakehi.pipeline.asking import Asked
 from kakehi.pipeline.report.bins import Bins
 from kakehi.pipeline.report.examples import say_number
-from kakehi.pipeline.stages.screen import NUMBERS
 from kakehi.pipeline.sweep import Corner, Found
+from kakehi.pipeline.sweep_page import Samples, named_corners
 
 #: Percent of the documents that a curve's values are not exceeded by.
 PERCENT: Final = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 #: Characters of a sample's text that are shown.
 SHOWN: Final = 60
-
-Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
 
 
 def draw_sweep(
@@ -39,8 +37,8 @@ def draw_sweep(
         yield from _corners(found, compare, samples)
 
 
-def write_sweep(found: Found, asked: Asked, samples: Samples, folder: Path) -> list[Path]:
-    """Write rules, curves and corners as Parquet files; give their paths."""
+def write_sweep(found: Found, asked: Asked, samples: Samples, page: str, folder: Path) -> list[Path]:
+    """Write rules, curves and corners as Parquet files, and the page; give their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"rules": _rules_table(found), "curves": _curves_table(found)}
     if asked.pair is not None:
@@ -48,7 +46,8 @@ def write_sweep(found: Found, asked: Asked, samples: Samples, folder: Path) -> l
     paths = [folder / f"{name}.parquet" for name in tables]
     for path, table in zip(paths, tables.values(), strict=True):
         pq.write_table(table, path)
-    return paths
+    (folder / "sweep.html").write_text(page, encoding="utf-8")
+    return [*paths, folder / "sweep.html"]
 
 
 def _kept(found: Found) -> Iterator[str]:
@@ -100,22 +99,10 @@ def _curves(found: Found, asked: Asked) -> Iterator[str]:
         values = [say_number(bins.quantile(percent)) if bins.total else "" for percent in PERCENT]
         bounds = ", ".join(
             f"{side} {say_number(bound)}: {_share(_within(bins, side, bound), found.documents)}"
-            for side, bound in _bounds(asked, name)
+            for side, bound in asked.bounds(name)
         )
         rows.append((name, *values, f"{found.missing[name]:,}", bounds))
     return _aligned(rows, left=(0, len(PERCENT) + 2))
-
-
-def _bounds(asked: Asked, signal: str) -> list[tuple[str, float]]:
-    every = [
-        (side, float(bound))
-        for rules in asked.rules.values()
-        for rule in rules
-        if rule.signal == signal
-        for side, bound in rule.bounds().items()
-        if side in NUMBERS
-    ]
-    return list(dict.fromkeys(every))
 
 
 def _within(bins: Bins, side: str, bound: float) -> int:
@@ -139,13 +126,10 @@ def _corners(found: Found, compare: tuple[str, str], samples: Samples) -> Iterat
             ),
         ]
     )
-    for corner in (Corner(True, False), Corner(False, True), Corner(True, True), Corner(False, False)):
-        chosen = samples.get(corner, [])
-        if chosen:
-            yield ""
-            who = [name for name, keeps in zip(compare, corner, strict=True) if keeps]
-            yield f"kept by {' and '.join(who) or 'neither'}:"
-        for row in chosen:
+    for who, rows in named_corners(compare, samples):
+        yield ""
+        yield f"{who}:"
+        for row in rows:
             text = " ".join(row["text"][: 2 * SHOWN].split())[:SHOWN]
             yield f"  {row['id'].hex()}  {row['url'] or row['source']}  {row['characters']:,} characters  {text}"
 

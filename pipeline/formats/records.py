@@ -49,6 +49,7 @@ class Record:
         title: title, or None.
         header_charset: charset the HTTP header names, lower case, or None.
         content_type: media type, lower case, without parameters.
+        said: HTTP headers that speak of consent, names and values.
     """
 
     record_id: str | None
@@ -62,6 +63,7 @@ class Record:
     title: str | None = None
     header_charset: str | None = None
     content_type: str | None = None
+    said: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ _HEAD_BYTES = 1 << 16  # a record's own header is shorter; fastwarc allows 32 Ki
 _START = b"WARC/"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _DAMAGE: dict[Packing, Reason] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
+_CONSENT = ("x-robots-tag", "tdm-reservation")
 _WITH_BODY = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
 
 
@@ -180,6 +181,7 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
     if raw.content_length > limit:
         return _refused(raw, place, "too_large", f"{raw.content_length} bytes")
     transfer = content = charset = None
+    said: tuple[tuple[str, str], ...] = ()
     if kind == WarcRecordType.response:
         if not raw.is_http:
             return _refused(raw, place, "media_type", raw.headers.get(WarcHeader.CONTENT_TYPE) or "")
@@ -192,6 +194,8 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
             http.get("Content-Encoding"),
             raw.http_charset,
         )
+        if any(http.get(name) for name in _CONSENT):
+            said = tuple((name, value) for name, value in http if name.lower() in _CONSENT)
         named = media_type(raw.http_content_type)
     else:
         named = media_type(raw.headers.get(WarcHeader.CONTENT_TYPE))
@@ -202,10 +206,17 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
         body = unwrapped(raw.reader.read(), transfer, content, max_bytes=limit)
     except BodyError as fault:
         return _refused(raw, place, fault.reason, fault.note)
-    return _page(raw, place, body, named, charset)
+    return _page(raw, place, body, named, charset, said)
 
 
-def _page(raw: WarcRecord, place: int, body: bytes, named: str, charset: str | None) -> Record | Reject:
+def _page(
+    raw: WarcRecord,
+    place: int,
+    body: bytes,
+    named: str,
+    charset: str | None,
+    said: tuple[tuple[str, str], ...],
+) -> Record | Reject:
     """Return the record of a body whose type may be missing or a lie."""
     if not body:
         return _refused(raw, place, "empty_body", "")
@@ -223,6 +234,7 @@ def _page(raw: WarcRecord, place: int, body: bytes, named: str, charset: str | N
         body=body,
         header_charset=charset.strip("\"' ").lower() if charset else None,
         content_type=named or found,
+        said=said,
     )
 
 
@@ -246,6 +258,7 @@ def _with_length(item: Record | Reject, length: int) -> Record | Reject:
         body=item.body,
         header_charset=item.header_charset,
         content_type=item.content_type,
+        said=item.said,
     )
 
 

@@ -34,6 +34,7 @@ _INK, _RULE = "#5b6470", "#dfe3e8"
 _FONT: Final = "system-ui, 'Hiragino Sans', 'Noto Sans CJK JP', sans-serif"
 _BARS: Final = 40
 _TALL: Final = 220
+_LOW: Final = 140
 
 #: From this ratio of the largest to the smallest value shown, a scale of counts is logarithmic.
 _LOG_FROM: Final = 50
@@ -128,6 +129,30 @@ def draw_signal(signal: SignalLine, number: int) -> Chart:
     elif signal.unit not in SHARES:
         plot.xaxis.formatter = NumeralTickFormatter(format="0,0.[0]")
     return _chart(f"chart-signal-{number}", plot, f"histogram of {signal.name}")
+
+
+def draw_retention(signal: SignalLine, number: int) -> Chart:
+    """Draw the share of the documents that a bound by itself keeps, wherever it is put."""
+    edges, scale = choose_edges(signal)
+    every = Bins.merged([signal.kept, signal.dropped])
+    values, counts = every.values, every.counts
+    total = max(1, every.total + signal.missing)
+    at_least = [float(counts[values >= edge].sum()) / total for edge in edges]
+    at_most = [float(counts[values <= edge].sum()) / total for edge in edges]
+    plot = _figure(height=_LOW, x_axis_type=scale, x_range=Range1d(float(edges[0]), float(edges[-1])))
+    plot.y_range = Range1d(0, 1.02)
+    source = ColumnDataSource({"bound": edges.tolist(), "min": at_least, "max": at_most})
+    plot.line(x="bound", y="min", color=COLOURS["kept"], line_width=2, source=source)
+    plot.line(x="bound", y="max", color=COLOURS["dropped"], line_width=2, source=source)
+    for _, value in signal.bounds:
+        plot.add_layout(Span(location=value, dimension="height", line_color=COLOURS["bound"], line_width=2))
+    tooltips = [("bound", "@bound{0,0.[000]}"), ("as min", "@min{0.0%}"), ("as max", "@max{0.0%}")]
+    plot.add_tools(HoverTool(tooltips=tooltips, mode="vline"))
+    plot.xaxis.formatter = NumeralTickFormatter(format="0.[00]" if signal.unit in SHARES else "0,0.[0]")
+    plot.yaxis.formatter = NumeralTickFormatter(format="0%")
+    return _chart(
+        f"chart-retention-{number}", plot, f"share of documents that a bound on {signal.name} keeps"
+    )
 
 
 def draw_similarities(duplicates: Duplicates) -> Chart:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from kakehi.filters.cleaning.rules import RULES
 from kakehi.filters.signals import Signal, find_family
@@ -171,7 +172,8 @@ def _gate(inputs: Inputs, found: Scan) -> Gate | None:
 
 
 def _signals(inputs: Inputs, found: Scan) -> Iterator[SignalLine]:
-    known = dict(_measured(inputs))
+    measures = [step for step in inputs.steps if step.stage.name == "measure"]
+    known = dict(signals_of(plain for step in measures for plain in step.parameters["families"]))
     bounds: dict[str, dict[tuple[str, float], None]] = {}
     for rule in _thresholds(inputs.steps):
         for name, bound in rule.bounds().items():
@@ -189,12 +191,11 @@ def _signals(inputs: Inputs, found: Scan) -> Iterator[SignalLine]:
         )
 
 
-def _measured(inputs: Inputs) -> Iterator[tuple[str, Signal]]:
-    for step in inputs.steps:
-        if step.stage.name == "measure":
-            for spec in (FamilySpec(**plain) for plain in step.parameters["families"]):
-                for signal in find_family(spec.family).signals:
-                    yield spec.column(signal.name), signal
+def signals_of(families: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Signal]]:
+    """Yield the signals of families, as `measure` has them in its parameters, by their column."""
+    for spec in (FamilySpec(**plain) for plain in families):
+        for signal in find_family(spec.family).signals:
+            yield spec.column(signal.name), signal
 
 
 def _charsets(found: Scan) -> Iterator[CharsetLine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from kakehi.pipeline.report.charts import (
     Chart,
     bokeh_script,
     draw_funnel,
+    draw_retention,
     draw_signal,
     draw_similarities,
     to_json,
@@ -28,8 +29,6 @@ from kakehi.pipeline.report.summary import SHARES, SignalLine, Summary
 
 #: Percentages of the quantile table.
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
-
-_TEMPLATE = "page.html.jinja"
 
 _DRAW = """\
 for (const item of JSON.parse(document.getElementById("charts").textContent)) Bokeh.embed.embed_item(item);
@@ -43,6 +42,7 @@ class _SignalView:
     line: SignalLine
     quantiles: tuple[float, ...]
     chart: Chart | None
+    retention: Chart | None
 
 
 def render(summary: Summary) -> str:
@@ -55,20 +55,34 @@ def render(summary: Summary) -> str:
     funnel = draw_funnel(summary.funnel) if summary.funnel else None
     pairs = summary.duplicates
     similarity = draw_similarities(pairs) if pairs and sum(pairs.similarities) else None
-    charts = [chart for chart in (funnel, *(view.chart for view in signals), similarity) if chart]
-    bokeh = bokeh_script() if charts else ""
-    return _template().render(
+    charts = [funnel, *(chart for view in signals for chart in (view.chart, view.retention)), similarity]
+    return fill(
+        "page.html.jinja",
+        [chart for chart in charts if chart],
         summary=summary,
+        version=summary.version,
         totals=_totals(summary),
         signals=signals,
         funnel_chart=funnel,
         similarity_chart=similarity,
         quantiles=QUANTILES,
-        colours=COLOURS,
-        bokeh=Markup(bokeh),  # noqa: S704 - Bokeh's own code, from its distribution
-        draw=Markup(_DRAW),  # noqa: S704 - a literal
-        charts=Markup(to_json(charts)),  # noqa: S704 - escaped there
-        digests=[_digest(bokeh), _digest(_DRAW)],
+    )
+
+
+def fill(template: str, charts: Sequence[Chart], **values: object) -> str:
+    """Fill a template that extends `base.html.jinja`, with its charts and what draws them."""
+    bokeh = bokeh_script() if charts else ""
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            **values,
+            colours=COLOURS,
+            bokeh=Markup(bokeh),  # noqa: S704 - Bokeh's own code, from its distribution
+            draw=Markup(_DRAW),  # noqa: S704 - a literal
+            charts=Markup(to_json(charts)),  # noqa: S704 - escaped there
+            digests=[_digest(bokeh), _digest(_DRAW)],
+        )
     )
 
 
@@ -79,6 +93,7 @@ def _signal(line: SignalLine, number: int) -> _SignalView:
         line=line,
         quantiles=tuple(every.quantile(percent) for percent in QUANTILES),
         chart=draw_signal(line, number) if drawn else None,
+        retention=draw_retention(line, number) if drawn else None,
     )
 
 
@@ -95,7 +110,7 @@ def _digest(script: str) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         autoescape=True,
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -104,7 +119,7 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"number": _number, "share": _share, "value": _value}
-    return environment.get_template(_TEMPLATE)
+    return environment
 
 
 def _number(value: int | None) -> str:

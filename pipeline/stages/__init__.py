@@ -8,6 +8,7 @@ from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.against import STAGE as AGAINST
 from kakehi.pipeline.stages.archive import STAGE as ARCHIVE
 from kakehi.pipeline.stages.compare import STAGE as COMPARE
+from kakehi.pipeline.stages.crawl import STAGE as CRAWL
 from kakehi.pipeline.stages.encode import STAGE as ENCODE
 from kakehi.pipeline.stages.exact import STAGE as EXACT
 from kakehi.pipeline.stages.export import STAGE as EXPORT
@@ -23,13 +24,16 @@ from kakehi.pipeline.stages.report import STAGE as REPORT
 from kakehi.pipeline.stages.screen import STAGE as SCREEN
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.stages.train import STAGE as TRAIN
+from kakehi.pipeline.stages.withdraw import STAGE as WITHDRAW
 
 STAGES: Final[tuple[Stage, ...]] = (
     ARCHIVE,
+    CRAWL,
     EXTRACT,
     INGEST,
     MEASURE,
     SCREEN,
+    WITHDRAW,
     EXACT,
     SIGN,
     PAIR,

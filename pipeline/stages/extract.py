@@ -11,6 +11,7 @@ import xxhash
 from pydantic import Field
 
 from kakehi.filters.cleaning.charset import Decoded, decode
+from kakehi.filters.cleaning.consent import TRAINING, said_in_headers, said_in_page
 from kakehi.filters.cleaning.gate import looks_japanese
 from kakehi.filters.cleaning.html import Extractor, PageError, Ruby, main_text
 from kakehi.pipeline.documents import Collector, Normalisation
@@ -20,6 +21,9 @@ from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.stage import Rows, Split, Stage
 
 GATE = "extract:language"
+
+#: Robots whose part of a page's words is ours.
+_NAMED = frozenset(name.lower() for name in ("kakehi", *TRAINING))
 
 
 def extract(
@@ -85,7 +89,16 @@ def _take(
         codec_from=decoded.codec_from,
         replaced=decoded.replaced,
         gate=gate,
+        consent=_consent(record, html),
     )
+
+
+def _consent(record: Record, html: bytes) -> list[str] | None:
+    """Say what a record tells robots, and those who train models, in its headers and its head."""
+    said = said_in_headers(record.said, _NAMED)
+    if record.content_type != "text/plain":
+        said += said_in_page(html, _NAMED)  # 15 µs a page of 20 KB, where taking its main text takes 455
+    return [one.worded() for one in said] or None
 
 
 def _texts(
@@ -119,7 +132,7 @@ STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
-    version=2,
+    version=3,
     libraries=_libraries,
     kernels=lambda parameters: ("html", "normalise", *(["gate"] if parameters["language"] else [])),
 )

@@ -68,7 +68,7 @@ STAGE = Stage(
     run=ingest,
     shape="source",
     writes="documents",
-    version=2,
+    version=3,
     libraries=("xxhash",),
     kernels=("normalise",),
 )

@@ -54,6 +54,14 @@ class Threshold(BaseModel):
             raise ValueError(f"threshold on {self.signal!r} has none of {', '.join((*NUMBERS, *LABELS))}")
         if self.of_labels and any(getattr(self, name) is not None for name in NUMBERS):
             raise ValueError(f"threshold on {self.signal!r} has bounds of numbers and of labels")
+        lows, highs = (self.min, self.over), (self.max, self.under)
+        for low, high in (
+            (low, high) for low in lows for high in highs if low is not None and high is not None
+        ):
+            if low > high or (low == high and (self.over == low or self.under == high)):
+                raise ValueError(
+                    f"threshold on {self.signal!r} keeps nothing: over {low:g} and under {high:g}"
+                )
         return self
 
     @property

@@ -89,11 +89,13 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="pr
 
 @pytest.fixture(scope="module")
 def corpus(make, tmp_path_factory) -> Path:
-    """Write a small corpus: a shard of three files, a shard of one."""
+    """Write a small corpus: a shard of three files, a shard of one that has near copies and an equal text, too."""
     home = tmp_path_factory.mktemp("corpus")
     for number in range(3):
         make.texts(home / "many" / f"{number}.jsonl", 6, seed=number)
-    make.texts(home / "one" / "0.jsonl", 4, seed=9)
+    texts = [make.text((9, i), 8) for i in range(4)]
+    texts += [make.text((number, 2), 8) + "一文だけ足した。" for number in range(3)] + [make.text((0, 5), 8)]
+    make.jsonl(home / "one" / "0.jsonl", ({"id": f"9-{i}", "text": text} for i, text in enumerate(texts)))
     return make.file(home / "m.yaml", MANIFEST)
 
 

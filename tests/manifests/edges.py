@@ -52,7 +52,7 @@ def shares_of_letters() -> Iterator[str]:
 
 
 def sentences() -> Iterator[str]:
-    """Mean and longest sentences, and ellipses, of 20 sentences."""
+    """Mean and longest of 20 sentences, and ellipses of 100."""
     for size in (20, 90, 200):
         for near in (-1, 0, 1):
             each = [unique(size - 1, 50 * i) + "。" for i in range(20)]
@@ -60,9 +60,9 @@ def sentences() -> Iterator[str]:
             yield "".join([*each[1:], unique(size - 1 + near, 5000) + "。"])
     for share in (0.2, 0.3, 0.7):
         for near in (-1, 0, 1):
-            part = int(20 * share) + near
+            part = round(100 * share) + near
             for end in ("…", "...", "・", "・・・", "‥"):
-                yield "".join(unique(29, 40 * i) + (end if i < part else "。") + "\n" for i in range(20))
+                yield "".join(unique(29, 40 * i) + (end if i < part else "。") + "\n" for i in range(100))
 
 
 def pieces() -> Iterator[str]:

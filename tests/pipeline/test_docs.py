@@ -17,6 +17,7 @@ from kakehi.pipeline import errors
 from kakehi.pipeline.archive.harvest import Server
 from kakehi.pipeline.archive.index import Select
 from kakehi.pipeline.cli import cli
+from kakehi.pipeline.crawl import parameters as crawl
 from kakehi.pipeline.deciding import EXACT, NEAR
 from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.formats import records
@@ -28,6 +29,8 @@ from kakehi.pipeline.stages.against import OF_RUN
 from kakehi.pipeline.stages.extract import GATE
 from kakehi.pipeline.stages.index import Job
 from kakehi.pipeline.stages.screen import Threshold
+from kakehi.pipeline.stages.withdraw import WITHDRAW
+from kakehi.pipeline.withdrawals import Kind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -46,6 +49,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "The machine file": Machine,
     "limits": Limits,
     "a job": Job,
+    "scope of a crawl": crawl.Scope,
+    "budget of a crawl": crawl.Budget,
+    "pace of a crawl": crawl.Pace,
+    "limits of a crawl": crawl.Limits,
 }
 
 
@@ -68,7 +75,7 @@ def rows(text: str) -> Iterator[list[str]]:
 
 def plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump()
+        return plain(value.model_dump())
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -124,13 +131,21 @@ def test_every_reason_of_a_reject_is_listed() -> None:
 
 
 def test_every_verdict_is_listed() -> None:
-    """Verdicts of the gate, of every kind of bound, and of deduplication."""
+    """Verdicts of the gate, of every kind of bound, of withdrawal, and of deduplication."""
     bounds = [
         field.alias or name
         for name, field in Threshold.model_fields.items()
         if name not in {"signal", "missing", "keep"}
     ]
-    wanted = {GATE, EXACT, NEAR, f"{OF_RUN}RUN", *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"])}
+    withdrawn = {f"{WITHDRAW}{kind}" for kind in (*get_args(Kind), "SOURCE")}
+    wanted = {
+        GATE,
+        EXACT,
+        NEAR,
+        f"{OF_RUN}RUN",
+        *withdrawn,
+        *(f"screen:SIGNAL.{rule}" for rule in [*bounds, "missing"]),
+    }
     assert {name for name, *_ in rows(section(page("rejects.md"), "Verdicts"))} == wanted
 
 

@@ -15,7 +15,7 @@ PURE = ["planner", "addresses", "costs", "lots"]
 DOORS = {
     "dask": "pipeline/engines/",
     "distributed": "pipeline/engines/",
-    "scrapy": "pipeline/crawl/",
+    **dict.fromkeys(("scrapy", "twisted", "protego", "w3lib"), "pipeline/crawl/"),
     "fugashi": "tokenizer/words.py",
     "sentencepiece": "tokenizer/",
     "resiliparse": "filters/cleaning/",

@@ -111,7 +111,11 @@ screen: {all: [RULE]}
             "m.yaml:4: screen: no family measures 'qqq'; known: bullet_line_share, ",
         ),
         ("lines", "{kana_shar: {min: 1}}", "no family measures 'kana_shar'; did you mean 'kana_share'?"),
-        ("lines", "swallow-v1", "no family measures 'swallow_duplicate_line_share'; did you mean"),
+        (
+            "lines",
+            "swallow-v1",
+            "'top_2gram_share' and 8 more are not measured; add repetition, or the rule set that needs it, to measure",
+        ),
         ("lines", "{characters: {in: [a]}}", "'characters' is int64, wanted min or max or over or under"),
         ("language", "{language: {min: 1}}", "'language' is large_string, wanted in or not_in"),
     ],

@@ -161,3 +161,24 @@ def test_an_empty_corpus_and_no_rules(kakehi, make, tmp_path):
     )
     assert said.code == 0, said.err
     assert "kuten_distance" in said.out
+
+
+def test_the_page_says_what_the_terminal_says(corpus, kakehi, tmp_path):
+    """One file that loads nothing: rules, the change, curves with their bounds, corners with samples."""
+    path, work = corpus
+    (path.parent / "page.yaml").write_text("rules: [{kana_share: {min: 0.7}}]\n", encoding="utf-8")
+    line = ["--set", "characters.min=200", "--compare", "manifest", "page.yaml", "--to", tmp_path / "s"]
+    said = kakehi("sweep", path, "--work", work, *line)
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[-1].endswith("sweep.html")
+    page = (tmp_path / "s" / "sweep.html").read_text(encoding="utf-8")
+    for cell in ("screen:kana_share.min", "<code>characters.min=200</code>", "page.yaml drops"):
+        assert cell in page
+    costs = table(said.out, "rule")["kana_share.min"]
+    assert f'<td class="n">{costs[1]}</td>' in page
+    assert page.count('id="chart-retention-') == 3
+    for outside in ("src=", 'href="http', "@import", "url("):
+        assert outside not in page.partition('<script type="application/json"')[0].replace('href="#', "")
+    again = kakehi("sweep", path, "--work", work, *line[:-1], tmp_path / "again")
+    assert again.code == 0
+    assert (tmp_path / "again" / "sweep.html").read_bytes() == page.encode()

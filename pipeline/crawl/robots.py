@@ -1,0 +1,146 @@
+"""robots.txt (RFC 9309): what a site's answer means, whether a page may be asked for, and the line that decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from protego import Protego
+
+#: More of the file is not read, as the standard allows (section 2.5).
+MAX_BYTES: Final = 500 * 1024
+
+# As people write them: an error that forbids is read as what it means, and a colon may be missing.
+_LINE: Final = re.compile(
+    r"\s*(user[- ]?agent|allow|dis{1,2}al{1,2}ow|diasllow|disallaw|crawl[- ]delay|request[- ]rate)(?:\s*:|\s)\s*([^#]*)",
+    re.IGNORECASE,
+)
+_FIELDS: Final = {"a": "allow", "d": "disallow", "c": "crawl-delay", "r": "request-rate", "u": "user-agent"}
+_TOKEN: Final = re.compile(r"[a-z_-]+(?=[/\s]|$)|\*$", re.IGNORECASE)
+
+
+class Permission(NamedTuple):
+    """Whether a page may be asked for, and the words that say so."""
+
+    allowed: bool
+    evidence: str
+
+
+class Robots:
+    """One site's robots.txt as it was found.
+
+    Args:
+        status: of the answer after redirects; 0 where there was none.
+        body: of the answer; only that of status 200 counts.
+        agent: our name.
+        obey_also: names of other robots, whose rules hold for us too where the file names them.
+    """
+
+    def __init__(self, status: int, body: bytes, *, agent: str, obey_also: tuple[str, ...] = ()) -> None:
+        self._status = status
+        self._text = body[:MAX_BYTES].removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
+        self._agent = agent
+        self._obey_also = obey_also
+
+    def permission(self, url: str) -> Permission:
+        """Say whether a page may be asked for.
+
+        A file that is not there (4xx) allows everything; one that can't be had (5xx, no answer, too many requests)
+        forbids everything, since what it says is unknown (sections 2.3.1.3 and 2.3.1.4).
+        """
+        if self._status != 200:
+            if 400 <= self._status < 500 and self._status != 429:
+                return Permission(True, f"robots.txt: status {self._status}")
+            return Permission(False, f"robots.txt could not be had: status {self._status or 'none'}")
+        for group in self._groups:
+            if not group.parsed.can_fetch(url, "*"):
+                return Permission(False, group.decisive(url, "disallow"))
+        return Permission(True, self._groups[0].decisive(url, "allow"))
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds between requests that the file asks for; the longest where several of our names are named."""
+        if self._status != 200:
+            return 0.0
+        return max(_delay_s(group.parsed) for group in self._groups)
+
+    @cached_property
+    def sitemaps(self) -> tuple[str, ...]:
+        """Sitemaps that the file names."""
+        return tuple(Protego.parse(self._text).sitemaps) if self._status == 200 else ()
+
+    @cached_property
+    def _groups(self) -> list[_Group]:
+        """Ours, or that of all robots; and those of other names that the file has."""
+        lines = list(_lines(self._text))
+        named = {agent for line in lines for agent in line.agents}
+        ours = self._agent.lower() if self._agent.lower() in named else "*"
+        others = [name.lower() for name in self._obey_also if name.lower() in named - {ours}]
+        return [_Group(name, [line for line in lines if name in line.agents]) for name in (ours, *others)]
+
+
+class _Line(NamedTuple):
+    """A line of a robots.txt, and the robots that its group is for, in lower case."""
+
+    number: int
+    agents: frozenset[str]
+    field: str
+    value: str
+
+
+class _Group:
+    """The lines for one robot, wherever they stand; what matches a path is left to Protego."""
+
+    def __init__(self, agent: str, lines: list[_Line]) -> None:
+        self._agent = agent
+        self._lines = lines
+        self.parsed = _parsed(f"{line.field}: {line.value}" for line in lines if line.field != "user-agent")
+
+    def decisive(self, url: str, field: str) -> str:
+        """Quote the longest line of this kind that matches, with its number."""
+        matching = [
+            (len(line.value), line)
+            for line, alone in self._alone
+            if line.field == field and not alone.can_fetch(url, "*")
+        ]
+        if not matching:
+            return f"robots.txt: no line forbids it to {self._agent}"
+        _, line = max(matching)
+        return f"robots.txt:{line.number}: user-agent {self._agent}: {line.field}: {line.value}"
+
+    @cached_property
+    def _alone(self) -> list[tuple[_Line, Protego]]:
+        """Each line as if it forbade and stood by itself: whether it matches is asked of Protego too."""
+        paths = [line for line in self._lines if line.field in {"allow", "disallow"} and line.value]
+        return [(line, _parsed([f"disallow: {line.value}"])) for line in paths]
+
+
+def _delay_s(parsed: Protego) -> float:
+    rate = parsed.request_rate("*")
+    return max(
+        parsed.crawl_delay("*") or 0.0, rate.seconds / rate.requests if rate and rate.requests else 0.0
+    )
+
+
+def _parsed(rules: Iterable[str]) -> Protego:
+    return Protego.parse("\n".join(["user-agent: *", *rules]))
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the rules of a file; names that stand one under another have the rules below them in common."""
+    agents, ruled = frozenset[str](), True
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        field, value = _FIELDS[found[1][0].lower()], found[2].strip()
+        if field == "user-agent":
+            token = _TOKEN.match(value)  # a version behind the name is no part of it
+            agents = (frozenset() if ruled else agents) | ({token[0].lower()} if token else set())
+            ruled = False
+            yield _Line(number, agents, field, "")
+        else:
+            ruled = True
+            yield _Line(number, agents, field, value)

@@ -1,0 +1,81 @@
+"""Write what a sweep found as one HTML file, in the style of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from kakehi.filters.signals import Signal
+from kakehi.pipeline.asking import Asked
+from kakehi.pipeline.report.bins import Bins
+from kakehi.pipeline.report.charts import draw_retention
+from kakehi.pipeline.report.examples import BEGINNING
+from kakehi.pipeline.report.page import fill
+from kakehi.pipeline.report.summary import SignalLine
+from kakehi.pipeline.sweep import Corner, Found
+
+Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
+
+
+def render_sweep(
+    found: Found,
+    asked: Asked,
+    samples: Samples,
+    *,
+    title: str,
+    signals: Mapping[str, Signal],
+    changes: Sequence[str],
+    compare: tuple[str, str] | None,
+) -> str:
+    """Write the page: costs of rules, what a change wins and loses, retention curves, corners of two sets with samples.
+
+    Args:
+        found: what was counted.
+        asked: what was asked.
+        samples: documents of each corner.
+        title: of the corpus.
+        signals: that are measured, by column.
+        changes: the bounds of `--set`, as they were written.
+        compare: the names of the two sets.
+    """
+    lines = list(_lines(found, asked, signals))
+    curves = [(line, draw_retention(line, number)) for number, line in enumerate(lines)]
+    return fill(
+        "sweep.html.jinja",
+        [drawn for _, drawn in curves],
+        title=title,
+        version=version("kakehi"),
+        found=found,
+        changes=changes,
+        compare=compare,
+        curves=curves,
+        samples=list(named_corners(compare, samples)) if compare else [],
+        beginning=BEGINNING,
+    )
+
+
+def named_corners(
+    compare: tuple[str, str], samples: Samples
+) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Yield samples by who keeps them; first where the two sets disagree."""
+    for corner in (Corner(True, False), Corner(False, True), Corner(True, True), Corner(False, False)):
+        who = [name for name, keeps in zip(compare, corner, strict=True) if keeps]
+        if samples.get(corner):
+            yield f"kept by {' and '.join(who) or 'neither'}", samples[corner]
+
+
+def _lines(found: Found, asked: Asked, signals: Mapping[str, Signal]) -> Iterator[SignalLine]:
+    for name in asked.signals:
+        [bins] = found.curves.get(name, [Bins()])
+        if bins.total:
+            known = signals.get(name)
+            yield SignalLine(
+                name=name,
+                unit=known.unit if known else "",
+                definition=known.source if known else "",
+                kept=bins,
+                dropped=Bins(),
+                missing=found.missing[name],
+                bounds=tuple(asked.bounds(name)),
+            )
