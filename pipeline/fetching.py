@@ -47,7 +47,7 @@ def _fetch(
     """Run one piece and publish it; what it has at home is removed only then, so that a kill loses none of it."""
     home = store.parts(step.name, step.address, piece.source, piece.name)
     home.mkdir(parents=True, exist_ok=True)
-    attempt = store.attempt()
+    attempt, where = store.attempt(), f"{step.name} {piece.source}/{piece.name}"
     model = step.stage.model()(**step.parameters)
     asked = Fetch(piece=piece, home=home, out=attempt, time_left=time_left, tell=tell)
     try:
@@ -67,10 +67,12 @@ def _fetch(
                 **cost,
             ),
         )
+    except DataError as error:
+        raise DataError(f"{where}: {error.message}", hint=error.hint) from error
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        raise DataError(f"{step.name} {piece.source}/{piece.name}: {error}") from error
+        raise DataError(f"{where}: {error}") from error
     finally:
         shutil.rmtree(attempt, ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)

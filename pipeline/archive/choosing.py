@@ -23,8 +23,8 @@ from kakehi.pipeline.archive.index import CHOSEN, Index
 
 BUCKETS: Final = 256
 
-#: Rows held in memory before they are written to buckets: 256 MiB of them at some 250 bytes.
-HELD_ROWS: Final = 1 << 20
+#: Rows held in memory before they are written to buckets: 64 MiB of them at some 250 bytes, and as much to sort them.
+HELD_ROWS: Final = 1 << 18
 
 #: Rows whose requests a forecast counts; of more it takes those of some buckets, all rows of a file or none.
 COUNTED_ROWS: Final = 1 << 18

@@ -16,6 +16,7 @@ DOORS = {
     "dask": "pipeline/engines/",
     "distributed": "pipeline/engines/",
     **dict.fromkeys(("scrapy", "twisted", "protego", "w3lib"), "pipeline/crawl/"),
+    "urllib3": "pipeline/archive/",
     "fugashi": "tokenizer/words.py",
     "sentencepiece": "tokenizer/",
     "resiliparse": "filters/cleaning/",
