@@ -1,84 +1,162 @@
-"""archive: files of a web archive to WARC files of one's own."""
+"""archive: what a manifest asks for of a web archive, by its index or whole files, to WARC files of one's own."""
 
 from __future__ import annotations
 
-import gzip
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import AfterValidator, Field
 
+from kakehi.pipeline.addresses import digest
+from kakehi.pipeline.archive.choosing import forecast
+from kakehi.pipeline.archive.harvest import Harvest, Server, read_names
+from kakehi.pipeline.archive.index import Index, Names, Select
+from kakehi.pipeline.archive.pace import Pace
+from kakehi.pipeline.archive.places import open_place
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.shards import Shard, find_files, piece
+from kakehi.pipeline.shards import InputFile, Shard, find_files, piece
 from kakehi.pipeline.stage import Counts, Fetch, Stage
-from kakehi.pipeline.store import file_digest
+
+#: Where Common Crawl's files lie.
+COMMON_CRAWL: Final = "https://data.commoncrawl.org/"
+
+#: Bytes at the end of an index file that it is known by: Parquet has its table of contents there, gzip its checksum.
+_TAIL_BYTES: Final = 1 << 16
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _base(value: str) -> str:
+    """Check that a base is one that can be asked."""
+    open_place(value, Pace(requests_per_s=None, bytes_per_s=None))
+    return value
 
 
 def archive(
     asked: Fetch,
     *,
-    paths: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)],
-    base: str,
+    index: Names = [],  # noqa: B006 - never written to
+    paths: Names = [],  # noqa: B006
+    base: Annotated[str, AfterValidator(_base)] = COMMON_CRAWL,
+    select: Select = Select(),  # noqa: B008 - frozen
+    warc_mb: Annotated[float, Field(gt=0)] = 256.0,
+    server: Server = Server(),  # noqa: B008
+    missing: Annotated[float, Field(ge=0, le=1)] = 0.0,
 ) -> Counts:
-    """Copy whole WARC or WET files of an archive.
+    """Fetch the records that an index names, or whole files, and check the digest of each.
 
     Args:
-        asked: one file of paths.
-        paths: files that list the archive's files, a line each (`warc.paths.gz`); each pattern is a piece of its own.
-        base: where these names start: `file:///mnt/archive/`.
+        asked: files of one pattern of the index, or of lists of whole files.
+        index: files of the index: Common Crawl's columnar one in Parquet, CDXJ or CDX lines; each pattern is a piece.
+        paths: files that list whole files of the archive, a line each (`warc.paths.gz`); each pattern is a piece.
+        base: where the archive's file names start: an http, https or file URL.
+        select: which records of the index.
+        warc_mb: MiB of records in a WARC file, about.
+        server: how the archive is asked.
+        missing: share of the records that may be missing in what is published.
     """
     del paths  # the piece has its files
-    root = Path(unquote(urlsplit(base).path))
-    names = [name for file in asked.piece.files for name in _names(file.path)]
-    for number, name in enumerate(names):
-        shutil.copyfile(root / _safe(name), asked.output(f"{number:05}.warc.gz"))
-        asked.tell(f"{number + 1:,} of {len(names):,} files")
-    return {"asked": len(names), "files": len(names)}
-
-
-def _names(path: Path) -> list[str]:
-    opened = gzip.open if path.suffix == ".gz" else Path.open
-    with opened(path, "rt", encoding="utf-8") as file:
-        return [line.strip() for line in file if line.strip()]
-
-
-def _safe(name: str) -> str:
-    """Refuse a name that would lead out of the archive."""
-    place = PurePosixPath(name)
-    if place.is_absolute() or ".." in place.parts or ":" in name:
-        raise ValueError(f"got the name {name!r}, wanted one below the archive's root")
-    return name
+    harvest = Harvest(
+        asked=asked,
+        select=select,
+        gathering=server.gathering(base, select.max_record_bytes),
+        connections=server.connections,
+        unit_bytes=int(warc_mb * (1 << 20)),
+        missing=missing,
+    )
+    return harvest.by_index() if index else harvest.whole()
 
 
 def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
-    """Make a piece of each pattern: one more brings its own files and fetches none of the others again.
+    """Make a piece of each pattern: one more brings its own records and fetches none of the others again.
 
-    A list of names is known by its content, so that a copied or touched one fetches nothing anew.
+    A file is known by its size and its end, not by name or time, so that a copied or touched index fetches nothing anew.
+
+    Raises:
+        ManifestError: neither an index nor paths, or both.
     """
-    if urlsplit(parameters["base"]).scheme != "file":
+    if bool(parameters["index"]) == bool(parameters["paths"]):
+        raise ManifestError(f"source {source!r}: archive: wanted either index or paths")
+    of_index = set(Select.model_fields) - {"max_record_mb"}
+    if parameters["paths"] and Select(**parameters["select"]).model_dump(
+        include=of_index
+    ) != Select().model_dump(include=of_index):
         raise ManifestError(
-            f"source {source!r}: archive.base: got {parameters['base']!r}, wanted a file: URL"
+            f"source {source!r}: archive: select chooses by an index, and paths take whole files",
+            hint="leave out select, but for max_record_mb, or give index: instead of paths:",
         )
     found = []
-    for pattern in parameters["paths"]:
+    kind = "index" if parameters["index"] else "paths"
+    for pattern in parameters[kind]:
         files = find_files([pattern], root)
-        identity = sorted(file_digest(file.path) for file in files)
-        found.append(piece(source, "paths", identity, limit=limit, files=files))
-    return found
+        identity = [kind, *sorted(f"{file.size} {_tail(file)}" for file in files)]
+        found.append(piece(source, kind, identity, limit=limit, files=files))
+    return found if limit is None else found[:1]
+
+
+def _tail(file: InputFile) -> str:
+    with file.path.open("rb") as opened:
+        opened.seek(max(0, file.size - _TAIL_BYTES))
+        return digest(opened.read())
 
 
 def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
-    del parameters
-    yield f"{sum(len(_names(file.path)) for file in asked.files):,} files, whole"
+    """Say what fetching a piece will take, against fetching the same files whole."""
+    if not parameters["index"]:
+        yield f"{sum(len(read_names(file.path)) for file in asked.files):,} files, whole"
+        return
+    select, server = Select(**parameters["select"]), Server(**parameters["server"])
+    index = Index(files=tuple(file.path for file in asked.files), select=select)
+    cost = forecast(index, server.asking, limit=asked.limit, budget=select.max_bytes)
+    yield (
+        f"{cost.pages:,} pages of {index.rows:,}, {_gb(cost.size)}, in {cost.requests:,} requests of {_gb(cost.wire)}"
+        f"; their {cost.files:,} files whole: {_gb(cost.whole)}"
+    )
+    if server.requests_per_s is not None or server.mb_per_s is not None:
+        seconds = max(
+            cost.requests / (server.requests_per_s or float("inf")),
+            cost.wire / ((server.mb_per_s or float("inf")) * (1 << 20)),
+        )
+        yield f"at the pace of server, {_time(seconds)} at least"
+    if broken := sum(index.broken.values()):
+        yield f"{broken:,} rows name no place a record can lie at"
+
+
+def _told(folder: Path, asked: Shard, row: Mapping[str, Any]) -> Iterator[str]:
+    """Say where a document, or a URL that none came of, lies in the archive, and what became of it."""
+    ledger = folder / f"{asked.name}.ledger.parquet"
+    if not row.get("url") or not ledger.exists():
+        return
+    found = pq.read_table(ledger, filters=pc.field("url") == row["url"])
+    for each in found.to_pylist():
+        where = f"archive     {each['archive']}, offset {each['offset']:,}"
+        said = f"{each['warc']}@{each['at']}" if each["outcome"] == "ok" else f"missing: {each['outcome']}"
+        if "offset" not in row or (str(row["input"]).endswith(each["warc"]) and row["offset"] == each["at"]):
+            yield f"{where}: {said}"
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 10**9 else f"{size / 1e6:,.1f} MB"
+
+
+def _time(seconds: float) -> str:
+    return (
+        f"{seconds / 86400:,.1f} days"
+        if seconds > 2 * 86400
+        else f"{seconds / 3600:,.1f} h"
+        if seconds > 7200
+        else f"{seconds:,.0f} s"
+    )
 
 
 STAGE = Stage(
-    run=archive, shape="fetch", writes="warcs", version=1, aside=("paths", "base"), pieces=_pieces, cost=_cost
+    run=archive,
+    shape="fetch",
+    writes="warcs",
+    version=1,
+    aside=("index", "paths", "base", "server", "missing"),
+    pieces=_pieces,
+    cost=_cost,
+    told=_told,
 )

@@ -14,6 +14,8 @@ from kakehi.filters.cleaning import html
 from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
+from kakehi.pipeline.archive.harvest import Server
+from kakehi.pipeline.archive.index import Select
 from kakehi.pipeline.cli import cli
 from kakehi.pipeline.crawl import parameters as crawl
 from kakehi.pipeline.deciding import EXACT, NEAR
@@ -40,6 +42,8 @@ MADE_LATER = ("language", "no_text", "skipped")
 MODELS: dict[str, type[BaseModel]] = {
     **{stage.name: stage.model() for stage in STAGES},
     "what a source reads": Selection,
+    "select": Select,
+    "server": Server,
     "normalise": Normalisation,
     "a threshold": Threshold,
     "The machine file": Machine,
