@@ -40,6 +40,7 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say in words how two recipes of one step differ, the most telling first."""
+    old, new = json.loads(canonical(old)), json.loads(canonical(new))  # a tuple is a list once it was written
     found: list[str] = []
     if old["version"] != new["version"]:
         found.append(f"stage version changed: {old['version']} → {new['version']}")

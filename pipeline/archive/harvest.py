@@ -64,12 +64,12 @@ class Server(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     redirects: Names = []
     connections: Annotated[int, Field(ge=1, le=64)] = 4
-    requests_per_s: Annotated[float | None, Field(gt=0)] = 10.0
-    mb_per_s: Annotated[float | None, Field(gt=0)] = None
+    requests_per_s: Annotated[float | None, Field(gt=0, le=1e6)] = 10.0
+    mb_per_s: Annotated[float | None, Field(gt=0, le=1e6)] = None
     retries: Annotated[int, Field(ge=0, le=100)] = 8
-    timeout_s: Annotated[float, Field(gt=0)] = 60.0
-    gap_kb: Annotated[int, Field(ge=0)] = 64
-    request_mb: Annotated[float, Field(gt=0)] = 16.0
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    gap_kb: Annotated[int, Field(ge=0, le=1 << 20)] = 64
+    request_mb: Annotated[float, Field(gt=0, le=1024)] = 16.0
     contact: Annotated[str | None, Field(pattern=r"^[!-~]+$")] = None
 
     @property

@@ -115,7 +115,7 @@ class Select(BaseModel):
     crawls: Names = []
     url: Annotated[str | None, AfterValidator(_pattern)] = None
     max_record_mb: Annotated[int, Field(ge=1, le=1024)] = 64
-    max_gb: Annotated[float | None, Field(gt=0)] = None
+    max_gb: Annotated[float | None, Field(gt=0, le=1e6)] = None
 
     @property
     def max_record_bytes(self) -> int:

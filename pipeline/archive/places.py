@@ -165,10 +165,12 @@ class Http:
                 _let_go(answer)
             if left is not None and stop is not None and left < stop - start:
                 raise RefusedError("past_end", again=False)
-        except urllib3.exceptions.TimeoutError as error:
-            raise RefusedError("timeout", again=True) from error
         except urllib3.exceptions.NewConnectionError as error:
             raise RefusedError("no_connection", again=True) from error
+        except urllib3.exceptions.SSLError as error:
+            raise RefusedError("tls", again=True) from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise RefusedError("timeout", again=True) from error
         except urllib3.exceptions.HTTPError as error:
             raise RefusedError("cut", again=True) from error
 

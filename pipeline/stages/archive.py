@@ -40,7 +40,7 @@ def archive(
     paths: Names = [],  # noqa: B006
     base: Annotated[str, AfterValidator(_base)] = COMMON_CRAWL,
     select: Select = Select(),  # noqa: B008 - frozen
-    warc_mb: Annotated[float, Field(gt=0)] = 256.0,
+    warc_mb: Annotated[float, Field(gt=0, le=1e6)] = 256.0,
     server: Server = Server(),  # noqa: B008
     missing: Annotated[float, Field(ge=0, le=1)] = 0.0,
 ) -> Counts:
@@ -86,13 +86,14 @@ def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int |
             f"source {source!r}: archive: select chooses by an index, and paths take whole files",
             hint="leave out select, but for max_record_mb, or give index: instead of paths:",
         )
-    found = []
+    found: dict[str, Shard] = {}  # two patterns of the same files are one piece
     kind = "index" if parameters["index"] else "paths"
     for pattern in parameters[kind]:
         files = find_files([pattern], root)
         identity = [kind, *sorted(f"{file.size} {_tail(file)}" for file in files)]
-        found.append(piece(source, kind, identity, limit=limit, files=files))
-    return found if limit is None else found[:1]
+        made = piece(source, kind, identity, limit=limit, files=files)
+        found.setdefault(made.name, made)
+    return list(found.values())[: None if limit is None else 1]
 
 
 def _tail(file: InputFile) -> str:

@@ -70,3 +70,10 @@ def test_versions_know_the_interpreter() -> None:
         {"python", "numpy"},
         f"{sys.version_info.major}.{sys.version_info.minor}",
     )
+
+
+def test_a_tuple_is_no_change_to_the_list_that_was_written() -> None:
+    """What lies in a folder was JSON; a parameter in memory may be a tuple."""
+    old = {"version": 1, "params": {"honour": ["a", "b"]}, "libraries": {}, "upstream": {}}
+    assert differences(old, {**old, "params": {"honour": ("a", "b")}}) == []
+    assert differences(old, {**old, "params": {"honour": ("a",)}}) == ["parameter changed: honour −b"]

@@ -455,3 +455,40 @@ def test_a_base_that_is_none_is_an_error_of_the_manifest(far, kakehi, tmp_path, 
     told = kakehi("check", manifest(tmp_path, base))
     assert told.code == 2
     assert "base" in told.err
+
+
+@pytest.mark.parametrize(
+    ("base", "reason"),
+    [("http://127.0.0.1:9/", "no_connection"), ("https", "tls")],
+)
+def test_a_server_that_is_not_there_is_named_for_what_it_is(far, kakehi, tmp_path, base, reason):
+    """Nobody listens, or nobody speaks TLS."""
+    site, _ = far
+    base = site.url.replace("http:", "https:") if base == "https" else base
+    told = fetch(kakehi, manifest(tmp_path, base, retries=1), tmp_path / "w")
+    assert told.code == 3
+    assert f"were given up, the last one for {reason}" in told.err
+
+
+def test_two_patterns_of_the_same_files_are_one_piece(far, kakehi, tmp_path, calm):
+    """Else each page would be there twice."""
+    site, _ = far
+    path = manifest(tmp_path, site.url, missing=0.05)
+    path.write_text(path.read_text().replace('index: "index/*.parquet"', "index: [index/*.parquet, index/*]"))
+    assert fetch(kakehi, path, tmp_path / "w").code == 0
+    assert warcs(tmp_path / "w") == calm
+
+
+@pytest.mark.parametrize(
+    "select", ["max_gb: 1e300", "max_gb: .inf", "max_record_mb: 5000", "languages: japanese", 'url: "("']
+)
+def test_bounds_beyond_reason_are_errors_of_the_manifest(far, kakehi, tmp_path, select):
+    """With the key that has it."""
+    site, _ = far
+    told = kakehi("check", manifest(tmp_path, site.url, select="").rename(tmp_path / "m2.yaml"))
+    assert told.code == 0
+    path = tmp_path / "m2.yaml"
+    path.write_text(path.read_text().replace("languages: [jpn]", select))
+    told = kakehi("check", path)
+    assert told.code == 2
+    assert select.partition(":")[0] in told.err
