@@ -6,24 +6,21 @@ leaves out is not read. Nothing here holds more than a few batches.
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import islice
 from operator import and_, or_
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from kakehi.pipeline.archive.cdx import COLUMNS, read_lines
 from kakehi.pipeline.archive.places import is_safe
 from kakehi.pipeline.errors import DataError
 
@@ -41,34 +38,7 @@ CHOSEN: Final = pa.schema(
     ]
 )
 
-#: Columns of the index that a row is judged and found by, as Common Crawl names and types them.
-_COLUMNS: Final = {
-    "url": pa.string(),
-    "url_host_name": pa.string(),
-    "url_host_tld": pa.string(),
-    "fetch_status": pa.int64(),
-    "content_digest": pa.string(),
-    "content_mime_type": pa.string(),
-    "content_mime_detected": pa.string(),
-    "content_languages": pa.string(),
-    "warc_filename": pa.string(),
-    "warc_record_offset": pa.int64(),
-    "warc_record_length": pa.int64(),
-}
 _PLACE: Final = ("warc_filename", "warc_record_offset", "warc_record_length")
-
-#: CDXJ's name of each column that is not made of its URL, and its letter in CDX lines of fields.
-_CDXJ: Final = {
-    "url": ("url", "a"),
-    "fetch_status": ("status", "s"),
-    "content_digest": ("digest", "k"),
-    "content_mime_type": ("mime", "m"),
-    "content_mime_detected": ("mime-detected", ""),
-    "content_languages": ("languages", ""),
-    "warc_filename": ("filename", "g"),
-    "warc_record_offset": ("offset", "V"),
-    "warc_record_length": ("length", "S"),
-}
 
 
 def _listed(value: object) -> object:
@@ -146,7 +116,7 @@ class Select(BaseModel):
         unlabelled = _one_of("url_host_tld", self.unlabelled_tlds)
         if "content_languages" not in columns:
             return ds.scalar(False) if unlabelled is None else unlabelled
-        found = ds.field("content_languages").cast(pa.string())  # without any, its type may be null
+        found = ds.field("content_languages")
         named = reduce(or_, (pc.match_substring(found, language) for language in self.languages))
         return named if unlabelled is None else pc.if_else(found.is_null(), unlabelled, named)
 
@@ -183,11 +153,22 @@ class Index:
     def _parquet(self, path: Path) -> Iterator[pa.RecordBatch]:
         try:
             index = ds.dataset(path, format="parquet")
+            # A column without any value has the type null, which nothing can be compared with.
+            index = index.replace_schema(
+                pa.schema(
+                    [
+                        field.with_type(COLUMNS.get(field.name, field.type))
+                        if pa.types.is_null(field.type)
+                        else field
+                        for field in index.schema
+                    ]
+                )
+            )
             names = frozenset(index.schema.names)
             _check_columns(path, names)
             self.rows += index.count_rows()
             yield from index.scanner(
-                columns={name: ds.field(name).cast(_COLUMNS[name]) for name in _COLUMNS if name in names},
+                columns={name: ds.field(name).cast(COLUMNS[name]) for name in COLUMNS if name in names},
                 filter=self.select.filter(names),
                 batch_size=BATCH_ROWS,
                 batch_readahead=1,  # 16 by default: 16 row groups' worth of columns in memory
@@ -200,9 +181,9 @@ class Index:
             raise DataError(f"{path}: is no index in Parquet: {str(error).splitlines()[0]}") from error
 
     def _lines(self, path: Path) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema(list(_COLUMNS.items()))
-        wanted = self.select.filter(frozenset(_COLUMNS))
-        lines = _read_lines(path)
+        schema = pa.schema(list(COLUMNS.items()))
+        wanted = self.select.filter(frozenset(COLUMNS))
+        lines = read_lines(path)
         while some := list(islice(lines, BATCH_ROWS)):
             self.rows += len(some)
             rows = [row for row in some if row is not None]
@@ -244,56 +225,6 @@ def _check_columns(path: Path, names: frozenset[str]) -> None:
             f"{path}: has no column {lacking[0]!r}",
             hint="wanted Common Crawl's columnar index, or CDXJ lines",
         )
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Yield each line of an index as a row, or None where it is none."""
-    opened = gzip.open if path.suffix == ".gz" else Path.open
-    fields: list[str] | None = None
-    try:
-        with opened(path, "rt", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith((" CDX ", "CDX ")):
-                    fields = line.split()[1:]
-                elif line.strip() and not line.startswith("!"):
-                    yield _row(line, fields)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: is broken: {error}", hint="fetch the index again") from error
-
-
-def _row(line: str, fields: list[str] | None) -> dict[str, Any] | None:
-    if fields is not None:
-        values = dict(zip(fields, line.split(), strict=False))
-        found: Mapping[str, Any] = {ours: values.get(letter) for ours, (_, letter) in _CDXJ.items()}
-    else:
-        _, brace, rest = line.partition("{")
-        try:
-            told = json.loads(brace + rest)
-        except (ValueError, RecursionError):
-            return None
-        found = {ours: told.get(theirs) for ours, (theirs, _) in _CDXJ.items()}
-    try:
-        row = {name: _typed(value, _COLUMNS[name]) for name, value in found.items()}
-        host = urlsplit(str(row["url"] or "")).hostname or ""
-    except ValueError:
-        return None
-    return {**row, "url_host_name": host, "url_host_tld": host.rpartition(".")[2] or None}
-
-
-def _typed(value: object, kind: pa.DataType) -> object:
-    """Read a value of a line: `-` and what is not there are null.
-
-    Raises:
-        ValueError: it is no whole number, where one is wanted.
-    """
-    if value is None or value == "-":
-        return None
-    if kind != pa.int64():
-        return str(value).encode("utf-8", "replace").decode()  # half surrogates are no text
-    number = int(str(value))
-    if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"got {number}, wanted 64 bits")
-    return number
 
 
 def _mime(columns: frozenset[str]) -> ds.Expression:

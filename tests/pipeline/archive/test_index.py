@@ -187,3 +187,20 @@ def test_columns_of_other_types_are_one_error_or_the_same_rows(tmp_path):
     pq.write_table(table.set_column(7, "content_languages", [[["jpn"]]]), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"b\.parquet: is no index"):
         chosen(tmp_path / "b.parquet", languages=["jpn"])
+
+
+def test_columns_without_any_value_are_rows_without_a_place(tmp_path):
+    """Their type is null; they are counted, and no rule fails over them."""
+    pq.write_table(pa.table({key: pa.nulls(3) for key in ROW}), tmp_path / "a.parquet")
+    index = Index(files=(tmp_path / "a.parquet",), select=Select(mimes=[], statuses=[]))
+    assert list(index.batches()) == []
+    assert +index.broken == {"no_place": 3}
+    rules = {
+        "statuses": [200],
+        "tlds": ["jp"],
+        "hosts": [".x"],
+        "url": "x",
+        "crawls": ["C"],
+        "mimes": ["text/html"],
+    }
+    assert chosen(tmp_path / "a.parquet", languages=["jpn"], **rules) == []
