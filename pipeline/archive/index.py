@@ -26,6 +26,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from kakehi.pipeline.archive.places import is_safe
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.stage import listed
 
 #: Rows that are looked at together.
 BATCH_ROWS: Final = 1 << 16
@@ -71,10 +72,6 @@ _CDXJ: Final = {
 }
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _pattern(value: str | None) -> str | None:
     """Check a regular expression by the library that will use it."""
     if value is not None:
@@ -85,7 +82,7 @@ def _pattern(value: str | None) -> str | None:
     return value
 
 
-Names = Annotated[list[str], BeforeValidator(_listed)]
+Names = Annotated[list[str], BeforeValidator(listed)]
 Language = Annotated[str, Field(pattern="^[a-z]{3}$")]
 
 
@@ -106,7 +103,7 @@ class Select(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    languages: Annotated[list[Language], BeforeValidator(_listed)] = []
+    languages: Annotated[list[Language], BeforeValidator(listed)] = []
     unlabelled_tlds: Names = ["jp"]
     tlds: Names = []
     hosts: Names = []
