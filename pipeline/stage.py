@@ -35,6 +35,11 @@ Counts = dict[str, int]
 FilePath = Annotated[Path, "file"]
 
 
+def listed(value: object) -> object:
+    """Let one string stand for a list of it, before a parameter is validated."""
+    return [value] if isinstance(value, str) else value
+
+
 class Rows(NamedTuple):
     """What a source stage yields: rows of documents, rows of rejects, and rejects that are only counted."""
 

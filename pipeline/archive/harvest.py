@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -238,7 +236,7 @@ class Harvest:
         for unit in every:
             path = self.asked.home / unit.file
             if path.stat().st_size:
-                link(path, self.asked.output(unit.file))
+                self.asked.lay_out(path, unit.file)
         missing = {f"missing/{reason}": count for reason, count in sorted(outcomes.items())}
         pace = self.gathering.pace
         told = {"requests": pace.requests, "received_bytes": pace.received, "retries": pace.retries}
@@ -269,14 +267,6 @@ def read_names(path: Path) -> list[str]:
             return [line.strip() for line in file if line.strip()]
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise DataError(f"{path}: is no list of names: {error}") from error
-
-
-def link(path: Path, target: Path) -> None:
-    """Give a file one more name; where a file system can't, copy it. Moving it would lose it to a kill."""
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
 
 
 def _rows(chosen: pa.Table, unit: Unit) -> Rows:

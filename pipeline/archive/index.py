@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kakehi.pipeline.archive.cdx import COLUMNS, read_lines
 from kakehi.pipeline.archive.places import is_safe
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.stage import listed
 
 #: Rows that are looked at together.
 BATCH_ROWS: Final = 1 << 16
@@ -41,10 +42,6 @@ CHOSEN: Final = pa.schema(
 _PLACE: Final = ("warc_filename", "warc_record_offset", "warc_record_length")
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _pattern(value: str | None) -> str | None:
     """Check a regular expression by the library that will use it."""
     if value is not None:
@@ -55,7 +52,7 @@ def _pattern(value: str | None) -> str | None:
     return value
 
 
-Names = Annotated[list[str], BeforeValidator(_listed)]
+Names = Annotated[list[str], BeforeValidator(listed)]
 Language = Annotated[str, Field(pattern="^[a-z]{3}$")]
 
 
@@ -76,7 +73,7 @@ class Select(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    languages: Annotated[list[Language], BeforeValidator(_listed)] = []
+    languages: Annotated[list[Language], BeforeValidator(listed)] = []
     unlabelled_tlds: Names = ["jp"]
     tlds: Names = []
     hosts: Names = []

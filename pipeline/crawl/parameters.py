@@ -9,12 +9,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from kakehi.pipeline.stage import listed
+
 #: Seconds from being told to stop until a crawl has stopped, at most.
 GRACE_S: Final = 10.0
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _contact(value: str) -> str:
@@ -57,7 +55,7 @@ TRAINING: Final = (
 
 Contact = Annotated[str, AfterValidator(_contact)]
 Agent = Annotated[str, AfterValidator(_agent)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 def _seed(value: str) -> str:
@@ -68,10 +66,10 @@ def _seed(value: str) -> str:
     return value
 
 
-Seeds = Annotated[tuple[Annotated[str, AfterValidator(_seed)], ...], BeforeValidator(_listed)]
-Agents = Annotated[tuple[Agent, ...], BeforeValidator(_listed)]
-Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(_listed)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_listed)]
+Seeds = Annotated[tuple[Annotated[str, AfterValidator(_seed)], ...], BeforeValidator(listed)]
+Agents = Annotated[tuple[Agent, ...], BeforeValidator(listed)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], BeforeValidator(listed)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(listed)]
 Addresses = dict[str, Annotated[str, AfterValidator(_address)]]
 
 
