@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from ruamel.yaml import YAML
 
 from kakehi.pipeline import alarms, discovery, runner, wiring
@@ -38,12 +36,12 @@ from kakehi.pipeline.listing import (
     places,
     shown,
 )
+from kakehi.pipeline.lookup import check_packed, lookup
 from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
 from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
-from kakehi.pipeline.replay import faults, open_packed
 from kakehi.pipeline.report.collect import signals_of
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
@@ -53,8 +51,6 @@ from kakehi.pipeline.sweep import sweep as sweep_signals
 from kakehi.pipeline.sweep_page import render_sweep
 from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
-from kakehi.pipeline.withdrawals import read_withdrawals
-from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
 STOPPED = 75
@@ -90,7 +86,7 @@ def main() -> None:
 def check(target: Path, cache: Path | None) -> None:
     """Check a manifest and its inputs, or a packed prefix and its index maps; change nothing."""
     if target.with_name(f"{target.name}.idx").exists() or target.with_name(f"{target.name}.bin").exists():
-        _check_packed(target, cache)
+        check_packed(target, cache)
         return
     manifest, read = target, load(target)
     shards = {**discovery.discover(read), **discovery.find_pieces(read)}
@@ -207,62 +203,7 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
         click.echo(line)
 
 
-@cli.command(
-    cls=Example, example="kakehi lookup work/pack/0123456789abcdef/quickstart_text_document --token 1000"
-)
-@click.argument("prefix", type=click.Path(path_type=Path))
-@click.option("--token", type=click.IntRange(min=0, max=2**63 - 1), help="Position in the .bin, from 0.")
-@click.option("--sample", type=click.IntRange(min=0, max=2**63 - 1), help="Number of a training sample.")
-@click.option("--step", type=click.IntRange(min=0), help="Of a training; with --rank and the next three.")
-@click.option("--rank", type=click.IntRange(min=0), default=0, help="Data-parallel rank.")
-@click.option("--micro-batch", type=click.IntRange(min=1), default=1, help="Rows of a rank at a time.")
-@click.option("--data-parallel", type=click.IntRange(min=1), default=1, help="Data-parallel size.")
-@click.option("--global-batch", type=click.IntRange(min=1), help="Samples of a step.")
-@click.option("--consumed", type=click.IntRange(min=0), default=0, help="Samples before step 0.")
-@click.option("--document", metavar="URL|ID", help="A document: every place its tokens are at.")
-@click.option(
-    "--withdrawn",
-    metavar="LIST",
-    type=click.Path(path_type=Path),
-    help="A list of hosts, URLs and ids, as `withdraw` takes it: every place that holds tokens of these.",
-)
-@MAPS
-def lookup(
-    prefix: Path,
-    token: int | None,
-    sample: int | None,
-    step: int | None,
-    rank: int,
-    micro_batch: int,
-    data_parallel: int,
-    global_batch: int | None,
-    consumed: int,
-    document: str | None,
-    withdrawn: Path | None,
-    cache: Path | None,
-) -> None:
-    """Lead a token, sample or training step back to its documents, or a document to its tokens."""
-    if sum(asked is not None for asked in (token, sample, step, document, withdrawn)) != 1:
-        raise click.UsageError("wanted one of --token, --sample, --step, --document, --withdrawn")
-    packed = open_packed(prefix)
-    found: object
-    if token is not None:
-        found = packed.token(token)
-    elif document is not None:
-        found = packed.documents(document)
-    elif withdrawn is not None:
-        found = packed.withdrawn(read_withdrawals(withdrawn))
-    elif sample is not None:
-        found = packed.samples(np.array([sample]), cache)[0]
-    else:
-        parallel = Parallel(micro_batch, data_parallel)
-        batch = global_batch or micro_batch * data_parallel
-        try:
-            samples = samples_of_step(step or 0, rank, parallel, global_batch=batch, consumed=consumed)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        found = packed.samples(samples, cache)
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+cli.add_command(lookup)
 
 
 @cli.command(cls=Example, example="kakehi sweep manifests/quickstart.yaml --set kana_share.min=0.15")
@@ -413,21 +354,6 @@ def _draw_funnel(steps: Sequence[Step], store: Store) -> None:
     click.echo(draw(funnel(summaries)))
     for line in alarms.heard(summaries):
         click.echo(f"warning: {line}", err=True)
-
-
-def _check_packed(prefix: Path, cache: Path | None) -> None:
-    packed = open_packed(prefix)
-    found = list(faults(packed, cache))
-    if found:
-        raise DataError(
-            "\n".join(found), hint="copy it again, or run again: what is not as it was is made anew"
-        )
-    told = packed.about["binaries"][prefix.name]
-    size = sum(file["bytes"] for file in told["files"].values())
-    maps = f", maps in {shown(cache)} checked too" if cache else ""
-    click.echo(
-        f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}"
-    )
 
 
 def _run_planned(

@@ -44,7 +44,12 @@ class Packed:
             DataError: it is padding, or behind the end.
         """
         with self._read():
-            return self._told(provenance.lookup(self._pieces(), number))
+            piece = provenance.lookup(self._pieces(), number)
+            if piece is not None:
+                return self._told(piece)
+        raise DataError(
+            f"{self.prefix}: token: got {number}, wanted one of a document: this one is padding or behind the end"
+        )
 
     def samples(self, numbers: Int64N, cache: Path | None = None) -> list[dict[str, Any]]:
         """Say which row each sample is, and which documents are in it.

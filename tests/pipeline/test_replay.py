@@ -40,8 +40,10 @@ def test_every_token_of_a_row_leads_to_its_document(packed) -> None:
             assert (found["id"], found["url"]) == (wanted["id"].hex(), wanted["url"])
             assert found["document_token"] == owner[token]["document_token"]
         else:
-            with pytest.raises(DataError, match="padding or behind the end"):
+            wanted = f"token: got {token}, wanted one of a document: this one is padding or behind the end"
+            with pytest.raises(DataError, match=wanted) as caught:
                 packed.token(token)
+            assert caught.value.hint is None  # its files are whole
 
 
 def test_a_sample_is_the_row_that_readers_read(packed) -> None:

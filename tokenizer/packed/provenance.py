@@ -100,15 +100,12 @@ def join(parts: Iterable[Path], path: Path, schema: pa.Schema) -> int:
     return rows
 
 
-def lookup(pieces: pq.ParquetFile, token: int) -> dict[str, Any]:
-    """Find the piece that a token lies in.
+def lookup(pieces: pq.ParquetFile, token: int) -> dict[str, Any] | None:
+    """Find the piece that a token lies in, or None for padding and what lies behind the end.
 
     Args:
         pieces: an opened table beside a binary.
         token: number of the token in the `.bin`, from 0.
-
-    Raises:
-        ValueError: no document has that token: it is padding, or lies behind the end.
     """
     group = _last_at_most(_group_starts(pieces), token)
     if group >= 0:
@@ -116,7 +113,7 @@ def lookup(pieces: pq.ParquetFile, token: int) -> dict[str, Any]:
         row = pieces.read_row_group(group).slice(_last_at_most(starts, token), 1).to_pylist()[0]
         if token < row["first_token"] + row["tokens"]:
             return dict(row)
-    raise ValueError(f"token: got {token!r}, wanted one of a document: this one is padding or behind the end")
+    return None
 
 
 def within(pieces: pq.ParquetFile, first: int, count: int) -> list[dict[str, Any]]:

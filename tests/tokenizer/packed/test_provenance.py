@@ -75,11 +75,9 @@ def test_every_token_finds_its_piece(tmp_path: Path) -> None:
             if token % 10 < 7:
                 assert lookup(table, token)["document"] == token // 10
             else:
-                with pytest.raises(ValueError, match=f"token: got {token}, wanted one of a document"):
-                    lookup(table, token)
+                assert lookup(table, token) is None
         for token in (-1, 300, 10**12):
-            with pytest.raises(ValueError, match=f"token: got {token}"):
-                lookup(table, token)
+            assert lookup(table, token) is None
 
 
 def test_a_range_of_tokens_finds_all_its_pieces(tmp_path: Path) -> None:
@@ -135,7 +133,6 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 def test_an_empty_table_has_no_token(tmp_path: Path) -> None:
     """Written without rows, it opens and finds nothing."""
     with _written(tmp_path / "p", PIECES.empty_table()) as table:
-        with pytest.raises(ValueError, match="token: got 0"):
-            lookup(table, 0)
+        assert lookup(table, 0) is None
         assert within(table, 0, 100) == []
         assert pieces_of(table, [0]) == {0: []}
