@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from kakehi.pipeline.crawl.asking import Answer, NoAnswer
 from kakehi.pipeline.crawl.frontier import Consent, Frontier, Known, Visit
 from kakehi.pipeline.crawl.judging import STORED, Judged
 from kakehi.pipeline.crawl.sites import Rules
-from kakehi.pipeline.formats.warc_writer import Exchange, Original, WarcWriter
+from kakehi.pipeline.formats.warc_writer import Exchange, Original, WarcWriter, now_as_text
 
 REVISIT = "revisit"
 
@@ -131,8 +130,3 @@ def _notes(visit: Visit, answer: Answer, judged: Judged) -> dict[str, str]:
     said = {f"consent-{one.source}": one.evidence for one in judged.consents}
     codec = {"charsetForLinkExtraction": judged.codec} if judged.codec else {}
     return {name: value for name, value in (notes | codec | said).items() if value}
-
-
-def now_as_text() -> str:
-    """Give the time as WARC has it."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

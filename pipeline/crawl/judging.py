@@ -119,7 +119,7 @@ def _sitemap(visit: Visit, answer: Answer, job: Job, bounds: Bounds) -> Judged:
         if target is None:
             judged.refused["no_address"] += 1
         elif not named.is_index:
-            _follow(judged, bounds, Found(target, "page", 0, 0, _rank(target), visit.url))
+            _follow(judged, bounds, Found(target, "page", 0, 0, rank(target), visit.url))
         elif visit.depth < _NESTED and bounds.belongs(target):
             judged.found.append(Found(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
     return judged
@@ -158,8 +158,8 @@ def _links(
         elif not link.follow:
             judged.refused["nofollow"] += 1
         else:
-            rank = _rank(target, link.language, japanese)
-            _follow(judged, bounds, Found(target, "page", visit.depth + 1, 0, rank, visit.url))
+            early = rank(target, link.language, japanese)
+            _follow(judged, bounds, Found(target, "page", visit.depth + 1, 0, early, visit.url))
 
 
 def _follow(judged: Judged, bounds: Bounds, found: Found) -> None:
@@ -169,7 +169,8 @@ def _follow(judged: Judged, bounds: Bounds, found: Found) -> None:
         judged.found.append(found)
 
 
-def _rank(url: str, language: str = "", neighbour: bool | None = None) -> int:
+def rank(url: str, language: str = "", neighbour: bool | None = None) -> int:
+    """Say how early an address should be asked for (`hints.rank_of`)."""
     return rank_of(urlsplit(url).hostname or "", path_of(url), language=language, neighbour=neighbour)
 
 

@@ -43,16 +43,6 @@ def _agent(value: str) -> str:
     return value
 
 
-#: Names by which sites tell those who train models what they may take: their rules are ours too.
-TRAINING: Final = (
-    "Applebot-Extended",
-    "CCBot",
-    "ClaudeBot",
-    "Google-Extended",
-    "GPTBot",
-    "meta-externalagent",
-)
-
 Contact = Annotated[str, AfterValidator(_contact)]
 Agent = Annotated[str, AfterValidator(_agent)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kakehi.filters.cleaning.hints import rank_of
 from kakehi.pipeline.crawl.frontier import Found, Frontier, Known
+from kakehi.pipeline.crawl.judging import rank
 from kakehi.pipeline.crawl.parameters import Job
-from kakehi.pipeline.crawl.scope import Bounds, path_of, spelled
+from kakehi.pipeline.crawl.scope import Bounds, spelled
 
 #: Sitemaps come before pages: they name many.
 SITEMAP_RANK = -1
@@ -47,7 +46,7 @@ def sow(job: Job, frontier: Frontier, bounds: Bounds) -> None:
         if "sown" in frontier.facts():
             return
         frontier.add(Found(url, "sitemap", 0, 0, SITEMAP_RANK, None) for url in sitemaps_of(job))
-        frontier.add(Found(url, "page", 0, 0, _rank(url), None) for url in seeds_of(job))
+        frontier.add(Found(url, "page", 0, 0, rank(url, neighbour=True), None) for url in seeds_of(job))
         if job.earlier:
             _remember(job.earlier, frontier, bounds, job.budget.depth)
         frontier.note(sown=True)
@@ -58,7 +57,9 @@ def _remember(path: Path, frontier: Frontier, bounds: Bounds, depth: int) -> Non
     for row in _stored(path):
         if bounds.refusal(row["url"]) or row["depth"] > depth:
             continue
-        frontier.add([Found(row["url"], "page", row["depth"], 0, _rank(row["url"]), row["via"])])
+        frontier.add(
+            [Found(row["url"], "page", row["depth"], 0, rank(row["url"], neighbour=True), row["via"])]
+        )
         known = Known(row["etag"], row["modified"], row["digest"], row["original"])
         frontier.know([(row["url"], known)])
 
@@ -79,7 +80,3 @@ def _address(seed: str) -> str:
     if found is None:
         raise ValueError(f"crawl: {seed!r} is no address; wanted a host, or http:// or https://")
     return found
-
-
-def _rank(url: str) -> int:
-    return rank_of(urlsplit(url).hostname or "", path_of(url), neighbour=True)

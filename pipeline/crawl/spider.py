@@ -54,7 +54,7 @@ class Asker:
         self._crawler = crawler
         self._refused: dict[str, str] = reactor.nameResolver.refused
         self._headers = [
-            ("User-Agent", f"{job.agent}/{version('kakehi')} (+{job.contact})"),
+            ("User-Agent", _named(job)),
             ("Accept", "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1"),
             ("Accept-Language", "ja,*;q=0.5"),
             ("Accept-Encoding", "gzip"),
@@ -96,6 +96,10 @@ class Asker:
         request.meta["received"] += len(data)
 
 
+def _named(job: Job) -> str:
+    return f"{job.agent}/{version('kakehi')} (+{job.contact})"
+
+
 class PageSpider(Spider):
     """The spider: its start is the whole crawl, which asks on its own.
 
@@ -128,7 +132,7 @@ class PageSpider(Spider):
             "software": f"kakehi/{version('kakehi')}",
             "format": "WARC File Format 1.1",
             "robots": "RFC 9309",
-            "http-header-user-agent": f"{job.agent}/{version('kakehi')} (+{job.contact})",
+            "http-header-user-agent": _named(job),
             "operator": job.contact,
         }
         warcs = WarcWriter(job.folder, prefix=job.name, max_bytes=job.warc_mb * 1e6, about=about)

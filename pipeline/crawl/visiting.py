@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from kakehi.pipeline.crawl.asking import Answer, Ask, Headers, NoAnswer
-from kakehi.pipeline.crawl.book import Book, now_as_text, permissions
+from kakehi.pipeline.crawl.book import Book, permissions
 from kakehi.pipeline.crawl.frontier import Consent, Found, Frontier, Known, Visit
 from kakehi.pipeline.crawl.judging import judge
 from kakehi.pipeline.crawl.parameters import GRACE_S, Job
@@ -18,7 +18,7 @@ from kakehi.pipeline.crawl.scope import Bounds, origin_of, spelled
 from kakehi.pipeline.crawl.seeding import SITEMAP_RANK, seeds_of, sitemaps_of, sow
 from kakehi.pipeline.crawl.sites import Rules, Sites
 from kakehi.pipeline.crawl.turns import Throttle, Turns
-from kakehi.pipeline.formats.warc_writer import WarcWriter
+from kakehi.pipeline.formats.warc_writer import WarcWriter, now_as_text
 
 #: Seconds between two words on how far it is, which also note how long the crawl has taken.
 _TELL_S: Final = 1.0

@@ -136,8 +136,7 @@ class WarcWriter:
         self._name = f"{self._prefix}.{number:05}.warc.gz"
         self._file = (self._folder / (self._name + _OPEN)).open("wb", buffering=0)
         named = [("WARC-Filename", self._name), ("Content-Type", "application/warc-fields")]
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._append(_record(WarcRecordType.warcinfo, _urn(), now, named, _fields(self._about)))
+        self._append(_record(WarcRecordType.warcinfo, _urn(), now_as_text(), named, _fields(self._about)))
 
     def _append(self, record: bytes) -> Place:
         file = self._file
@@ -147,6 +146,11 @@ class WarcWriter:
         while at < len(record):  # a raw write may take less than all
             at += file.write(record[at:])
         return Place(self._name, offset, len(record))
+
+
+def now_as_text() -> str:
+    """Give the time as WARC has it, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _records(exchange: Exchange) -> tuple[str, list[bytes]]:
