@@ -15,7 +15,7 @@ from kakehi.pipeline.history import content_of
 from kakehi.pipeline.manifest import Manifest, SourceSpec
 from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
 from kakehi.pipeline.reading import nearest
-from kakehi.pipeline.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group, piece
+from kakehi.pipeline.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
 from kakehi.pipeline.store import Store, file_digest
 from kakehi.pipeline.wiring import fetched_files
 
@@ -49,13 +49,8 @@ def find_pieces(manifest: Manifest, *, limit: int | None = None) -> dict[str, li
     """Find what is to be fetched, of every source that fetches."""
     found = {}
     for source in manifest.sources:
-        if source.fetch:
-            pieces = source.fetch.stage.pieces
-            found[source.name] = (
-                pieces(source.fetch.parameters, source.name, manifest.root, limit)
-                if pieces
-                else [piece(source.name, "all", [], limit=limit)]
-            )
+        if source.fetch and (pieces := source.fetch.stage.pieces):
+            found[source.name] = pieces(source.fetch.parameters, source.name, manifest.root, limit)
     return found
 
 
@@ -73,12 +68,13 @@ def discover(
         fetched: files of the sources that fetch theirs; a source that is not there is left out.
     """
     found: dict[str, list[Shard]] = {}
+    fetched = fetched or {}
     for source in manifest.sources:
         chosen = source.selection
-        if source.fetch and source.name not in (fetched or {}):
+        if source.fetch and source.name not in fetched:
             continue
         if chosen.files or source.fetch:
-            files = (fetched or {}).get(source.name) or find_files(chosen.files, manifest.root)
+            files = fetched.get(source.name) or find_files(chosen.files, manifest.root)
             out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
                 source.name,

@@ -130,10 +130,10 @@ def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
 
 def _fetched(steps: Sequence[Step], store: Store, row: Mapping[str, Any]) -> Iterator[str]:
     """Yield what steps that fetch know of a document, or of a URL that no document came of."""
-    for step in (step for step in steps if step.stage.told):
-        for piece in step.shards:
-            home = store.folder(step.name, step.address) / piece.source
-            yield from step.stage.told(home, piece, row) if step.stage.told else ()
+    for step in steps:
+        if tell := step.stage.told:
+            for piece in step.shards:
+                yield from tell(store.folder(step.name, step.address) / piece.source, piece, row)
 
 
 def _hop(step: Step, store: Store, place: Place) -> list[str]:

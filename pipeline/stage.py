@@ -131,8 +131,7 @@ class Stage:
         promise: says before a corpus step starts what it will take of disk and memory.
         foretell: says in a line of the plan what its parameters will do.
         aside: parameters that say how something is fetched, never what: in no address.
-        pieces: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit);
-            None for one that needs no file of the manifest's.
+        pieces: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
         cost: says in lines of the plan what fetching a piece will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, piece, row of the document).
         kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.

@@ -133,12 +133,7 @@ def pack(
     loads = pair_loads(inputs.shards, counted, lots)
     made = _move(inputs, shuffles, terms, lots, loads)
     cut = _cut(shuffles, terms, loads)
-    documents = out / f"{inputs.corpus}.documents.parquet"
-    provenance.join(
-        [inputs.scratch / "documents" / f"{shard.ordinal}.parquet" for shard in inputs.shards],
-        documents,
-        provenance.DOCUMENTS,
-    )
+    documents = _join_documents(inputs, out)
     for binary in terms.binaries:
         _finish(binary, out, terms, made[binary.name][1])
     counts = _counts(counted, terms, made, cut)
@@ -267,6 +262,14 @@ def _finish(binary: Binary, out: Path, terms: Terms, parts: Sequence[Path]) -> N
     runs = [(count, rows * terms.sequence_tokens) for count, rows in binary.layout.runs()]
     indexed.write_index(prefix, np.dtype(terms.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
+
+
+def _join_documents(inputs: Inputs, out: Path) -> Path:
+    """Write the table of all documents, of which each shard's part was written as it was counted."""
+    path = out / f"{inputs.corpus}.documents.parquet"
+    parts = [inputs.scratch / "documents" / f"{shard.ordinal}.parquet" for shard in inputs.shards]
+    provenance.join(parts, path, provenance.DOCUMENTS)
+    return path
 
 
 def _cut(shuffles: Shuffles, terms: Terms, loads: Mapping[str, Load]) -> dict[str, tuple[int, int]]:
