@@ -21,6 +21,7 @@ from kakehi.pipeline.asking import ask
 from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
+from kakehi.pipeline.ctrl_c import remembered
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import CorpusError, DataError
@@ -65,7 +66,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command; an error of ours is one message and its own exit code."""
     try:
-        cli.main(standalone_mode=False)
+        with remembered():
+            cli.main(standalone_mode=False)
     except CorpusError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -26,6 +26,7 @@ from typing import Any
 
 from kakehi.pipeline.addresses import Recipe
 from kakehi.pipeline.addresses import address as address_of
+from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.errors import WorkFolderError
 
 CHUNK_BYTES = 1 << 20
@@ -128,7 +129,11 @@ class Store:
 
         Returns:
             the receipt with its outputs filled in.
+
+        Raises:
+            KeyboardInterrupt: there was a Ctrl-C that nobody heard.
         """
+        heed()
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
         outputs = tuple(_measured(attempt / name, name) for name in names)

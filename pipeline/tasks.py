@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from kakehi.pipeline.bookmark import Bookmark
+from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.report.tally import count_batch
 from kakehi.pipeline.schemas import DOCUMENTS, REJECTS, Table
@@ -251,6 +252,7 @@ def _run_part(
         return done["counts"], done["input"]
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
+    heed()  # before it is committed
     draft.replace(part)
     _beside(draft).replace(_beside(part))
     Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
@@ -296,6 +298,7 @@ def _run_file(
 
 def _reach(bookmark: Bookmark, file: int, offset: int) -> None:
     """Note that a record is looked at now, and set the guard for it: SIGPROF ends a process by itself."""
+    heed()
     bookmark.move(file, offset)
     signal.setitimer(signal.ITIMER_PROF, RECORD_CPU_S)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
+from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.engines.engine import Failure
 
 T = TypeVar("T")
@@ -19,9 +20,11 @@ class Inline:
     def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
         """Yield (position, result or Failure), in order."""
         for position, item in enumerate(items):
+            heed()
             try:
                 yield position, task(item)
             except Exception as error:  # noqa: BLE001 - the seam: a failing task must not stop its neighbours
+                heed()
                 yield position, Failure(error=error, trace=traceback.format_exc())
 
     @property

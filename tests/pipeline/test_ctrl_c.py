@@ -1,0 +1,76 @@
+"""Ctrl-C that nothing swallows."""
+
+import signal
+from contextlib import suppress
+
+import pytest
+
+from kakehi.pipeline.ctrl_c import heed, remembered
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.store import Receipt, Store
+
+
+def swallowed(_: object = None) -> None:
+    """Drop a Ctrl-C, as a callback from C does."""
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def turned(_: object) -> None:
+    """Turn a Ctrl-C into another error, as the call of a kernel does."""
+    swallowed()
+    raise SystemError("returned a result with an exception set")
+
+
+def test_an_error_after_it_is_it() -> None:
+    """Not a fault of the input."""
+    with pytest.raises(KeyboardInterrupt), remembered():
+        turned(None)
+
+
+def test_an_error_without_it_stays_what_it_is() -> None:
+    """Also after a command that was stopped in the same process."""
+    with pytest.raises(KeyboardInterrupt), remembered():
+        signal.raise_signal(signal.SIGINT)
+    with remembered():
+        heed()
+    with pytest.raises(ZeroDivisionError), remembered():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("task", [swallowed, turned])
+def test_no_task_is_begun_after_it(task) -> None:
+    """Whether it was dropped or turned into another error."""
+    begun = []
+
+    def noted(item: int) -> None:
+        begun.append(item)
+        task(item)
+
+    with pytest.raises(KeyboardInterrupt), remembered():
+        list(Inline().map(noted, range(3)))
+    assert begun == [0]
+
+
+def test_nothing_is_published_after_it(tmp_path) -> None:
+    """What ran while it was dropped may lack something."""
+    store = Store(tmp_path)
+    attempt = store.attempt()
+    receipt = Receipt(step="s", source=None, shard=None, address="a" * 16, inputs=(), counts={})
+    with remembered():
+        swallowed()
+        with pytest.raises(KeyboardInterrupt):
+            store.publish(attempt, receipt)
+    assert store.receipt("s", "a" * 16, None, None) is None
+
+
+def test_where_it_is_ignored_it_stays_so() -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with remembered():
+            signal.raise_signal(signal.SIGINT)
+            heed()
+    finally:
+        signal.signal(signal.SIGINT, before)
