@@ -1,7 +1,7 @@
 """Ctrl-C that nothing swallows.
 
-Python raises KeyboardInterrupt wherever it happens to be. In a numba kernel's call that ends as a SystemError, and in a
-callback from C it is dropped: the one looked like a broken input, the other like no Ctrl-C at all (both were seen).
+Python raises KeyboardInterrupt wherever it happens to be. In a numba kernel's call that ends as a SystemError (seen: it
+was reported as a broken input); a callback from C drops it (a run was seen to go on to its end).
 """
 
 from __future__ import annotations

@@ -119,6 +119,7 @@ def _tables() -> _Tables:
 def _cut(
     bytes_: UInt8M, names: UInt64M, kinds: Int64M, words: UInt64M, hardness: Int64M, never_text_alone: bool
 ) -> tuple[UInt8M, int, int]:
+    """Cut in one pass, and so in one function: open elements, counts of text and cuts change with every tag."""
     size = len(bytes_)
     room = 1
     for byte in bytes_:

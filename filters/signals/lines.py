@@ -1,4 +1,8 @@
-"""Measure lines, sentences and paragraphs: how long, how often repeated, how they begin and end, in which style."""
+"""Measure lines, sentences and paragraphs: how long, how often repeated, how they begin and end, in which style.
+
+Over 400 lines, and `_count` over 70, because all of it is one pass over the text: the state of line, sentence and
+paragraph is shared at every character.
+"""
 
 from typing import Final, TypeAlias
 
