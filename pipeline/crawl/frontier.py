@@ -162,10 +162,13 @@ class Frontier:
         self._base.execute("UPDATE urls SET state = ?, rank = rank + 1000 WHERE id = ?", (WAITING, visit.id))
 
     def reopen(self, visits: Iterable[Visit]) -> None:
-        """Let addresses wait as if they had never been asked for, and sites that gave no answer be asked anew."""
+        """Let those that have no answer yet wait as if never asked for; sites that did not say all are asked anew."""
         rows = [(WAITING, visit.id) for visit in visits]
-        self._base.executemany("UPDATE urls SET state = ?, tries = 0, outcome = NULL WHERE id = ?", rows)
-        self._base.execute("DELETE FROM sites WHERE robots_status = 0")
+        self._base.executemany(
+            "UPDATE urls SET state = ?, tries = 0, outcome = NULL, fetched = NULL WHERE id = ? AND status IS NULL",
+            rows,
+        )
+        self._base.execute("DELETE FROM sites WHERE robots_status = 0 OR tdmrep_status = 0")
 
     def finish(self, visit: Visit, outcome: str, **fields: object) -> None:
         """Note what became of it.

@@ -27,6 +27,8 @@ _TELL_S: Final = 1.0
 #: So many hosts in a row that give no answer at all, and it may be our own network that is gone.
 _SILENT_HOSTS: Final = 10
 _OURS: Final = frozenset({"no_address", "no_connection", "timeout"})
+#: A network that goes away breaks off what is under way; so do bad servers, so these count no host as silent.
+_BROKEN_OFF: Final = frozenset({"cut_off", "broken_answer"})
 
 
 class StoppedError(Exception):
@@ -56,6 +58,8 @@ class Crawl:
         self._sites = Sites(job, frontier, ask, self._rest, lambda: datetime.now(UTC).timestamp())
         self._per_host: Counter[str] = Counter()
         self._silent: list[Visit] = []  # what got no answer since the last one that came
+        # and what got none before that: answers that had come already are read after the first that never will
+        self._lately: deque[Visit] = deque(maxlen=job.pace.hosts * job.pace.per_host)
         self._heard: deque[str] = deque(maxlen=3)  # sites that have answered lately
         self._cut_off = False
         self._spent_s = self._began = 0.0
@@ -98,7 +102,7 @@ class Crawl:
             telling.cancel()
         if self._cut_off:
             with self._frontier.change():
-                self._frontier.reopen(self._silent)
+                self._frontier.reopen([*self._lately, *self._silent])
             raise ConnectionError(f"crawl: {_SILENT_HOSTS} hosts in a row gave no answer: is the network up?")
         if not stopped:
             self._drop_rest()
@@ -197,7 +201,10 @@ class Crawl:
         """Remember who gives no answer, until somebody does."""
         if silence in _OURS:
             self._silent.append(visit)
+        elif silence in _BROKEN_OFF:
+            self._lately.append(visit)
         elif not silence:
+            self._lately.extend(self._silent)
             self._silent.clear()
             if (origin := origin_of(visit.url)) not in self._heard:
                 self._heard.append(origin)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -109,7 +110,18 @@ def test_a_network_that_is_gone_is_no_outcome(crawl_manifest, kakehi, tmp_path):
     """When a dozen hosts fall silent at once it ends with clear words; later it goes on, and nothing is missing."""
     work, hosts = tmp_path / "w", [f"h{number}.test" for number in range(12)]
     pages = {(host, f"/{n}"): Page(html((host, n), f"/{n + 1}")) for host in hosts for n in range(8)}
-    with Web(pages) as web:
+    gone = threading.Event()
+
+    def hold(handler: BaseHTTPRequestHandler) -> None:
+        gone.wait(60)
+        raise BrokenPipeError
+
+    def begin(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<p>")
+        hold(handler)
+
+    under_way = {("h0.test", "/1"): Page(begin), ("h1.test", "/1"): Page(hold)}
+    with Web(pages | under_way) as web:
         pace = {"delay_s": 0.1, "max_delay_s": 0.1, "tries": 1, "hosts": 12}
         manifest = crawl_manifest(web, [web.url(host, "/0") for host in hosts], pace=pace)
         ending = threading.Thread(target=close_after, args=(web, 30))
