@@ -79,7 +79,10 @@ KERNELS: Final[Mapping[str, Callable[[], None]]] = {
     "html": _html,
     "gate": _gate,
     "normalise": _normalise,
-    **{name: partial(_family, name) for name in ("script", "lines", "repetition", "swallow", "hojichar")},
+    **{
+        name: partial(_family, name)
+        for name in ("script", "lines", "repetition", "compression", "swallow", "hojichar")
+    },
     "wordlists": _wordlists,
     "affine32": partial(_sign, "affine32"),
     "fss": partial(_sign, "fss"),
