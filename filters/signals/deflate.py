@@ -51,13 +51,13 @@ _CHAIN, _CHAIN_OF_GOOD = (
     _u(1_024),
 )  # places that are looked at; the latter where a match is this long:
 _GOOD = _u(32)
-_WINDOW, _HALF_WINDOW, _AHEAD = (
+_FIRST, _HALF_FIRST, _AHEAD = (
     _u(65_536),
     _u(32_768),
     _u(262),
 )  # zlib moves on once fewer than these are ahead
 
-_ROUND = _u(0xFFFF)  # links are kept for the last 65,536 places
+_FIRST, _ROUND = _u(0x10000), _u(0xFFFF)  # links are kept for the last 65,536 places; the first one's number
 _STEP, _READY = _u(8_192), _u(600)  # places linked at a time, and at least so many before they are needed
 _MIX = _u(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _PADDING: Final = 16  # bytes behind a text that may be read
@@ -98,7 +98,7 @@ def zlib_sizes(texts: Texts) -> Int64N:
     """
     if texts.sizes.max(initial=0) > MOST_BYTES:
         raise ValueError(f"deflate: a text is longer than {MOST_BYTES} bytes")
-    return _sizes(texts.bytes_, texts.offsets, _WINDOW)
+    return _sizes(texts.bytes_, texts.offsets, _FIRST)
 
 
 @intrinsic
@@ -153,7 +153,7 @@ def _sizes(bytes_: UInt8M, offsets: Int64N1, base: Place) -> Int64N:
             links.fours[:] = 0
             links.fives[:] = 0
             links.sixes[:] = 0
-            base = _WINDOW
+            base = _FIRST
         sizes[row] = _size(text, _u(size), base, links, block)
         base += _u(size)
     return sizes
@@ -168,7 +168,7 @@ def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -
     width = 8  # bits of a hash: as many as a short text has places for, so that it touches little memory
     while width < 16 and 1 << width < size:
         width += 1
-    place, linked, start, window = _0, _0, _0, _0  # where the block and what zlib still holds begin
+    place, linked, start = _0, _0, _0  # start: of the block
     length, back = _2, _0
     bits, symbols = 0, 0
     while place < size:
@@ -178,9 +178,9 @@ def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -
             linked = stop
         if back == _0:
             length, back = _longest(text, place, size, _2, links.back, links.ranks)
-        here, longer, nearer = place + _1, _2, _0  # here: where zlib stands when it takes the symbol
+        after, longer, nearer = place + _1, _2, _0
         if back != _0:
-            longer, nearer = _longest(text, here, size, length, links.back, links.ranks)
+            longer, nearer = _longest(text, after, size, length, links.back, links.ranks)
         if back != _0 and nearer == _0:
             block.literals[_u(_LENGTH_CODE[length])] += 1
             far = back - _1
@@ -188,24 +188,14 @@ def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -
             place += length
         else:
             block.literals[_u(text[place])] += 1
-            place = here
+            place = after
         length, back = longer, nearer
         symbols += 1
-        if symbols == _SYMBOLS and here < size:
-            window = _moved(window, here, size)
-            bits = end_block(block, bits, np.int64(place - start), start >= window)
+        if symbols == _SYMBOLS and after < size:  # zlib takes the last byte of all down without looking
+            bits = end_block(block, bits, np.int64(place - start))
             start, symbols = place, 0
-    window = _moved(window, size, size)
-    bits = end_block(block, bits, np.int64(size - start), start >= window)
+    bits = end_block(block, bits, np.int64(size - start))
     return 2 + (bits + 7 >> 3) + 4
-
-
-@leaf
-def _moved(window: Place, place: Place, size: Place) -> Place:
-    """Give where zlib's window begins once it stands at a place."""
-    while place - window >= _WINDOW - _AHEAD and min(size, window + _WINDOW) - place < _AHEAD:
-        window += _HALF_WINDOW
-    return window
 
 
 @_inner

@@ -91,14 +91,13 @@ def empty_block() -> Block:
 
 
 @leaf
-def end_block(block: Block, bits: int, size: int, storable: bool) -> int:
+def end_block(block: Block, bits: int, size: int) -> int:
     """Return the bits of a stream after one more block, which is emptied.
 
     Args:
         block: its symbols.
         bits: of the stream before it.
         size: bytes of text it stands for.
-        storable: whether all of these are still in zlib's window.
     """
     literals, distances, runs = block.literals, block.distances, block.runs
     literals[END_OF_BLOCK] = 1
@@ -122,7 +121,8 @@ def end_block(block: Block, bits: int, size: int, storable: bool) -> int:
     distances[:] = 0
     # compared in bytes, the head of three bits among them
     own_bytes, fixed_bytes = (own + 3 + 7) >> 3, (fixed + 3 + 7) >> 3
-    if storable and size + 4 <= min(own_bytes, fixed_bytes):
+    # zlib can't store what has left its window; so long a block costs less by the fixed codes, whatever is in it
+    if size + 4 <= min(own_bytes, fixed_bytes):
         return ((bits + 3 + 7) & -8) + 8 * (4 + size)
     return bits + 3 + (fixed if fixed_bytes <= own_bytes else own)
 

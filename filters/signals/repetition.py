@@ -1,6 +1,6 @@
 """Measure how much of a text is n-grams that come again, n = 2 to 10, by the definitions that recipes use."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,14 +29,38 @@ AGAIN: Final = (5, 6, 7, 8, 9, 10)
 # distinct n-grams, distinct ones seen more than once, occurrences of those, and characters inside those.
 _CHARACTERS, _TOP, _DISTINCT, _REPEATED, _OCCURRENCES, _COVERED, _FREQUENT = 0, 1, 4, 10, 16, 22, 28
 _COUNTS = 29
-_BITS = 12  # of an id in a key; texts of more different characters are compared id by id
-_HALF, _WHOLE = 5, 10  # positions are sorted by their first five characters, then by the next five
-_TABLE = 0x110000
+
 # In loops over every character places are unsigned: a signed one may count from the end, and asking costs half the
 # speed, or four fifths. Unsigned and signed together would be a float, so the constants are unsigned too.
-_0, _1, _4, _HALF_ON = (np.uint64(value) for value in (0, 1, 4, _HALF))
-# Five ids that differ first in the second, third, fourth or fifth place differ by less than these.
-_SECOND, _THIRD, _FOURTH, _FIFTH = (np.uint64(1 << place * _BITS) for place in (4, 3, 2, 1))
+_0, _1, _2 = (np.uint64(value) for value in range(3))
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
+_PADDING: Final = max(AGAIN)  # characters behind a text that may be read
+
+
+class _Scratch(NamedTuple):
+    """Room for the longest text: `codes` and `hashes` by place; `table` for twice as many, `once` for four times.
+
+    Args:
+        codes: code points.
+        hashes: of the n-gram that begins here.
+        slots: where the tally of that hash is.
+        table: of hashes: tallies, or the first place of an n-gram + 1.
+        once: of hashes: 0, 1, or 2 for more.
+        places: where an n-gram may come again, in order.
+        kinds: for these, the first place of the same n-gram.
+        longer: as `kinds`, of n + 1.
+        seen: for first places, how often their n-gram comes.
+    """
+
+    codes: UInt32M
+    hashes: UInt64M
+    slots: UInt32M
+    table: UInt32M
+    once: UInt8M
+    places: UInt32M
+    kinds: UInt32M
+    longer: UInt32M
+    seen: UInt32M
 
 
 def measure(column: pa.Array) -> tuple[pa.Array, ...]:
@@ -121,248 +145,213 @@ REPETITION = Family(
 
 @njit(cache=True, nogil=True)
 def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
-    """Sort the positions of every text by what follows them; n-grams seen again are then neighbours."""
-    rows = len(offsets) - 1
-    counts = np.zeros((rows, _COUNTS), np.int64)
+    """Count text by text, for n = 2 to 10.
+
+    Most n-grams of five characters are there once. A table of how many have the same hash says so of nearly all of
+    them, without a branch; only what is left is compared. What comes again with n + 1 characters came with n, here and
+    one further on, so each longer n looks at fewer places.
+    """
+    counts = np.zeros((len(offsets) - 1, _COUNTS), np.int64)
     most = longest_of(offsets)
-    codes = np.empty(most, np.uint32)
-    stamps = np.zeros(_TABLE, np.int64)  # of a code point: row + 1, and its number in that row
-    ids = np.zeros(most + _WHOLE, np.uint32)
-    keys = np.zeros(most + _WHOLE, np.uint64)
-    order, spare = np.empty(most, np.uint32), np.empty(most, np.uint32)
-    groups, first = np.empty(most, np.uint32), np.empty(most + 1, np.uint32)
-    shared = np.zeros(most + 1, np.uint8)
-    for row in range(rows):
-        size = decode_into(bytes_, offsets[row], offsets[row + 1], codes)
+    room = 1 << _width(2 * most)
+    scratch = _Scratch(
+        np.zeros(most + _PADDING, np.uint32),
+        np.zeros(most + _PADDING, np.uint64),
+        np.zeros(most + 1, np.uint32),
+        np.zeros(room, np.uint32),
+        np.zeros(2 * room, np.uint8),
+        np.zeros(most + 1, np.uint32),
+        np.zeros(most + _PADDING, np.uint32),
+        np.zeros(most + _PADDING, np.uint32),
+        np.zeros(most + 1, np.uint32),
+    )
+    for row in range(len(counts)):
+        size = decode_into(bytes_, offsets[row], offsets[row + 1], scratch.codes)
         mine = counts[row]
         mine[_CHARACTERS] = size
-        if size < 2:
-            continue
-        known = _number(codes[:size], stamps, row + 1, ids)
-        narrow = known < 1 << _BITS
-        if narrow:
-            _pack(ids, size, keys)
-        order, spare = _sort(ids, size, known, order, spare, first)
-        _share_five(ids, keys, narrow, size, order, groups, shared)
-        order, spare = _share_ten(ids, keys, narrow, size, order, spare, groups, first, shared)
-        _tally(size, order, shared, groups, spare, mine)
-        _cover(size, groups, mine)
+        for i in range(_0, np.uint64(size)):
+            scratch.hashes[i] = np.uint64(scratch.codes[i]) * _MIX
+        for i in range(len(TOP)):
+            if size >= TOP[i]:
+                mine[_TOP + i] = _most_frequent(scratch, size - TOP[i] + 1, TOP[i])
+        known, kinds, longer = 0, scratch.kinds, scratch.longer
+        for i in range(len(AGAIN)):
+            ngrams = max(size - AGAIN[i] + 1, 0)
+            if i == 0:
+                known = _fives(scratch, ngrams)
+                mine[_FREQUENT] = _frequent(scratch, known, ngrams)
+            else:
+                _pairs(scratch, known, kinds, longer)
+                kinds, longer = longer, kinds
+            known = _tally(scratch, kinds, known, AGAIN[i], mine[i:])
+            mine[_DISTINCT + i] = ngrams - mine[_OCCURRENCES + i] + mine[_REPEATED + i]
     return counts
 
 
-@njit(cache=True, nogil=True)
-def _number(codes: UInt32M, stamps: Int64M, stamp: int, ids: UInt32M) -> int:
-    """Number the code points of a text from 1 in the order they are met; 0 stands behind its end."""
-    known = 0
-    for i in range(len(codes)):
-        code = np.uint64(codes[i])
-        found = stamps[code]
-        if found >> 32 != stamp:
-            known += 1
-            found = np.int64(stamp) << 32 | known
-            stamps[code] = found
-        ids[i] = found & 0xFFFFFFFF
-    ids[len(codes) : len(codes) + _WHOLE] = 0
-    return known
-
-
-@njit(cache=True, nogil=True)
-def _pack(ids: UInt32M, size: int, keys: UInt64M) -> None:
-    """Write five ids from each position on into one number, so that they are compared without a loop."""
-    keys[size : size + _WHOLE] = 0
-    for i in range(size - 1, -1, -1):
-        keys[i] = np.uint64(ids[i]) << np.uint64(4 * _BITS) | keys[i + 1] >> np.uint64(_BITS)
+@leaf
+def _width(size: int) -> int:
+    """Give the bits of the numbers below a size, 4 at least."""
+    width = 4
+    while 1 << width < size:
+        width += 1
+    return width
 
 
 @leaf
-def _equal(ids: UInt32M, keys: UInt64M, narrow: bool, left: int, right: int) -> np.uint8:
-    """Count how many of five ids are equal before the first that differs; places are unsigned."""
-    if narrow:
-        unlike = keys[left] ^ keys[right]
-        # written out, without a branch: a loop costs twice as much
-        more = np.uint8(unlike < _SECOND) + np.uint8(unlike < _THIRD) + np.uint8(unlike < _FOURTH)
-        return np.uint8(more + np.uint8(unlike < _FIFTH) + np.uint8(unlike == _0))
-    equal = _0
-    while equal < _HALF_ON and ids[left + equal] == ids[right + equal]:
-        equal += _1
-    return np.uint8(equal)
+def _most_frequent(scratch: _Scratch, ngrams: int, n: int) -> int:
+    """Count the occurrences of the most frequent n-gram, `hashes` being those of n - 1.
 
-
-@njit(cache=True, nogil=True)
-def _sort(
-    ids: UInt32M, size: int, known: int, order: UInt32M, spare: UInt32M, first: UInt32M
-) -> tuple[UInt32M, UInt32M]:
-    """Sort positions by their five ids, the last first, by counting; `first` is scratch, of `size` + 1 at least.
-
-    Returns the order, and what is free again.
+    If all that share the fullest slot are equal, no other can be more. Else those are compared that might be.
     """
-    tally = np.zeros(known + 1, np.uint32)
-    stop = np.uint64(size)
+    codes, hashes, slots, table = scratch.codes, scratch.hashes, scratch.slots, scratch.table
+    stop, last, shift = np.uint64(ngrams), np.uint64(n - 1), np.uint64(64 - _width(2 * ngrams))
+    table[: 1 << _width(2 * ngrams)] = 0
+    fullest, full = _0, np.uint32(0)
     for i in range(_0, stop):
-        tally[np.uint64(ids[i])] += np.uint32(1)
-        order[i] = i
-    for place in range(_HALF - 1, -1, -1):
-        # the ids `place` further on are all but the text's first `place`, and as many ends
-        ends = min(place, size)
-        for i in range(ends):
-            tally[ids[i]] -= np.uint32(1)
-        tally[0] = ends
-        at = np.uint32(0)
-        for id_ in range(known + 1):
-            first[id_] = at
-            at += tally[id_]
-        for i in range(ends):
-            tally[ids[i]] += np.uint32(1)
-        ahead = np.uint64(place)
-        for i in range(_0, stop):
-            position = np.uint64(order[i])
-            following = np.uint64(ids[position + ahead])
-            spare[np.uint64(first[following])] = position
-            first[following] += np.uint32(1)
-        order, spare = spare, order
-    return order, spare
-
-
-@njit(cache=True, nogil=True)
-def _share_five(
-    ids: UInt32M,
-    keys: UInt64M,
-    narrow: bool,
-    size: int,
-    order: UInt32M,
-    groups: UInt32M,
-    shared: UInt8M,
-) -> None:
-    """Note how many of five ids each position shares with the one sorted before it, and number equal fives."""
-    group = np.uint32(0)
-    shared[0] = shared[size] = 0
-    before = np.uint64(order[0])
-    groups[before] = 0
-    for i in range(_1, np.uint64(size)):
-        here = np.uint64(order[i])
-        equal = _equal(ids, keys, narrow, before, here)
-        group += np.uint32(equal != _HALF)
-        shared[i] = equal
-        groups[here] = group
-        before = here
-
-
-@njit(cache=True, nogil=True)
-def _share_ten(
-    ids: UInt32M,
-    keys: UInt64M,
-    narrow: bool,
-    size: int,
-    order: UInt32M,
-    spare: UInt32M,
-    groups: UInt32M,
-    first: UInt32M,
-    shared: UInt8M,
-) -> tuple[UInt32M, UInt32M]:
-    """Sort positions of equal fives by the next five, and note how many of ten are shared.
-
-    The order of fives is that of the next fives of the positions five before: taken in it, each goes to the next free
-    place of its group. Half as long as sorting each group, on text that repeats itself.
-    """
-    known, stop = _0, np.uint64(size)
+        hash_ = (hashes[i] ^ codes[i + last]) * _MIX
+        hashes[i] = hash_
+        slot = hash_ >> shift
+        tally = np.uint32(table[slot] + np.uint32(1))
+        table[slot] = tally
+        slots[i] = slot
+        if tally > full:
+            fullest, full = slot, tally
+    equal, first = _0, stop
     for i in range(_0, stop):
-        if shared[i] != _HALF:
-            first[known] = i
-            known += _1
-    for i in range(max(size - _HALF, 0), size):  # nothing follows these
-        group = np.uint64(groups[i])
-        spare[np.uint64(first[group])] = i
-        first[group] += np.uint32(1)
+        if slots[i] == fullest:
+            first = min(first, np.uint64(i))
+            equal += np.uint64(_same(codes, first, i, n))
+    if equal == full or full < 2:
+        return int(equal)
+    known = _0
     for i in range(_0, stop):
-        following = np.uint64(order[i])
-        if following >= _HALF_ON:
-            position = following - _HALF_ON
-            group = np.uint64(groups[position])
-            spare[np.uint64(first[group])] = position
-            first[group] += np.uint32(1)
-    before = np.uint64(spare[0])
-    for i in range(_1, stop):
-        here = np.uint64(spare[i])
-        if shared[i] == _HALF:
-            shared[i] += _equal(ids, keys, narrow, before + _HALF_ON, here + _HALF_ON)
-        before = here
-    return spare, order
-
-
-@njit(cache=True, nogil=True)
-def _tally(size: int, order: UInt32M, shared: UInt8M, longest: UInt32M, sizes: UInt32M, mine: Int64M) -> None:
-    """Count n-grams from what neighbours share: a first of its kind shares less than n with the one before.
-
-    Writes to `longest` how many characters from each position on are seen again; `sizes` is scratch.
-    """
-    pairs = np.zeros(16 * 16, np.int64)
-    groups, five = _0, _0  # five: where the run of equal fives began
-    before = np.uint64(shared[0])
-    for i in range(_1, np.uint64(size) + _1):
-        after = np.uint64(shared[i])
-        pairs[before << _4 | after] += 1
-        longest[np.uint64(order[i - _1])] = max(before, after)
-        if after < _HALF_ON:
-            if before >= _HALF_ON:
-                sizes[groups] = i - five
-                groups += _1
-            five = np.uint64(i)
-        before = after
-    for place in range(len(TOP)):
-        mine[_TOP + place] = _longest_run(shared, size, TOP[place])
-    for pair in range(len(pairs)):
-        left, right, seen = pair >> 4, pair & 15, pairs[pair]
-        for n in range(_HALF, _WHOLE + 1):
-            mine[_DISTINCT + n - _HALF] += seen * (left < n)
-            mine[_REPEATED + n - _HALF] += seen * (left < n <= right)
-            mine[_OCCURRENCES + n - _HALF] += seen * (max(left, right) >= n)
-    for n in range(_HALF, _WHOLE + 1):  # the last n - 1 positions begin no n-gram
-        mine[_DISTINCT + n - _HALF] = max(mine[_DISTINCT + n - _HALF] - (n - 1), 0)
-    largest = np.sort(sizes[:groups])[::-1]
-    mine[_FREQUENT] = largest[: int(np.sqrt(mine[_DISTINCT]))].sum()
+        scratch.places[known] = i
+        known += np.uint64(table[np.uint64(slots[i])] > equal)
+    _group(scratch, int(known), n)
+    for k in range(known):
+        equal = max(equal, np.uint64(scratch.seen[np.uint64(scratch.places[k])]))
+    return int(equal)
 
 
 @leaf
-def _longest_run(shared: UInt8M, size: int, n: int) -> int:
-    """Give the occurrences of the most frequent n-gram: the longest run of neighbours that share n characters.
+def _fives(scratch: _Scratch, ngrams: int) -> int:
+    """Find the places whose five characters may come again, `hashes` being those of four; return their number."""
+    codes, hashes, once, places = scratch.codes, scratch.hashes, scratch.once, scratch.places
+    width = _width(4 * ngrams)
+    stop, shift, four = np.uint64(ngrams), np.uint64(64 - width), np.uint64(4)
+    once[: 1 << width] = 0
+    for i in range(_0, stop):
+        hash_ = (hashes[i] ^ codes[i + four]) * _MIX
+        hashes[i] = hash_
+        slot = hash_ >> shift
+        seen = once[slot]
+        once[slot] = np.uint8(seen + np.uint8(seen < 2))
+    known = _0
+    for i in range(_0, stop):
+        places[known] = i
+        known += np.uint64(once[hashes[i] >> shift] == 2)
+    _group(scratch, int(known), 5)
+    return int(known)
 
-    A longer run than the longest so far is looked for from its end; most places are never looked at.
+
+@leaf
+def _group(scratch: _Scratch, known: int, n: int) -> None:
+    """Find the first place of the same n characters for each of some places, and how often they come."""
+    codes, hashes, table = scratch.codes, scratch.hashes, scratch.table
+    places, kinds, seen = scratch.places, scratch.kinds, scratch.seen
+    width = _width(2 * known)
+    table[: 1 << width] = 0
+    shift, end = np.uint64(64 - width), np.uint64((1 << width) - 1)
+    for k in range(_0, np.uint64(known)):
+        place = np.uint64(places[k])
+        slot = hashes[place] >> shift
+        while True:
+            first = np.uint64(table[slot])
+            if first == _0:
+                table[slot] = place + _1
+                kinds[place] = place
+                seen[place] = 1
+                break
+            if _same(codes, first - _1, place, n):
+                kinds[place] = first - _1
+                seen[first - _1] += np.uint32(1)
+                break
+            slot = slot + _1 & end
+
+
+@leaf
+def _pairs(scratch: _Scratch, known: int, kinds: UInt32M, longer: UInt32M) -> None:
+    """Group places by n + 1 characters: those are equal if their first n are and their last n."""
+    table, places, seen = scratch.table, scratch.places, scratch.seen
+    width = _width(2 * known)
+    table[: 1 << width] = 0
+    shift, end = np.uint64(64 - width), np.uint64((1 << width) - 1)
+    for k in range(_0, np.uint64(known)):
+        place = np.uint64(places[k])
+        kind, other = kinds[place], kinds[place + _1]
+        slot = ((np.uint64(kind) << np.uint64(32) | np.uint64(other)) * _MIX) >> shift
+        while True:
+            first = np.uint64(table[slot])
+            if first == _0:
+                table[slot] = place + _1
+                longer[place] = place
+                seen[place] = 1
+                break
+            first -= _1
+            if kinds[first] == kind and kinds[first + _1] == other:
+                longer[place] = first
+                seen[first] += np.uint32(1)
+                break
+            slot = slot + _1 & end
+
+
+@leaf
+def _tally(scratch: _Scratch, kinds: UInt32M, known: int, n: int, mine: Int64M) -> int:
+    """Count the places whose n characters come again, their kinds, and the characters they cover.
+
+    Leaves in `places` those that may come again with n + 1, as the next one does with n, and returns their number.
     """
-    best, start = np.uint64(1), _0
-    while start + best < np.uint64(size):
-        place = start + best
-        while place > start and shared[place] >= n:
-            place -= _1
-        if place == start:
-            best += _1
-            while start + best < np.uint64(size) and shared[start + best] >= n:
-                best += _1
-            place = start + best
-        start = place
-    return int(best)
+    places, seen = scratch.places, scratch.seen
+    occurrences, repeated, covered, end, left, width = _0, _0, _0, _0, _0, np.uint64(n)
+    before = np.uint64(1 << 40)  # the last place that comes again
+    for k in range(_0, np.uint64(known)):
+        place = np.uint64(places[k])
+        kind = np.uint64(kinds[place])
+        again = seen[kind] > 1
+        occurrences += np.uint64(again)
+        repeated += np.uint64(again & (kind == place))
+        covered += (place + width - max(end, place)) * np.uint64(
+            again
+        )  # what lies before `end` is covered already
+        end = place + width if again else end
+        places[left] = before
+        left += np.uint64(again & (before + _1 == place))
+        before = place if again else before
+    mine[_REPEATED] = repeated
+    mine[_OCCURRENCES] = occurrences
+    mine[_COVERED] = covered
+    return int(left)
 
 
 @njit(cache=True, nogil=True)
-def _cover(size: int, longest: UInt32M, mine: Int64M) -> None:
-    """Count characters inside n-grams seen more than once.
+def _frequent(scratch: _Scratch, known: int, ngrams: int) -> int:
+    """Sum the occurrences of the most frequent ones of those that come again, √(distinct ones) at most."""
+    sizes = np.empty(known, np.uint32)
+    kinds, distinct = 0, ngrams - known
+    for k in range(known):
+        place = scratch.places[k]
+        if scratch.kinds[place] == place:
+            distinct += 1
+            sizes[kinds] = scratch.seen[place]
+            kinds += scratch.seen[place] > 1
+    largest = np.sort(sizes[:kinds])[::-1]
+    return int(largest[: int(np.sqrt(distinct))].sum())
 
-    Behind a position whose n characters come again, one whose n do too adds one character. So of the ten lengths only
-    those that begin or end here are looked at: 5 ns a character instead of 24.
-    """
-    covered = np.zeros(
-        _WHOLE + 1, np.int64
-    )  # up to here, by n; of lengths that go on, not brought up to date
-    going = np.zeros(_WHOLE + 1, np.int64)  # positions by the longest length that goes on
-    before = _HALF - 1
-    for position in range(size):
-        here = max(longest[position], _HALF - 1)
-        going[min(before, here)] += 1
-        for n in range(here + 1, before + 1):
-            covered[n] = position - 1 + n
-        for n in range(before + 1, here + 1):
-            mine[_COVERED + n - _HALF] += position + n - max(covered[n], position)
-        before = here
-    more = 0
-    for n in range(_WHOLE, _HALF - 1, -1):
-        more += going[n]
-        mine[_COVERED + n - _HALF] += more
+
+@leaf
+def _same(codes: UInt32M, left: int, right: int, n: int) -> bool:
+    """Tell whether n characters, 2 to 5, are the same from two places on."""
+    unlike = (codes[left] ^ codes[right]) | (codes[left + _1] ^ codes[right + _1])
+    for i in range(_2, np.uint64(n)):
+        unlike |= codes[left + i] ^ codes[right + i]
+    return bool(unlike == 0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.signals.deflate import _WINDOW, MOST_BYTES, Place, _sizes, zlib_sizes
+from kakehi.filters.signals.deflate import _FIRST, MOST_BYTES, Place, _sizes, zlib_sizes
 from kakehi.filters.texts import Texts, view
 
 pytestmark = pytest.mark.skipif(
@@ -99,11 +99,13 @@ def test_the_end_of_a_chain():
 @pytest.mark.parametrize("good", [31, 32, 33])
 def test_the_end_of_a_chain_that_has_a_good_match(good):
     """After one of 32 bytes only 1,024 places are looked at for a longer one."""
-    again = noise(seeded(good), 90)
-    pieces = [
-        again + crowd(1_024 + more, again[:3]) + b"-" + again[: good - 1] + b"/" + b"-" + again
-        for more in (-500, *range(-4, 5), 500)
-    ]
+    chance = seeded(good)
+
+    def once(places: int) -> bytes:
+        again = noise(chance, 90)
+        return again + crowd(places, again[:3]) + b"-" + again[: good - 1] + b"/" + b"-" + again
+
+    pieces = [b"".join(once(1_024 + more) for _ in range(8)) for more in (-500, *range(-4, 5), 500)]
     assert zlib_sizes(texts_of(pieces)).tolist() == by_zlib(pieces)
 
 
@@ -140,7 +142,7 @@ def edges() -> Iterator[bytes]:
 
 
 def test_ends_of_blocks_and_windows():
-    """A last block may be empty; what has left the window can't be stored."""
+    """A last block may be empty, or end where one is full."""
     pieces = list(edges())
     assert zlib_sizes(texts_of(pieces)).tolist() == by_zlib(pieces)
 
@@ -165,7 +167,7 @@ def test_numbers_of_places_run_out():
     texts = texts_of([*pieces, *pieces])
     base = Place((1 << 32) - 100_000)
     assert _sizes(texts.bytes_, texts.offsets, base).tolist() == by_zlib([*pieces, *pieces])
-    assert int(base) + 100_000 > MOST_BYTES > int(_WINDOW)
+    assert int(base) + 100_000 > MOST_BYTES > int(_FIRST)
 
 
 def test_a_text_too_long():
