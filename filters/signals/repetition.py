@@ -32,18 +32,19 @@ _COUNTS = 29
 
 # In loops over every character places are unsigned: a signed one may count from the end, and asking costs half the
 # speed, or four fifths. Unsigned and signed together would be a float, so the constants are unsigned too.
-_0, _1, _2 = (np.uint64(value) for value in range(3))
+_0, _1, _2, _3, _4 = (np.uint64(value) for value in range(5))
+_END: Final = 0x110000  # no code point
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _PADDING: Final = max(AGAIN)  # characters behind a text that may be read
 
 
 class _Scratch(NamedTuple):
-    """Room for the longest text: `codes` and `hashes` by place; `table` for twice as many, `once` for four times.
+    """Room for the longest text: `codes` and `hashes` by place; `table` for six times as many, `once` for four times.
 
     Args:
         codes: code points.
-        hashes: of the n-gram that begins here.
-        slots: where the tally of that hash is.
+        hashes: of the five characters that begin here.
+        spare: of fewer.
         table: of hashes: tallies, or the first place of an n-gram + 1.
         once: of hashes: 0, 1, or 2 for more.
         places: where an n-gram may come again, in order.
@@ -54,7 +55,7 @@ class _Scratch(NamedTuple):
 
     codes: UInt32M
     hashes: UInt64M
-    slots: UInt32M
+    spare: UInt64M
     table: UInt32M
     once: UInt8M
     places: UInt32M
@@ -155,25 +156,21 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     most = longest_of(offsets)
     room = 1 << _width(2 * most)
     scratch = _Scratch(
-        np.zeros(most + _PADDING, np.uint32),
-        np.zeros(most + _PADDING, np.uint64),
-        np.zeros(most + 1, np.uint32),
-        np.zeros(room, np.uint32),
-        np.zeros(2 * room, np.uint8),
-        np.zeros(most + 1, np.uint32),
-        np.zeros(most + _PADDING, np.uint32),
-        np.zeros(most + _PADDING, np.uint32),
-        np.zeros(most + 1, np.uint32),
+        np.empty(most + _PADDING, np.uint32),
+        np.empty(most + 1, np.uint64),
+        np.empty(most + 1, np.uint64),
+        np.empty(3 * room, np.uint32),
+        np.empty(2 * room, np.uint8),
+        np.empty(most + 1, np.uint32),
+        np.empty(most + _PADDING, np.uint32),
+        np.empty(most + _PADDING, np.uint32),
+        np.empty(most + 1, np.uint32),
     )
     for row in range(len(counts)):
         size = decode_into(bytes_, offsets[row], offsets[row + 1], scratch.codes)
         mine = counts[row]
         mine[_CHARACTERS] = size
-        for i in range(_0, np.uint64(size)):
-            scratch.hashes[i] = np.uint64(scratch.codes[i]) * _MIX
-        for i in range(len(TOP)):
-            if size >= TOP[i]:
-                mine[_TOP + i] = _most_frequent(scratch, size - TOP[i] + 1, TOP[i])
+        _most_frequent(scratch, size, mine)
         known, kinds, longer = 0, scratch.kinds, scratch.longer
         for i in range(len(AGAIN)):
             ngrams = max(size - AGAIN[i] + 1, 0)
@@ -198,66 +195,100 @@ def _width(size: int) -> int:
 
 
 @leaf
-def _most_frequent(scratch: _Scratch, ngrams: int, n: int) -> int:
-    """Count the occurrences of the most frequent n-gram, `hashes` being those of n - 1.
-
-    If all that share the fullest slot are equal, no other can be more. Else those are compared that might be.
-    """
-    codes, hashes, slots, table = scratch.codes, scratch.hashes, scratch.slots, scratch.table
-    stop, last, shift = np.uint64(ngrams), np.uint64(n - 1), np.uint64(64 - _width(2 * ngrams))
-    table[: 1 << _width(2 * ngrams)] = 0
-    fullest, full = _0, np.uint32(0)
-    for i in range(_0, stop):
-        hash_ = (hashes[i] ^ codes[i + last]) * _MIX
-        hashes[i] = hash_
+def _most_frequent(scratch: _Scratch, size: int, mine: Int64M) -> None:
+    """Count the occurrences of the most frequent 2-, 3- and 4-gram; leave the hashes of all fives in `hashes`."""
+    codes, hashes, table = scratch.codes, scratch.hashes, scratch.table
+    for i in range(_PADDING):
+        codes[size + i] = _END + i  # n-grams that reach over the end are those of no text
+    width = _width(2 * size)
+    table[: 3 << width] = 0
+    shift, threes, fours = np.uint64(64 - width), np.uint64(1 << width), np.uint64(2 << width)
+    two, three, four = _0, _0, _0  # a place whose n-gram is in the fullest slot
+    of_two, of_three, of_four = np.uint32(0), np.uint32(0), np.uint32(0)  # and what that holds
+    for i in range(_0, np.uint64(size)):
+        hash_ = (np.uint64(codes[i]) * _MIX ^ codes[i + _1]) * _MIX
         slot = hash_ >> shift
         tally = np.uint32(table[slot] + np.uint32(1))
         table[slot] = tally
-        slots[i] = slot
-        if tally > full:
-            fullest, full = slot, tally
-    equal, first = _0, stop
+        if tally > of_two:
+            two, of_two = np.uint64(i), tally
+        hash_ = (hash_ ^ codes[i + _2]) * _MIX
+        slot = (hash_ >> shift) + threes
+        tally = np.uint32(table[slot] + np.uint32(1))
+        table[slot] = tally
+        if tally > of_three:
+            three, of_three = np.uint64(i), tally
+        hash_ = (hash_ ^ codes[i + _3]) * _MIX
+        slot = (hash_ >> shift) + fours
+        tally = np.uint32(table[slot] + np.uint32(1))
+        table[slot] = tally
+        if tally > of_four:
+            four, of_four = np.uint64(i), tally
+        hashes[i] = (hash_ ^ codes[i + _4]) * _MIX
+    # in this order: what is compared takes the table of the twos
+    mine[_TOP] = _exactly(scratch, size, 2, two, of_two, 0, width)
+    mine[_TOP + 1] = _exactly(scratch, size, 3, three, of_three, 1 << width, width)
+    mine[_TOP + 2] = _exactly(scratch, size, 4, four, of_four, 2 << width, width)
+
+
+@leaf
+def _exactly(scratch: _Scratch, size: int, n: int, fullest: int, full: int, start: int, width: int) -> int:
+    """Count the most frequent n-gram, that of `fullest` unless it shares its slot with many.
+
+    No other can be more frequent if no other slot holds more. Else those are compared that are in slots which do.
+    """
+    if size < n:
+        return 0
+    codes, table, places = scratch.codes, scratch.table, scratch.places
+    stop, equal = np.uint64(size - n + 1), 0
     for i in range(_0, stop):
-        if slots[i] == fullest:
-            first = min(first, np.uint64(i))
-            equal += np.uint64(_same(codes, first, i, n))
-    if equal == full or full < 2:
-        return int(equal)
-    known = _0
+        equal += _same(codes, fullest, i, n)
+    if equal == full:
+        return equal
+    fuller = 0
+    for slot in range(start, start + (1 << width)):
+        fuller += table[slot] > equal
+    if fuller == 1 and full - equal <= equal:
+        return equal
+    known, shift, first = _0, np.uint64(64 - width), np.uint64(start)
     for i in range(_0, stop):
-        scratch.places[known] = i
-        known += np.uint64(table[np.uint64(slots[i])] > equal)
-    _group(scratch, int(known), n)
-    for k in range(known):
-        equal = max(equal, np.uint64(scratch.seen[np.uint64(scratch.places[k])]))
-    return int(equal)
+        hash_ = np.uint64(codes[i]) * _MIX
+        for j in range(_1, np.uint64(n)):
+            hash_ = (hash_ ^ codes[i + j]) * _MIX
+        scratch.spare[i] = hash_
+        places[known] = i
+        known += np.uint64(table[first + (hash_ >> shift)] > equal)
+    _group(scratch, scratch.spare, int(known), n)
+    for k in range(_0, known):
+        place = np.uint64(places[k])
+        if scratch.kinds[place] == place:
+            equal = max(equal, int(scratch.seen[place]))
+    return equal
 
 
 @leaf
 def _fives(scratch: _Scratch, ngrams: int) -> int:
-    """Find the places whose five characters may come again, `hashes` being those of four; return their number."""
-    codes, hashes, once, places = scratch.codes, scratch.hashes, scratch.once, scratch.places
+    """Find the places whose five characters may come again; return their number."""
+    hashes, once, places = scratch.hashes, scratch.once, scratch.places
     width = _width(4 * ngrams)
-    stop, shift, four = np.uint64(ngrams), np.uint64(64 - width), np.uint64(4)
+    stop, shift = np.uint64(ngrams), np.uint64(64 - width)
     once[: 1 << width] = 0
     for i in range(_0, stop):
-        hash_ = (hashes[i] ^ codes[i + four]) * _MIX
-        hashes[i] = hash_
-        slot = hash_ >> shift
+        slot = hashes[i] >> shift
         seen = once[slot]
         once[slot] = np.uint8(seen + np.uint8(seen < 2))
     known = _0
     for i in range(_0, stop):
         places[known] = i
         known += np.uint64(once[hashes[i] >> shift] == 2)
-    _group(scratch, int(known), 5)
+    _group(scratch, hashes, int(known), 5)
     return int(known)
 
 
 @leaf
-def _group(scratch: _Scratch, known: int, n: int) -> None:
+def _group(scratch: _Scratch, hashes: UInt64M, known: int, n: int) -> None:
     """Find the first place of the same n characters for each of some places, and how often they come."""
-    codes, hashes, table = scratch.codes, scratch.hashes, scratch.table
+    codes, table = scratch.codes, scratch.table
     places, kinds, seen = scratch.places, scratch.kinds, scratch.seen
     width = _width(2 * known)
     table[: 1 << width] = 0
@@ -333,19 +364,25 @@ def _tally(scratch: _Scratch, kinds: UInt32M, known: int, n: int, mine: Int64M) 
     return int(left)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _frequent(scratch: _Scratch, known: int, ngrams: int) -> int:
     """Sum the occurrences of the most frequent ones of those that come again, √(distinct ones) at most."""
-    sizes = np.empty(known, np.uint32)
-    kinds, distinct = 0, ngrams - known
-    for k in range(known):
-        place = scratch.places[k]
-        if scratch.kinds[place] == place:
+    places, kinds, seen, table = scratch.places, scratch.kinds, scratch.seen, scratch.table
+    table[: known + 1] = 0  # by occurrences: so many kinds
+    distinct, most = ngrams - known, _1
+    for k in range(_0, np.uint64(known)):
+        place = np.uint64(places[k])
+        if kinds[place] == place:
             distinct += 1
-            sizes[kinds] = scratch.seen[place]
-            kinds += scratch.seen[place] > 1
-    largest = np.sort(sizes[:kinds])[::-1]
-    return int(largest[: int(np.sqrt(distinct))].sum())
+            table[np.uint64(seen[place])] += np.uint32(1)
+            most = max(most, np.uint64(seen[place]))
+    left, total = int(np.sqrt(distinct)), 0
+    while left > 0 and most > _1:
+        taken = min(left, int(table[most]))
+        total += taken * int(most)
+        left -= taken
+        most -= _1
+    return total
 
 
 @leaf

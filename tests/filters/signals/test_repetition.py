@@ -1,6 +1,7 @@
 """N-grams that come again are counted as a dictionary would count them."""
 
 import math
+import random
 from collections import Counter
 
 import pyarrow as pa
@@ -52,14 +53,23 @@ def test_ngrams_equal_their_twin(text):
     assert measured(text) == pytest.approx(slowly(text), rel=0, abs=0, nan_ok=True)
 
 
-def test_more_letters_than_fit_in_a_key():
-    """Texts of more than 4,095 different characters are compared character by character, with the same result."""
+@pytest.mark.parametrize("letters", [30, 300, 3000])
+def test_ngrams_that_share_a_slot(letters):
+    """Among thousands, others have the hash of the most frequent one, and are not counted with it."""
+    chance = random.Random(letters)  # noqa: S311 - not for secrets
+    for _ in range(5):
+        text = "".join(chr(0x4E00 + int(letters * chance.random() ** 2)) for _ in range(4000))
+        assert measured(text) == slowly(text)
+
+
+def test_thousands_of_letters():
+    """A text of more different characters than most have."""
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 4200))) + "くりかえすことば" * 3
     assert measured(text) == slowly(text)
 
 
-def test_many_equal_fives_are_sorted():
-    """A group of hundreds of equal 5-grams is refined exactly."""
+def test_many_equal_fives():
+    """Hundreds of equal 5-grams that go on differently."""
     text = "".join(f"ああああああ{i % 7}い{i % 3}" for i in range(200)) + "あ" * 500
     assert measured(text) == slowly(text)
 
