@@ -165,8 +165,8 @@ def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -
 
     A place's match is taken only if the next place has no longer one; else the byte there is.
     """
-    width = 8  # bits of a hash: as many as a short text has places for, so that it touches little memory
-    while width < 16 and 1 << width < size:
+    width = 8  # bits of a hash: for four times the places of a short text, so that it touches little memory
+    while width < 16 and 1 << width < 4 * size:
         width += 1
     place, linked, start = _0, _0, _0  # start: of the block
     length, back = _2, _0
