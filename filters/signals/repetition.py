@@ -39,7 +39,7 @@ _PADDING: Final = max(AGAIN)  # characters behind a text that may be read
 
 
 class _Scratch(NamedTuple):
-    """Room for the longest text: `codes` and `hashes` by place; `table` for six times as many, `once` for four times.
+    """Room for the longest text: `codes` and `hashes` by place; `table` for up to twelve times as many, `once` for four times.
 
     Args:
         codes: code points.
@@ -225,7 +225,7 @@ def _most_frequent(scratch: _Scratch, size: int, mine: Int64M) -> None:
         if tally > of_four:
             four, of_four = np.uint64(i), tally
         hashes[i] = (hash_ ^ codes[i + _4]) * _MIX
-    # in this order: what is compared takes the table of the twos
+    # in this order: what is compared takes the table of the twos, and no more of it
     mine[_TOP] = _exactly(scratch, size, 2, two, of_two, 0, width)
     mine[_TOP + 1] = _exactly(scratch, size, 3, three, of_three, 1 << width, width)
     mine[_TOP + 2] = _exactly(scratch, size, 4, four, of_four, 2 << width, width)
