@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,8 @@ from kakehi.filters.signals.wordlists import build, count_hits
 from kakehi.filters.texts import view
 from kakehi.tokenizer.packed.moving import move
 
+#: Where kernels, and what they call, are written.
+SOURCES: Final = tuple(Path(__file__).resolve().parents[1] / name for name in ("filters", "tokenizer"))
 _TEXTS: Final = pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string())
 
 
@@ -28,6 +32,20 @@ def compile_kernels(names: Iterable[str]) -> None:
     """Run the kernels of these names on two short texts: 35 s for all of them where nothing is compiled yet."""
     for name in dict.fromkeys(names):
         KERNELS[name]()
+
+
+def forget_stale(folders: Iterable[Path]) -> None:
+    """Remove what numba keeps compiled from before a source changed.
+
+    It looks at the file of a kernel alone, not at those of the functions that it calls: after a `git pull` they would
+    still be the old ones. Where the folders may not be written to, numba keeps nothing there either.
+    """
+    paths = list(folders)
+    newest = max(source.stat().st_mtime_ns for path in paths for source in path.rglob("*.py"))
+    for index in (index for path in paths for index in path.rglob("__pycache__/*.nbi")):
+        with suppress(OSError):
+            if index.stat().st_mtime_ns < newest:
+                index.unlink()
 
 
 def _html() -> None:

@@ -20,6 +20,7 @@ import pytest
 from kakehi.pipeline.cli import main
 from kakehi.pipeline.documents import Collector, Normalisation
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 from kakehi.pipeline.schemas import DOCUMENTS, Table
 from kakehi.pipeline.stage import Split
 from kakehi.pipeline.tables import TableWriter
@@ -28,6 +29,11 @@ WHO = ["私", "彼女", "先生", "東京都", "研究所", "新しい計算機"
 WHAT = ["本", "大規模言語モデル", "長い手紙", "資料", "データ", "古い地図", "赤いりんご", "ラジオ"]
 DID = ["調べた", "読んでいる", "作りました", "走らせる", "考えていた", "届けた", "たずねている"]
 JOIN = ["しかし", "また", "きのうは", "なお、", "それから", "ところが"]
+
+
+def pytest_sessionstart() -> None:
+    """Test the kernels that are written, not what was compiled of older ones."""
+    forget_stale(SOURCES)
 
 
 class Said(NamedTuple):

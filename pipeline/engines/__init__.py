@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.kernels import compile_kernels
+from kakehi.pipeline.kernels import SOURCES, compile_kernels, forget_stale
 from kakehi.pipeline.machine import Machine
 
 
@@ -19,6 +19,7 @@ def open_engine(machine: Machine, *, kernels: Iterable[str], scheduler: str | No
         kernels: what tasks will run, compiled here once before workers start; not on a cluster that runs already.
         scheduler: address or scheduler file of a running cluster; wins over the machine's engine.
     """
+    forget_stale(SOURCES)
     if machine.engine == "inline" and scheduler is None:
         return Inline()
     from kakehi.pipeline.engines.dask import Dask  # noqa: PLC0415 - half a second that inline runs need not spend

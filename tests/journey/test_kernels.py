@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.kernels import KERNELS
+from kakehi.pipeline.kernels import KERNELS, forget_stale
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.stages import STAGES
 
@@ -84,3 +85,15 @@ def test_quickstart_compiles_only_its_own() -> None:
     assert set(_named(load(QUICKSTART))) == {
         *("html", "gate", "normalise", "script", "lines", "affine32", "pair", "keep", "move"),
     }
+
+
+def test_what_was_compiled_before_a_source_changed_is_forgotten(tmp_path: Path) -> None:
+    """Whatever file changed: numba looks at a kernel's own alone."""
+    cache = tmp_path / "a" / "__pycache__"
+    cache.mkdir(parents=True)
+    times = {cache / "old.nbi": 1, tmp_path / "b.py": 2, tmp_path / "a" / "a.py": 1, cache / "new.nbi": 3}
+    for path, time in times.items():
+        path.touch()
+        os.utime(path, (time, time))
+    forget_stale([tmp_path / "a", tmp_path])
+    assert sorted(path.name for path in cache.iterdir()) == ["new.nbi"]
