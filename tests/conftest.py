@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import random
+import signal
 import sys
 import tempfile
 import uuid
@@ -32,8 +33,9 @@ JOIN = ["しかし", "また", "きのうは", "なお、", "それから", "と
 
 
 def pytest_sessionstart() -> None:
-    """Test the kernels that are written, not what was compiled of older ones."""
+    """Test the kernels that are written, not what was compiled of older ones; hear Ctrl-C in the background too."""
     forget_stale(SOURCES)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what runs behind it ignore that
 
 
 class Said(NamedTuple):
