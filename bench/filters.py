@@ -15,6 +15,7 @@ import glob
 import importlib
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -71,8 +72,16 @@ def _families(texts: pa.Array) -> Iterable[Row]:
             " + ".join(names),
             _rate(lambda names=names: [FAMILIES[name].measure(texts) for name in names], texts),
         )
+    yield (
+        "zlib itself, level 9",
+        _rate(lambda: [len(zlib.compress(text, 9)) for text in _bytes(texts)], texts),
+    )
     for name in ("compression", "language"):
         yield name, _rate(lambda name=name: FAMILIES[name].measure(texts), texts)
+
+
+def _bytes(texts: pa.Array) -> Iterable[bytes]:
+    return (text.encode() for text in texts.to_pylist())
 
 
 def _lists(texts: pa.Array, blocklist: Path | None) -> Iterable[Row]:

@@ -5,7 +5,7 @@ to 4,096 of them. In Japanese three bytes are one character, so the chains are l
 each place has four links, to the one before it with the same 3, 4, 5 and 6 bytes. Walking the last gives the longest match
 of six bytes and more; if there is none, the first place found by each of the others is the nearest with 5, 4 or 3. How far
 zlib's own walk would have come is known by counting the places of each of its chains. After RFC 1951 and deflate.c
-(1.2.11 to 1.3): `deflate_slow`, `longest_match` and `fill_window`, window 32 KiB, memory level 8.
+(1.2.11 to 1.3): `deflate_slow` and `longest_match`, window 32 KiB, memory level 8.
 """
 
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -36,26 +36,15 @@ _u = Place  # places are unsigned: a signed index may count from the end, and as
 _0, _1, _2, _3, _4, _5, _6, _7, _8 = (_u(value) for value in range(9))
 _10, _16, _24, _32, _40, _48, _256 = (_u(value) for value in (10, 16, 24, 32, 40, 48, 256))
 _LOW_16, _LOW_32 = _u(0xFFFF), _u(0xFFFFFFFF)
-_HASH, _SECOND, _THIRD = (
-    _u(0x7FFF),
-    _u(0xFF << 5),
-    _u(0xFF),
-)  # zlib's hash: each byte five bits below the one before
+# zlib's hash of three bytes: each five bits below the one before
+_HASH, _SECOND, _THIRD = _u(0x7FFF), _u(0xFF << 5), _u(0xFF)
 
 _SYMBOLS: Final = 16_383  # of a block
 _LONGEST = _u(258)  # bytes of a match
 _FARTHEST = _u(32_768 - 262)  # bytes back to a match
 _FARTHEST_THREE = _u(4_096)  # and to one of three bytes, which is not worth more bits
-_CHAIN, _CHAIN_OF_GOOD = (
-    _u(4_096),
-    _u(1_024),
-)  # places that are looked at; the latter where a match is this long:
-_GOOD = _u(32)
-_FIRST, _HALF_FIRST, _AHEAD = (
-    _u(65_536),
-    _u(32_768),
-    _u(262),
-)  # zlib moves on once fewer than these are ahead
+_CHAIN = _u(4_096)  # places that are looked at
+_GOOD, _CHAIN_OF_GOOD = _u(32), _u(1_024)  # bytes of a match after which only so many are
 
 _FIRST, _ROUND = _u(0x10000), _u(0xFFFF)  # links are kept for the last 65,536 places; the first one's number
 _STEP, _READY = _u(8_192), _u(600)  # places linked at a time, and at least so many before they are needed
@@ -149,11 +138,7 @@ def _sizes(bytes_: UInt8M, offsets: Int64N1, base: Place) -> Int64N:
             continue
         text[:size] = bytes_[start:stop]
         if base + _u(size) > _LOW_32:
-            links.chains[:] = 0
-            links.fours[:] = 0
-            links.fives[:] = 0
-            links.sixes[:] = 0
-            base = _FIRST
+            base = _FIRST  # what has a higher number is nobody's last place
         sizes[row] = _size(text, _u(size), base, links, block)
         base += _u(size)
     return sizes

@@ -207,21 +207,15 @@ def _most_frequent(scratch: _Scratch, size: int, mine: Int64M) -> None:
     of_two, of_three, of_four = np.uint32(0), np.uint32(0), np.uint32(0)  # and what that holds
     for i in range(_0, np.uint64(size)):
         hash_ = (np.uint64(codes[i]) * _MIX ^ codes[i + _1]) * _MIX
-        slot = hash_ >> shift
-        tally = np.uint32(table[slot] + np.uint32(1))
-        table[slot] = tally
+        tally = _add(table, hash_ >> shift)
         if tally > of_two:
             two, of_two = np.uint64(i), tally
         hash_ = (hash_ ^ codes[i + _2]) * _MIX
-        slot = (hash_ >> shift) + threes
-        tally = np.uint32(table[slot] + np.uint32(1))
-        table[slot] = tally
+        tally = _add(table, (hash_ >> shift) + threes)
         if tally > of_three:
             three, of_three = np.uint64(i), tally
         hash_ = (hash_ ^ codes[i + _3]) * _MIX
-        slot = (hash_ >> shift) + fours
-        tally = np.uint32(table[slot] + np.uint32(1))
-        table[slot] = tally
+        tally = _add(table, (hash_ >> shift) + fours)
         if tally > of_four:
             four, of_four = np.uint64(i), tally
         hashes[i] = (hash_ ^ codes[i + _4]) * _MIX
@@ -229,6 +223,14 @@ def _most_frequent(scratch: _Scratch, size: int, mine: Int64M) -> None:
     mine[_TOP] = _exactly(scratch, size, 2, two, of_two, 0, width)
     mine[_TOP + 1] = _exactly(scratch, size, 3, three, of_three, 1 << width, width)
     mine[_TOP + 2] = _exactly(scratch, size, 4, four, of_four, 2 << width, width)
+
+
+@leaf
+def _add(table: UInt32M, slot: int) -> np.uint32:
+    """Tally one more, and return how many there are."""
+    tally = np.uint32(table[slot] + np.uint32(1))
+    table[slot] = tally
+    return tally
 
 
 @leaf
@@ -351,9 +353,8 @@ def _tally(scratch: _Scratch, kinds: UInt32M, known: int, n: int, mine: Int64M) 
         again = seen[kind] > 1
         occurrences += np.uint64(again)
         repeated += np.uint64(again & (kind == place))
-        covered += (place + width - max(end, place)) * np.uint64(
-            again
-        )  # what lies before `end` is covered already
+        # what lies before `end` is covered already
+        covered += (place + width - max(end, place)) * np.uint64(again)
         end = place + width if again else end
         places[left] = before
         left += np.uint64(again & (before + _1 == place))
