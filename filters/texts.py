@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 # dtype and axes: N texts or documents, N1 = N + 1, M bytes or values, K hashes, B bands.
@@ -79,6 +80,20 @@ def column_of(texts: Texts) -> pa.LargeStringArray:
     """Return the texts as a column that shares their memory."""
     buffers = [None, pa.py_buffer(np.ascontiguousarray(texts.offsets)), pa.py_buffer(texts.bytes_)]
     return pa.LargeStringArray.from_buffers(len(texts), buffers[1], buffers[2])
+
+
+@intrinsic
+def eight(_: Any, bytes_: Any, place: Any) -> Any:  # noqa: ARG001 - a type; its value is in `arguments`
+    """Read eight bytes from a place on as one number, the first lowest; eight must be there."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        address = builder.gep(array.data, [arguments[1]])
+        value = builder.load(builder.bitcast(address, context.get_value_type(types.uint64).as_pointer()))
+        value.align = 1
+        return value
+
+    return types.uint64(bytes_, types.uint64), build
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,17 @@ from kakehi.filters.signals.huffman import (
     empty_block,
     end_block,
 )
-from kakehi.filters.texts import Int64N, Int64N1, Texts, UInt8M, UInt16M, UInt32M, UInt64M, longest_of
+from kakehi.filters.texts import (
+    Int64N,
+    Int64N1,
+    Texts,
+    UInt8M,
+    UInt16M,
+    UInt32M,
+    UInt64M,
+    eight,
+    longest_of,
+)
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
 _inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
@@ -88,20 +98,6 @@ def zlib_sizes(texts: Texts) -> Int64N:
     if texts.sizes.max(initial=0) > MOST_BYTES:
         raise ValueError(f"deflate: a text is longer than {MOST_BYTES} bytes")
     return _sizes(texts.bytes_, texts.offsets, _FIRST)
-
-
-@intrinsic
-def _eight(_: Any, bytes_: Any, place: Any) -> Any:  # noqa: ARG001 - a type; its value is in `arguments`
-    """Read eight bytes from a place on as one number, the first lowest; eight must be there."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        address = builder.gep(array.data, [arguments[1]])
-        value = builder.load(builder.bitcast(address, context.get_value_type(types.uint64).as_pointer()))
-        value.align = 1
-        return value
-
-    return types.uint64(bytes_, types.uint64), build
 
 
 @intrinsic
@@ -188,7 +184,7 @@ def _link(text: UInt8M, start: Place, stop: Place, base: Place, links: _Links, n
     """Link places of a text to those before them; hashes keep what is left of 64 bits."""
     chains, fours, fives, sixes = links.chains, links.fours, links.fives, links.sixes
     for place in range(start, stop):
-        ahead = _eight(text, place)
+        ahead = eight(text, place)
         chain = (ahead << _10 ^ ahead >> _3 & _SECOND ^ ahead >> _16 & _THIRD) & _HASH
         four = (ahead << _32) * _MIX >> narrow
         five = (ahead << _24) * _MIX >> narrow
@@ -219,11 +215,11 @@ def _longest(
     # A longer match ends in six bytes that were there before.
     ending = place + length - _5
     if most >= _6 and back[ending & _ROUND] >> _48 < ending:
-        last = _eight(text, ending)
+        last = eight(text, ending)
         far = back[place & _ROUND] >> _48
         while far <= farthest:
             there = place - far
-            if (_eight(text, there + length - _5) ^ last) << _16 == _0:
+            if (eight(text, there + length - _5) ^ last) << _16 == _0:
                 same = _same(text, there, place, most)
                 if same > length:
                     if not _is_seen(ranks, place, far, chain):
@@ -231,7 +227,7 @@ def _longest(
                     found, length = far, same
                     if length == most:
                         break
-                    last = _eight(text, place + length - _5)
+                    last = eight(text, place + length - _5)
             far += back[there & _ROUND] >> _48
     if found != _0 or best >= _5:
         return length, found
@@ -273,11 +269,11 @@ def _nearest(
         ranks: as it has them.
         rest: bits of the eight bytes from each place on that don't count.
     """
-    ahead = _eight(text, place)
+    ahead = eight(text, place)
     far = back[place & _ROUND] >> at & _LOW_16
     while far <= farthest:
         there = place - far
-        if (_eight(text, there) ^ ahead) << rest == _0:
+        if (eight(text, there) ^ ahead) << rest == _0:
             return far if _is_seen(ranks, place, far, chain) else _0
         far += back[there & _ROUND] >> at & _LOW_16
     return _0
@@ -288,7 +284,7 @@ def _same(text: UInt8M, left: Place, right: Place, most: Place) -> Place:
     """Count the equal bytes from two places on."""
     same = _0
     while same < most:
-        unlike = _eight(text, left + same) ^ _eight(text, right + same)
+        unlike = eight(text, left + same) ^ eight(text, right + same)
         if unlike != _0:
             same += _low_zeros(unlike) >> _3
             break

@@ -1,7 +1,7 @@
 """Measure lines, sentences and paragraphs: how long, how often repeated, how they begin and end, in which style.
 
-Over 400 lines, and `_count` over 70, because all of it is one pass over the text: the state of line, sentence and
-paragraph is shared at every character.
+`_count` has over 70 lines, because all of it is one pass over the text: the state of line, sentence and paragraph is
+shared at every character.
 """
 
 from typing import Final, TypeAlias
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
+from kakehi.filters.signals.pieces import KINDS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import share
 from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, view
 
@@ -24,7 +25,7 @@ _PARAGRAPHS, _PARAGRAPH_CHARS, _REPEATED_PARAGRAPHS, _REPEATED_PARAGRAPH_CHARS =
 _LONGEST_LINE, _SHORT_LINES, _STOPPED_LINES, _BULLETS, _BROKEN_OFF = range(14, 19)
 _CHARACTERS, _KUTEN, _RUN, _POLITE, _PLAIN = range(19, 24)
 _COUNTS = 24
-_LINE_KIND, _SENTENCE_KIND, _PARAGRAPH_KIND, _KINDS = range(4)
+_LINE_KIND, _SENTENCE_KIND, _PARAGRAPH_KIND = range(KINDS)
 
 #: A line of so many characters is short (as HojiChar has it).
 SHORT_LINE: Final = 10
@@ -163,76 +164,12 @@ _POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
 
 
 @njit(cache=True, nogil=True)
-def ends_sentence(code: int) -> bool:
-    """Tell whether a character is one of 。．！？!?."""
-    if code < 0x3000:
-        return code == 0x3F or code == 0x21  # noqa: PLR1714 - a tuple costs half the speed
-    return code == 0x3002 or code == 0xFF01 or code == 0xFF0E or code == 0xFF1F  # noqa: PLR1714
-
-
-@leaf
-def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: int, kind: int) -> bool:
-    """Tell whether these bytes were filed for this row and kind before, and file them.
-
-    `slots` is int64[more than mask, 3]: stamp, start, hash and size; a slot of an earlier row is free.
-    """
-    stamp = _KINDS * row + kind + 1
-    first, size = np.uint64(start), np.uint64(stop - start)
-    hash_ = np.uint32(size) + np.uint32(kind)
-    for j in range(
-        _0, size
-    ):  # a sum of independent products, so that it vectorises; equal hashes are compared
-        factor = np.uint32(np.uint32(j) * np.uint32(0x9E3779B1) + np.uint32(0x85EBCA6B))
-        mixed = np.uint32(factor ^ (factor >> np.uint32(15)))
-        hash_ = np.uint32(hash_ + np.uint32(mixed * np.uint32(bytes_[first + j])))
-    slot = np.int64(np.uint32(hash_ * np.uint32(0xC2B2AE35)) >> np.uint32(7)) & mask
-    told = np.int64(hash_) << 31 | np.int64(size)
-    while slots[slot, 0] > _KINDS * row:
-        if slots[slot, 0] == stamp and slots[slot, 2] == told:
-            other, unlike = np.uint64(slots[slot, 1]), np.uint8(0)
-            for j in range(_0, size):  # to the end, so that it vectorises: they are nearly always equal
-                unlike |= bytes_[other + j] ^ bytes_[first + j]
-            if unlike == 0:
-                return True
-        slot = (slot + 1) & mask
-    slots[slot, 0], slots[slot, 1], slots[slot, 2] = stamp, start, told
-    return False
-
-
-@leaf
-def bound_of_pieces(bytes_: UInt8M, start: int, stop: int) -> int:
-    """Return a bound on the lines, and on the sentences, of a text, from single bytes of the marks."""
-    pieces = 2  # the last byte may be one of the marks, and what is behind it is a piece
-    for i in range(np.uint64(start), np.uint64(max(stop - 1, start))):  # branch-free, so that it vectorises
-        byte, following = bytes_[i], bytes_[i + _1]
-        pieces += (byte == 0x0A) | (byte == 0x21) | (byte == 0x3F) | (byte == 0xEF)
-        pieces += (byte == 0x80) & (following == 0x82)
-    return pieces
-
-
-@njit(cache=True, nogil=True)
 def _is_one_of(code: int, codes: Int64M) -> bool:
     """Look a code point up in a few sorted ones."""
     for other in codes:  # noqa: SIM110 - any() is no loop to numba
         if other == code:
             return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def before(bytes_: UInt8M, start: int, stop: int) -> tuple[int, int]:
-    """Give the last character of a piece, and where it begins; (0, start) for an empty one."""
-    if stop <= start:
-        return 0, start
-    i = stop - 1
-    while i > start and bytes_[i] & 0xC0 == 0x80:
-        i -= 1
-    code = int(bytes_[i])
-    if stop - i == 3:
-        code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
-    elif stop - i > 1:
-        code = 0x10000  # none of ours
-    return code, i
 
 
 @njit(cache=True, nogil=True)

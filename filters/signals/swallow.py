@@ -12,7 +12,7 @@ from numba import njit
 
 from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.lines import before, bound_of_pieces, ends_sentence, seen
+from kakehi.filters.signals.pieces import before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import Int64NC, share
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, longest_of, view
 
