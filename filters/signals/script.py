@@ -1,7 +1,8 @@
 """Count characters by script, and give the shares that tell Japanese prose from the rest."""
 
+import weakref
 from functools import cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ _PLANE = 0x10000
 
 def measure(column: pa.Array) -> tuple[pa.Array, ...]:
     """Count the characters of every text by script; see `SCRIPT.signals` for each definition."""
-    n = count_classes(view(column))
+    n = _classes_of(column)
     hiragana = n[:, _HIRAGANA] + n[:, _HIRAGANA_MARK]
     katakana = n[:, _KATAKANA] + n[:, _KATAKANA_MARK]
     kanji = n[:, _KANJI] + n[:, _KANJI_SWALLOW]
@@ -59,6 +60,26 @@ def share(part: Int64N, whole: Int64N) -> Float64N:
     quotient = np.full(len(whole), np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
+
+
+class _Last(NamedTuple):
+    """What was counted last, as long as its column is there."""
+
+    column: weakref.ReferenceType[pa.Array]
+    counts: Int64NC
+
+
+_last: list[_Last] = []
+
+
+def _classes_of(column: pa.Array) -> Int64NC:
+    """Count a column once for all families of a step that ask: `language` and `wordlists` go by these counts too."""
+    for last in _last:
+        if last.column() is column:
+            return last.counts
+    counts = count_classes(view(column))
+    _last[:] = [_Last(weakref.ref(column), counts)]
+    return counts
 
 
 def count_classes(texts: Texts) -> Int64NC:

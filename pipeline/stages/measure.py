@@ -65,9 +65,11 @@ def measure(
         families: in the order of their columns.
     """
     columns: dict[str, pa.Array] = {}
+    # One object for all families, by which `script` knows what it has counted.
+    read = {name: batch.column(name) for name in batch.schema.names}
     for spec in families:
         family = find_family(spec.family)
-        arrays = _measured(spec, family, batch)
+        arrays = _measured(spec, family, read)
         for signal, array in zip(family.signals, arrays, strict=True):
             name = spec.column(signal.name)
             if array.type != signal.dtype or len(array) != batch.num_rows:
@@ -82,9 +84,9 @@ def measure(
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _measured(spec: FamilySpec, family: Family, batch: pa.RecordBatch) -> tuple[pa.Array, ...]:
+def _measured(spec: FamilySpec, family: Family, read: dict[str, pa.Array]) -> tuple[pa.Array, ...]:
     try:
-        arrays = family.measure(*(batch.column(name) for name in family.reads), **spec.parameters)
+        arrays = family.measure(*(read[name] for name in family.reads), **spec.parameters)
     except Exception as error:  # the seam to a user's own code: whatever it raises, its name must be told
         raise EngineError(f"family {spec.family!r}: {type(error).__name__}: {error}", hint=_MEND) from error
     if not isinstance(arrays, tuple) or len(arrays) != len(family.signals):

@@ -62,6 +62,39 @@ def test_ngrams_that_share_a_slot(letters):
         assert measured(text) == slowly(text)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("abcd", min_size=3, max_size=14), min_size=1, max_size=4).flatmap(
+        lambda pieces: st.lists(st.sampled_from([*pieces, "x", "yz"]), max_size=60).map("".join)
+    )
+)
+def test_passages_that_come_again(text):
+    """Copies, whole and in part, few and many, that go on alike or not."""
+    assert measured(text) == pytest.approx(slowly(text), rel=0, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4, 14, 15, 16, 17, 40])
+@pytest.mark.parametrize("same", range(5, 12))
+def test_kinds_small_and_large(times, same):
+    """So many 5-grams that are the same for so many characters, in pairs of which one is a copy, and alone."""
+    marks = [chr(0x4E00 + i) for i in range(2 * times)]
+    alone = "".join("あいうえおかきくけこさ"[:same] + mark for mark in marks[:times])
+    paired = "".join("アイウエオカキクケコサ"[:same] + marks[i // 2] * (1 + i % 3) for i in range(times))
+    for text in (alone, paired, paired + alone, alone + paired + alone):
+        assert measured(text) == slowly(text)
+
+
+def test_a_long_text_one_after_a_short_one():
+    """Three pairs of different 5-grams have the same hash of 32 bits here; what a text left behind is not met again."""
+    chance = random.Random(5)  # noqa: S311 - not for secrets
+    long = "".join(chr(0x4E00 + chance.randrange(3000)) for _ in range(200_000))
+    texts = ["短い文。" * 9, long + long[5000:5100], "短い文。" * 9, long[:300] * 2]
+    columns = REPETITION.measure(pa.array(texts))
+    for row, text in enumerate(texts):
+        got = {name: column[row].as_py() for name, column in zip(NAMES, columns, strict=True)}
+        assert got == slowly(text)
+
+
 def test_thousands_of_letters():
     """A text of more different characters than most have."""
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 4200))) + "くりかえすことば" * 3

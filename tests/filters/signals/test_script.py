@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.signals.script import SCRIPT
+from kakehi.filters.signals import script
+from kakehi.filters.signals.language import LANGUAGE
+from kakehi.filters.signals.script import SCRIPT, count_classes
 
 NAMES = [signal.name for signal in SCRIPT.signals]
 text_of_traps = st.text(
@@ -115,3 +117,20 @@ def test_a_symbol_is_no_letter(text):
     for c in text:
         if measured(c)["symbols"] or measured(c)["emoji"]:
             assert unicodedata.category(c)[0] in "PSNC" or "\u2071" <= c <= "\u2bff", c
+
+
+def test_a_column_is_counted_once_for_all_families(monkeypatch):
+    """Families that go by the same counts, of one column; another column, though equal, is counted anew."""
+    counted = []
+    monkeypatch.setattr(
+        script, "count_classes", lambda texts: counted.append(len(texts)) or count_classes(texts)
+    )
+    column = pa.array(["これは日本語です。", "English"])
+    for family in (SCRIPT, LANGUAGE, SCRIPT):
+        family.measure(column)
+    assert counted == [2]
+    languages, _ = LANGUAGE.measure(
+        pa.array(["English, all of it and no other language", "ひらがな", "漢字とかな"])
+    )
+    assert languages.to_pylist() == ["en", "ja", "ja"]
+    assert counted == [2, 3]
