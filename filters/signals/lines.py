@@ -195,6 +195,8 @@ def _style(bytes_: UInt8M, start: int, stop: int) -> int:
     while at < stop and _is_one_of(code, _CLOSER_CODES):
         stop = at
         code, at = before(bytes_, start, stop)
+    if not 0x3041 <= code <= 0x3096:  # all endings and particles are hiragana
+        return -1
     for particles in range(3):  # none, ね, よね
         if _ends_in(bytes_, start, stop, _POLITE_BYTES):
             return _POLITE

@@ -25,9 +25,7 @@ _0, _1, _2, _3, _4, _10, _21, _32, _42 = (np.uint64(value) for value in (0, 1, 2
 _COMPARED: Final = 16  # characters that `alike` looks at
 _END: Final = 0x110000  # no code point
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
-_TALLIES: Final = (
-    14  # bits of a slot at most, so that three tables of tallies stay in a processor's second cache
-)
+_TALLIES: Final = 14  # bits of a slot at most: three tables of tallies stay in a processor's second cache
 
 
 class Room(NamedTuple):
