@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,13 @@ Float64N: TypeAlias = NDArray[np.float64]
 UInt32NK: TypeAlias = NDArray[np.uint32]
 UInt64NB: TypeAlias = NDArray[np.uint64]
 Int64NK: TypeAlias = NDArray[np.int64]
+
+
+#: Where something is in a text, in kernels: a signed index may count from the end, and asking that costs half the speed.
+Place: TypeAlias = np.uint64
+
+#: 2^64 / golden ratio, odd: a product's upper bits are a hash.
+MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)

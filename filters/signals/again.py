@@ -17,8 +17,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from kakehi.filters.cleaning.codepoints import leaf
-from kakehi.filters.signals.ngrams import PADDING, Place, Room, alike, classify, width_of
-from kakehi.filters.texts import Int64M
+from kakehi.filters.signals.ngrams import PADDING, Room, alike, classify, note, width_of
+from kakehi.filters.texts import MIX, Int64M, Place
 
 #: n of the n-grams that are measured for coming again.
 AGAIN: Final = (5, 6, 7, 8, 9, 10)
@@ -27,7 +27,7 @@ AGAIN: Final = (5, 6, 7, 8, 9, 10)
 _0, _1, _2, _4, _5, _9, _10, _15, _32, _64, _240 = (
     np.uint64(value) for value in (0, 1, 2, 4, 5, 9, 10, 15, 32, 64, 240)
 )
-_LOW, _BIT_32, _MIX = np.uint64(0xFFFFFFFF), np.uint64(1 << 32), np.uint64(0x9E3779B97F4A7C15)
+_LOW, _BIT_32 = np.uint64(0xFFFFFFFF), np.uint64(1 << 32)
 _LINKED, _WHOLE = np.uint8(15), np.uint8(160)  # in `before`: the part that counts links; ten characters
 _FEW: Final = 14  # links of a kind whose places are compared each with each
 
@@ -121,7 +121,7 @@ def _group(room: Room, left: int, listed: int, width: int) -> int:
             places[still] = place
             still += np.uint64(not same)
         number, still = _link(room, known, number, still)
-        mix, shift = max(mix, _MIX) + _2, np.uint64(64 - width_of(2 * int(still)))
+        mix, shift = max(mix, MIX) + _2, np.uint64(64 - width_of(2 * int(still)))
         for k in range(_0, still):
             place = places[k]
             table[np.uint64(hashes[place]) * mix >> shift] = place
@@ -162,23 +162,18 @@ def _link(room: Room, known: Place, number: Place, still: Place) -> tuple[Place,
 @leaf
 def _compare(room: Room, listed: int) -> None:
     """Compare the places of kinds that have more than two."""
-    codes, links, seen, kinds, left = room.codes, room.links, room.seen, room.members, room.left
-    before, after = room.before, room.after
-    several = _0
+    codes, links, kinds, left = room.codes, room.links, room.listed, room.left
     for k in range(_0, np.uint64(listed)):
-        last = room.listed[k]
-        kinds[several] = last
-        several += np.uint64((before[last] & _LINKED) > 1)
-    for k in range(_0, several):
         last = np.uint64(kinds[k])
-        place = seen[last] >> _32
-        if (before[last] & _LINKED) <= _FEW:
+        linked = room.before[last] & _LINKED
+        if linked < 2:
+            continue
+        place = room.seen[last] >> _32
+        if linked <= _FEW:
             while place != last:
                 other = np.uint64(links[place])
                 while other != last:
-                    length = alike(codes, place, other) << _4
-                    before[place] = np.uint8(max(np.uint64(before[place]), length))
-                    after[other] = np.uint8(max(np.uint64(after[other]), length))
+                    note(room, other, place, alike(codes, place, other))
                     other = np.uint64(links[other])
                 place = np.uint64(links[place])
         else:

@@ -8,7 +8,7 @@ zlib's own walk would have come is known by counting the places of each of its c
 (1.2.11 to 1.3): `deflate_slow` and `longest_match`, window 32 KiB, memory level 8.
 """
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit, types
@@ -24,8 +24,10 @@ from kakehi.filters.signals.huffman import (
     end_block,
 )
 from kakehi.filters.texts import (
+    MIX,
     Int64N,
     Int64N1,
+    Place,
     Texts,
     UInt8M,
     UInt16M,
@@ -41,7 +43,6 @@ _inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 #: Bytes of the longest text: places are numbers of 32 bits.
 MOST_BYTES: Final = (1 << 31) - 1
 
-Place: TypeAlias = np.uint64
 _u = Place  # places are unsigned: a signed index may count from the end, and asking that costs
 _0, _1, _2, _3, _4, _5, _6, _7, _8 = (_u(value) for value in range(9))
 _10, _16, _24, _32, _40, _48, _256 = (_u(value) for value in (10, 16, 24, 32, 40, 48, 256))
@@ -58,7 +59,6 @@ _GOOD, _CHAIN_OF_GOOD = _u(32), _u(1_024)  # bytes of a match after which only s
 
 _FIRST, _ROUND = _u(0x10000), _u(0xFFFF)  # links are kept for the last 65,536 places; the first one's number
 _STEP, _READY = _u(8_192), _u(600)  # places linked at a time, and at least so many before they are needed
-_MIX = _u(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _PADDING: Final = 16  # bytes behind a text that may be read
 
 _LENGTH_CODE = np.zeros(259, np.int64)
@@ -186,9 +186,9 @@ def _link(text: UInt8M, start: Place, stop: Place, base: Place, links: _Links, n
     for place in range(start, stop):
         ahead = eight(text, place)
         chain = (ahead << _10 ^ ahead >> _3 & _SECOND ^ ahead >> _16 & _THIRD) & _HASH
-        four = (ahead << _32) * _MIX >> narrow
-        five = (ahead << _24) * _MIX >> narrow
-        six = (ahead << _16) * _MIX >> narrow
+        four = (ahead << _32) * MIX >> narrow
+        five = (ahead << _24) * MIX >> narrow
+        six = (ahead << _16) * MIX >> narrow
         known, number, slot = chains[chain], base + place, place & _ROUND
         links.back[slot] = (
             min(number - (known & _LOW_32), _LOW_16)

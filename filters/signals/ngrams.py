@@ -1,6 +1,6 @@
 """Compare and count n-grams of characters: the room that it takes, and the most frequent 2-, 3- and 4-gram."""
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -8,23 +8,18 @@ from numba import types
 from numba.extending import intrinsic
 
 from kakehi.filters.cleaning.codepoints import leaf
-from kakehi.filters.texts import Int64M, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import MIX, Int64M, Place, UInt8M, UInt32M, UInt64M
 
 #: n of the n-grams whose most frequent one is measured.
 TOP: Final = (2, 3, 4)
 
-#: Bytes behind a text that may be read, of `Room.before` and `Room.after`.
+#: What may be read behind a text: 64 places at once, from any of its places on.
 PADDING: Final = 80
 
-#: Where a character is in its text.
-Place: TypeAlias = np.uint64
-
-# In loops over every character places are unsigned: a signed one may count from the end, and asking costs half the
-# speed, or four fifths. Unsigned and signed together would be a float, so the constants are unsigned too.
+# Unsigned and signed together would be a float, so what places meet is unsigned too.
 _0, _1, _2, _3, _4, _10, _21, _32, _42 = (np.uint64(value) for value in (0, 1, 2, 3, 4, 10, 21, 32, 42))
 _COMPARED: Final = 16  # characters that `alike` looks at
 _END: Final = 0x110000  # no code point
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _TALLIES: Final = 14  # bits of a slot at most: three tables of tallies stay in a processor's second cache
 
 
@@ -34,7 +29,7 @@ class Room(NamedTuple):
     Args:
         codes: code points.
         hashes: of the five characters from here on.
-        table: of hashes; four times as long, for what each function says.
+        table: of hashes; twice as long and more, for what each function says.
         before: how many characters, ten at most, are the same from an earlier place on: 16 times as many. In the last
             place of a kind of 5-grams, also how many others are linked to it: added, 15 at most.
         after: the same from a later place on, but for whole copies; and ten in each of those.
@@ -67,7 +62,7 @@ def make_room(most: int) -> Room:
     return Room(
         codes=np.empty(size, np.uint32),
         hashes=np.empty(size, np.uint32),
-        table=np.empty(4 << int(width_of(2 * most)), np.uint32),
+        table=np.empty((3 << _TALLIES) + (1 << int(width_of(2 * most))), np.uint32),
         before=np.empty(size, np.uint8),
         after=np.empty(size, np.uint8),
         seen=np.empty(size, np.uint64),
@@ -157,18 +152,18 @@ def _key(codes: UInt32M, i: Place) -> np.uint64:
 
 @leaf
 def _hash_two(key: np.uint64) -> np.uint64:
-    return (key >> _21) * _MIX
+    return (key >> _21) * MIX
 
 
 @leaf
 def _hash_three(key: np.uint64) -> np.uint64:
-    return key * _MIX
+    return key * MIX
 
 
 @leaf
 def _hash_more(key: np.uint64, other: np.uint64) -> np.uint64:
     """Hash four characters, from keys one apart, or five, from keys two apart."""
-    return (key * _MIX ^ other) * _MIX
+    return (key * MIX ^ other) * MIX
 
 
 @leaf
@@ -251,6 +246,13 @@ def _exactly(
 
 
 @leaf
+def note(room: Room, place: Place, later: Place, length: Place) -> None:
+    """Note that so many characters are the same from a place and a later one on."""
+    room.after[place] = np.uint8(max(np.uint64(room.after[place]), length << _4))
+    room.before[later] = np.uint8(max(np.uint64(room.before[later]), length << _4))
+
+
+@leaf
 def classify(room: Room, hashes: UInt32M, known: int, n: int, start: int) -> int:
     """Find which of the places in `left` have the same n characters; note in `before` and `after` how many are the same.
 
@@ -266,7 +268,7 @@ def classify(room: Room, hashes: UInt32M, known: int, n: int, start: int) -> int
     Returns:
         How many are in `left` afterwards.
     """
-    codes, table, left, before, after = room.codes, room.table, room.left, room.before, room.after
+    codes, table, left = room.codes, room.table, room.left
     classes, times = room.roots, room.kinds
     width = width_of(2 * known)
     table[start : start + (1 << width)] = 0
@@ -275,7 +277,7 @@ def classify(room: Room, hashes: UInt32M, known: int, n: int, start: int) -> int
     for k in range(_0, np.uint64(known)):
         place = np.uint64(left[k])
         classes[k], times[k] = k, 1
-        slot = (np.uint64(hashes[place]) << _32 | np.uint64(hashes[place + further])) * _MIX >> shift
+        slot = (np.uint64(hashes[place]) << _32 | np.uint64(hashes[place + further])) * MIX >> shift
         while True:
             first = np.uint64(table[begin + slot])
             if first == _0:
@@ -287,8 +289,7 @@ def classify(room: Room, hashes: UInt32M, known: int, n: int, start: int) -> int
             if length >= enough:
                 times[first] += np.uint32(1)
                 classes[k] = first if length < _10 else k  # a copy says no more than the other
-                after[place] = np.uint8(max(np.uint64(after[place]), length << _4))
-                before[last] = np.uint8(max(np.uint64(before[last]), length << _4))
+                note(room, place, last, length)
                 break
             slot = slot + _1 & end
     kept = _0

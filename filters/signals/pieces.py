@@ -7,13 +7,12 @@ from numba import njit
 
 from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.script import Int64NC
-from kakehi.filters.texts import UInt8M, eight
+from kakehi.filters.texts import MIX, UInt8M, eight
 
 #: Kinds of pieces that `seen` tells apart.
 KINDS: Final = 3
 
 _0, _1, _8 = (np.uint64(value) for value in (0, 1, 8))
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 
 
 @njit(cache=True, nogil=True)
@@ -49,7 +48,7 @@ def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: 
     stamp = KINDS * row + kind + 1
     first, size = np.uint64(start), np.uint64(stop - start)
     hash_ = _hash(bytes_, first, size) + np.uint64(kind)
-    slot = np.int64(hash_ * _MIX >> np.uint64(32)) & mask
+    slot = np.int64(hash_ * MIX >> np.uint64(32)) & mask
     told = np.int64(hash_ >> np.uint64(32)) << 31 | np.int64(size)
     while slots[slot, 0] > KINDS * row:
         like = slots[slot, 0] == stamp and slots[slot, 2] == told
@@ -63,15 +62,15 @@ def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: 
 @leaf
 def _hash(bytes_: UInt8M, first: np.uint64, size: np.uint64) -> np.uint64:
     """Hash some bytes, eight at a time; the last eight may lie over some before."""
-    hash_, end = size * _MIX, first + size
+    hash_, end = size * MIX, first + size
     if size < _8:
         for i in range(first, end):
-            hash_ = (hash_ ^ np.uint64(bytes_[i])) * _MIX
+            hash_ = (hash_ ^ np.uint64(bytes_[i])) * MIX
         return hash_ ^ hash_ >> np.uint64(32)
     for i in range(first, end - _8, _8):
-        hash_ = (hash_ ^ eight(bytes_, i)) * _MIX
+        hash_ = (hash_ ^ eight(bytes_, i)) * MIX
         hash_ ^= hash_ >> np.uint64(32)
-    hash_ = (hash_ ^ eight(bytes_, end - _8)) * _MIX
+    hash_ = (hash_ ^ eight(bytes_, end - _8)) * MIX
     return hash_ ^ hash_ >> np.uint64(32)
 
 

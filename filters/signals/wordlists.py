@@ -14,6 +14,7 @@ from kakehi.filters.cleaning.normalise import normalise as normalised
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import SCRIPT, Int64NC, share
 from kakehi.filters.texts import (
+    MIX,
     BoolN,
     Int32M,
     Int64M,
@@ -306,7 +307,7 @@ def _find_all(codes: UInt32M, matcher: Matcher) -> list[tuple[int, int]]:
 @njit(cache=True, nogil=True)
 def _slot(first: int, second: int) -> int:
     """Hash two code points to a bit of the bitmap."""
-    mixed = (np.uint64(first) << np.uint64(21) | np.uint64(second)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (np.uint64(first) << np.uint64(21) | np.uint64(second)) * MIX
     return int(mixed >> np.uint64(64 - _BITMAP_BITS))
 
 
