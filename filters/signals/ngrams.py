@@ -116,13 +116,12 @@ def most_frequent(room: Room, size: int, most: Int64M) -> None:
     `table` holds tallies: three tables, then what `classify` needs.
     """
     codes, hashes, table = room.codes, room.hashes, room.table
-    for i in range(_COMPARED):
-        codes[size + i] = _END + i  # n-grams that reach over the end are those of no text
+    codes[size : size + _COMPARED] = _END  # n-grams that reach over the end are those of no text
     width = min(width_of(2 * size), _TALLIES)
     table[: 3 << width] = 0
     shift, threes, fours = np.uint64(64 - width), np.uint64(1 << width), np.uint64(2 << width)
     two, three, four = _0, _0, _0  # a place whose n-gram is in the fullest slot
-    second, third, fourth = _0, _0, _0  # and the one with which the fullest was fullest before
+    second, third, fourth = _0, _0, _0  # and the one that filled a slot to one less
     of_two, of_three, of_four = np.uint32(0), np.uint32(0), np.uint32(0)  # and what that holds
     here, next_ = _key(codes, _0), _key(codes, _1)
     for i in range(_0, np.uint64(size)):
@@ -139,9 +138,9 @@ def most_frequent(room: Room, size: int, most: Int64M) -> None:
         hashes[i] = _hash_more(here, after) >> _32
         here, next_ = next_, after
     twos, triples, quadruples = _occurrences(codes, size, two, three, four)
-    most[0] = _exactly(room, size, 2, twos, two, second, of_two, 0, width)
-    most[1] = _exactly(room, size, 3, triples, three, third, of_three, 1 << width, width)
-    most[2] = _exactly(room, size, 4, quadruples, four, fourth, of_four, 2 << width, width)
+    most[0] = _exactly(room, size, 2, twos, second, of_two, 0, width)
+    most[1] = _exactly(room, size, 3, triples, third, of_three, 1 << width, width)
+    most[2] = _exactly(room, size, 4, quadruples, fourth, of_four, 2 << width, width)
 
 
 @leaf
@@ -200,7 +199,7 @@ def _occurrences(codes: UInt32M, size: int, two: Place, three: Place, four: Plac
 
 @leaf
 def _exactly(
-    room: Room, size: int, n: int, equal: int, place: Place, other: Place, full: int, start: int, width: int
+    room: Room, size: int, n: int, equal: int, other: Place, full: int, start: int, width: int
 ) -> int:
     """Count the most frequent n-gram: of `equal` occurrences, unless it shares its slot with many.
 
@@ -211,8 +210,8 @@ def _exactly(
         size: characters.
         n: 2, 3 or 4.
         equal: occurrences of the n-gram that filled the fullest slot.
-        place: where that is.
-        other: one that may be in the same slot, and more often, if the last one was there by chance.
+        other: where the n-gram is that filled a slot to one less: asked if the last one was there by chance. It is of
+            this slot, or its own holds more than it comes, or nothing of this slot comes more often.
         full: what the fullest slot holds.
         start: of the tallies in `table`.
         width: of a slot, in bits.
@@ -221,7 +220,7 @@ def _exactly(
         return 0
     codes, table, left = room.codes, room.table, room.left
     shift, first, enough = np.uint64(64 - width), np.uint64(start), np.uint64(n)
-    if 2 * equal < full and _hash(codes, place, n) >> shift == _hash(codes, other, n) >> shift:
+    if 2 * equal < full:
         others = 0
         for i in range(_0, np.uint64(size)):
             others += alike(codes, np.uint64(i), other) >= enough

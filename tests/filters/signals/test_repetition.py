@@ -1,5 +1,6 @@
 """N-grams that come again are counted as a dictionary would count them."""
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kakehi.filters.signals.repetition import REPETITION
+from kakehi.filters.texts import MIX
 
 NAMES = [signal.name for signal in REPETITION.signals]
 few_letters = st.integers(1, 4).flatmap(lambda n: st.text(st.sampled_from("aあ𠮷\n"[:n]), max_size=120))
@@ -93,6 +95,23 @@ def test_a_long_text_one_after_a_short_one():
     for row, text in enumerate(texts):
         got = {name: column[row].as_py() for name, column in zip(NAMES, columns, strict=True)}
         assert got == slowly(text)
+
+
+@pytest.mark.parametrize("times", [(5, 3), (6, 2), (4, 4), (9, 1)])
+def test_the_fullest_slot_was_filled_by_the_rarer_one(times):
+    """Two 2-grams of one hash, the rarer one last: the other is the most frequent."""
+    chance = random.Random(3)  # noqa: S311 - not for secrets
+    for _ in range(30):
+        letters = chance.sample(range(0x4E00, 0x9FFF), 200)
+        slots = {}
+        for left, right in itertools.pairwise(letters[:120]):
+            slot = (left << 21 | right) * int(MIX) % 2**64 >> 64 - 6
+            slots.setdefault(slot, []).append(chr(left) + chr(right))
+        pair = max(slots.values(), key=len)[:2]
+        fillers = iter(letters[120:])
+        grams = [gram for gram, count in zip(pair, times, strict=True) for _ in range(count)]
+        text = "".join(gram + chr(next(fillers)) for gram in grams)
+        assert measured(text) == slowly(text)
 
 
 def test_thousands_of_letters():
