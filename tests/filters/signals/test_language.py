@@ -39,14 +39,14 @@ def test_a_blank_text_has_no_language(text):
 
 
 def test_windows_reach_both_ends():
-    """Long texts are read in eight windows from the first to the last character, short ones whole."""
+    """Long texts are read in windows from the first to the last character, short ones whole."""
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
-    windows = _windows(text, 400).split()
-    assert [len(w) for w in windows] == [50] * 8
-    assert windows[0] == text[:50]
-    assert windows[-1] == text[-50:]
-    assert _windows("短い", 400) == "短い"
-    assert _windows(text, 60) == text[:60]
+    windows = _windows(text, 320).split()
+    assert [len(w) for w in windows] == [20] * 16
+    assert windows[0] == text[:20]
+    assert windows[-1] == text[-20:]
+    assert _windows("短い", 320) == "短い"
+    assert _windows(text, 39) == text[:39]
 
 
 def test_parameters_out_of_range_are_refused():
@@ -58,12 +58,12 @@ def test_parameters_out_of_range_are_refused():
 
 
 def test_kana_settle_it(monkeypatch):
-    """A fifth of kana needs no model; below, or where it is asked for, the model is asked."""
+    """0.15 of kana needs no model; below, or where it is asked for, the model is asked."""
     monkeypatch.setattr(language, "_predict", lambda: 1 / 0)
-    languages, scores = measure(pa.array(["漢字漢字です", TEXTS["ja"]]))
-    assert (languages.to_pylist(), scores.to_pylist()) == (["ja", "ja"], [1, 1])
+    languages, scores = measure(pa.array(["漢字漢字です", TEXTS["ja"], "漢" * 17 + "ですね"]))
+    assert (languages.to_pylist(), scores.to_pylist()) == (["ja"] * 3, [1] * 3)
     with pytest.raises(ZeroDivisionError):
-        measure(pa.array(["漢字" * 9 + "です"]))
+        measure(pa.array(["漢" * 18 + "ですね"]))
     with pytest.raises(ZeroDivisionError):
         measure(pa.array([TEXTS["ja"]]), kana_settles=1.1)
 
