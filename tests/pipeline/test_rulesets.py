@@ -135,4 +135,4 @@ def test_the_manifest_wins_over_a_sets_needs(make, tmp_path):
     text = MANIFEST.replace("MEASURE", "basic-ja, {language: {chars: 100}}").replace("RULE", "basic-ja")
     [measure] = [s for s in load(make.file(tmp_path / "m.yaml", text)).steps if s.name == "measure"]
     found = {spec["name"]: spec["parameters"] for spec in measure.parameters["families"]}
-    assert found == {"script": {}, "language": {"chars": 100, "kana_settles": 0.2}}
+    assert found == {"script": {}, "language": {"chars": 100, "kana_settles": 0.15}}
