@@ -196,32 +196,50 @@ def _class_table() -> UInt8M:
     return table
 
 
+# Unsigned, as places are: a signed one may count from the end, and asking takes time.
+_1, _2, _3, _4, _6, _12, _18, _LOW_3, _LOW_4, _LOW_5, _LOW_6 = (
+    np.uint64(value) for value in (1, 2, 3, 4, 6, 12, 18, 0x07, 0x0F, 0x1F, 0x3F)
+)
+_TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = (np.uint64(value) for value in (0x80, 0xE0, 0xF0))
+_TABLED, _IDEOGRAPHS, _KANJI_CODE, _OTHER_CODE = (
+    np.uint64(code) for code in (0x20000, 0x40000, 0x3006, 0xE000)
+)
+_TURN, _TURNS = np.uint64(16), np.uint64(48)
+
+
 @njit(cache=True, nogil=True)
 def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
-    """Count classes; planes 0 and 1 are in the table, planes 2 and 3 are kanji."""
+    """Count classes; planes 0 and 1 are in the table, planes 2 and 3 are kanji.
+
+    Four tallies take turns: adding twice to one waits for the first.
+    """
     rows = len(offsets) - 1
     counts = np.zeros((rows, _CLASSES), np.int64)
+    tallies = np.zeros(int(_TURNS + _TURN), np.int64)
     for row in range(rows):
-        i, stop = offsets[row], offsets[row + 1]
-        mine = counts[row]
+        tallies[:] = 0
+        i, stop, turn = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), np.uint64(0)
         while i < stop:
-            byte = np.int64(bytes_[i])
-            if byte < 0x80:
-                mine[table[byte]] += 1
-                i += 1
-            elif byte < 0xE0:
-                mine[table[((byte & 0x1F) << 6) | (bytes_[i + 1] & 0x3F)]] += 1
-                i += 2
-            elif byte < 0xF0:
-                code = ((byte & 0x0F) << 12) | ((bytes_[i + 1] & 0x3F) << 6) | (bytes_[i + 2] & 0x3F)
-                mine[table[code]] += 1
-                i += 3
+            code = np.uint64(bytes_[i])
+            if code < _TWO_BYTES:
+                i += _1
+            elif code < _THREE_BYTES:
+                code = (code & _LOW_5) << _6 | (np.uint64(bytes_[i + _1]) & _LOW_6)
+                i += _2
+            elif code < _FOUR_BYTES:
+                code = (code & _LOW_4) << _12 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _6
+                code |= np.uint64(bytes_[i + _2]) & _LOW_6
+                i += _3
             else:
-                code = (byte & 0x07) << 18 | (bytes_[i + 1] & 0x3F) << 12 | (bytes_[i + 2] & 0x3F) << 6
-                code |= bytes_[i + 3] & 0x3F
-                if code < 0x20000:
-                    mine[table[code]] += 1
-                else:
-                    mine[_KANJI if code <= 0x3FFFF else _OTHER] += 1
-                i += 4
+                code = (code & _LOW_3) << _18 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _12
+                code |= (np.uint64(bytes_[i + _2]) & _LOW_6) << _6 | (np.uint64(bytes_[i + _3]) & _LOW_6)
+                if code >= _TABLED:
+                    code = _KANJI_CODE if code < _IDEOGRAPHS else _OTHER_CODE
+                i += _4
+            tallies[turn + np.uint64(table[code])] += 1
+            turn = turn + _TURN & _TURNS
+        for class_ in range(_CLASSES):
+            counts[row, class_] = (
+                tallies[class_] + tallies[class_ + 16] + tallies[class_ + 32] + tallies[class_ + 48]
+            )
     return counts
