@@ -20,7 +20,7 @@ PADDING: Final = 80
 _0, _1, _2, _3, _4, _10, _21, _32, _42 = (np.uint64(value) for value in (0, 1, 2, 3, 4, 10, 21, 32, 42))
 _COMPARED: Final = 16  # characters that `alike` looks at
 _END: Final = 0x110000  # no code point
-_TALLIES: Final = 14  # bits of a slot at most: three tables of tallies stay in a processor's second cache
+_TALLIES: Final = 14  # bits of a slot at most: two tables of tallies stay in a processor's second cache
 
 
 class Room(NamedTuple):
@@ -34,12 +34,13 @@ class Room(NamedTuple):
             place of a kind of 5-grams, also how many others are linked to it: added, 15 at most.
         after: the same from a later place on, but for whole copies; and ten in each of those.
         seen: in one place of a kind, how often its 5-gram comes; in 32 bits above, the first of the links.
-        links: the next place of the same kind; from the end of a text backwards.
+        links: the next place of the same kind; from the end of a text backwards. In `most_frequent`: a list of places
+            where the n-gram of a length may be the most frequent.
         roots: the place that this one is a copy of, or itself. Later, and in `classify`: by number, classes.
         kinds: the last place of the same five characters. Later, and in `classify`: by number, how many are in a class.
         left: a list of places.
-        listed: a list of places that stand for kinds.
-        members: a list of places that have others of their kind. In `most_frequent`: hashes.
+        listed: a list of places that stand for kinds. In `most_frequent`: of places with one n-gram.
+        members: a list of places that have others of their kind. In `most_frequent`: hashes of n characters.
     """
 
     codes: UInt32M
@@ -62,7 +63,7 @@ def make_room(most: int) -> Room:
     return Room(
         codes=np.empty(size, np.uint32),
         hashes=np.empty(size, np.uint32),
-        table=np.empty((3 << _TALLIES) + (1 << int(width_of(2 * most))), np.uint32),
+        table=np.empty((2 << _TALLIES) + (1 << int(width_of(2 * most))), np.uint32),
         before=np.empty(size, np.uint8),
         after=np.empty(size, np.uint8),
         seen=np.empty(size, np.uint64),
@@ -113,50 +114,101 @@ def width_of(size: int) -> int:
 def most_frequent(room: Room, size: int, most: Int64M) -> None:
     """Count the occurrences of the most frequent 2-, 3- and 4-gram; leave the hashes of all fives in `hashes`.
 
-    `table` holds tallies: three tables, then what `classify` needs.
+    No n-gram comes more often than its first n - 1 characters do, and the most frequent 2-gram, where it goes on alike most
+    often, tells how often some 4-gram comes: where the first two characters share a slot with fewer, nothing longer is asked.
     """
-    codes, hashes, table = room.codes, room.hashes, room.table
+    codes, hashes, members, links = room.codes, room.hashes, room.members, room.links
     codes[size : size + _COMPARED] = _END  # n-grams that reach over the end are those of no text
-    width = min(width_of(2 * size), _TALLIES)
-    table[: 3 << width] = 0
-    shift, threes, fours = np.uint64(64 - width), np.uint64(1 << width), np.uint64(2 << width)
-    two, three, four = _0, _0, _0  # a place whose n-gram is in the fullest slot
-    second, third, fourth = _0, _0, _0  # and the one that filled a slot to one less
-    of_two, of_three, of_four = np.uint32(0), np.uint32(0), np.uint32(0)  # and what that holds
-    here, next_ = _key(codes, _0), _key(codes, _1)
     for i in range(_0, np.uint64(size)):
-        after = _key(codes, i + _2)
-        tally = _add(table, _hash_two(here) >> shift)
-        if tally > of_two:
-            second, two, of_two = two, np.uint64(i), tally
-        tally = _add(table, (_hash_three(here) >> shift) + threes)
-        if tally > of_three:
-            third, three, of_three = three, np.uint64(i), tally
-        tally = _add(table, (_hash_more(here, next_) >> shift) + fours)
-        if tally > of_four:
-            fourth, four, of_four = four, np.uint64(i), tally
-        hashes[i] = _hash_more(here, after) >> _32
-        here, next_ = next_, after
-    twos, triples, quadruples = _occurrences(codes, size, two, three, four)
-    most[0] = _exactly(room, size, 2, twos, second, of_two, 0, width)
-    most[1] = _exactly(room, size, 3, triples, third, of_three, 1 << width, width)
-    most[2] = _exactly(room, size, 4, quadruples, fourth, of_four, 2 << width, width)
+        key = _key(codes, i)
+        hashes[i] = _hash_more(key, _key(codes, i + _2)) >> _32
+        members[i] = (key >> _21) * MIX >> _32
+        links[i] = i
+    known, least = np.uint64(size), _1
+    for level in range(len(TOP)):
+        n = TOP[level]
+        width = min(width_of(2 * int(known)), _TALLIES)
+        times, listed = _most_of(room, known, n, width)
+        most[level] = times if size >= n else 0
+        if n < TOP[-1]:
+            for longer in range(n + 1, TOP[-1] + 1):
+                listed = _extend(room, listed, longer)
+            least = max(least, listed)
+            known = _narrow(room, known, least, n + 1, width)
+
+
+@leaf
+def _most_of(room: Room, known: Place, n: int, width: int) -> tuple[int, Place]:
+    """Count the most frequent n-gram of the places in `links`, whose hashes are in `members`.
+
+    Returns:
+        Its occurrences, and how many places are in `listed`: those of the n-gram that filled the fullest slot. The tallies are
+        in `table`.
+    """
+    codes, table, members, links, listed = room.codes, room.table, room.members, room.links, room.listed
+    table[: 1 << width] = 0
+    shift, enough = np.uint64(32 - width), np.uint64(n)
+    first, second, full = _0, _0, np.uint32(0)
+    for k in range(_0, known):
+        place = np.uint64(links[k])
+        tally = _add(table, np.uint64(members[place]) >> shift)
+        if tally > full:
+            second, first, full = first, place, tally
+    likely, hash_ = _0, members[first]
+    for k in range(_0, known):
+        place = np.uint64(links[k])
+        listed[likely] = place
+        likely += np.uint64(members[place] == hash_)
+    equal = _0
+    for k in range(_0, likely):
+        listed[equal] = listed[k]
+        equal += np.uint64(alike(codes, first, np.uint64(listed[k])) >= enough)
+    return _exactly(room, known, n, int(equal), second, int(full), width), equal
+
+
+@leaf
+def _extend(room: Room, known: Place, n: int) -> Place:
+    """Of places in `listed`, where n - 1 characters are the same, leave those of one n-gram that comes often; return how many.
+
+    Its tallies are in `table` behind those of `_most_of`, which `_narrow` needs.
+    """
+    codes, table, listed = room.codes, room.table, room.listed
+    width = min(width_of(2 * int(known)), _TALLIES)
+    table[1 << _TALLIES : (1 << _TALLIES) + (1 << width)] = 0
+    begin, shift, enough = np.uint64(1 << _TALLIES), np.uint64(64 - width), np.uint64(n)
+    first, full = _0, np.uint32(0)
+    for k in range(_0, known):
+        place = np.uint64(listed[k])
+        tally = _add(table, begin + (_hash(codes, place, n) >> shift))
+        if tally > full:
+            first, full = place, tally
+    left = _0
+    for k in range(_0, known):
+        place = np.uint64(listed[k])
+        listed[left] = place
+        left += np.uint64(alike(codes, first, place) >= enough)
+    return left
+
+
+@leaf
+def _narrow(room: Room, known: Place, least: Place, n: int, width: int) -> Place:
+    """Leave in `links` the places whose n - 1 characters may come so often; put the hashes of n into `members`."""
+    codes, table, members, links = room.codes, room.table, room.members, room.links
+    shift, left = np.uint64(32 - width), _0
+    for k in range(_0, known):
+        place = np.uint64(links[k])
+        links[left] = place
+        left += np.uint64(table[np.uint64(members[place]) >> shift] >= least)
+    for k in range(_0, left):
+        place = np.uint64(links[k])
+        members[place] = _hash(codes, place, n) >> _32
+    return left
 
 
 @leaf
 def _key(codes: UInt32M, i: Place) -> np.uint64:
     """Put three characters into one number."""
     return np.uint64(codes[i]) << _42 | np.uint64(codes[i + _1]) << _21 | np.uint64(codes[i + _2])
-
-
-@leaf
-def _hash_two(key: np.uint64) -> np.uint64:
-    return (key >> _21) * MIX
-
-
-@leaf
-def _hash_three(key: np.uint64) -> np.uint64:
-    return key * MIX
 
 
 @leaf
@@ -167,11 +219,9 @@ def _hash_more(key: np.uint64, other: np.uint64) -> np.uint64:
 
 @leaf
 def _hash(codes: UInt32M, i: Place, n: int) -> np.uint64:
-    """Hash two, three or four characters."""
+    """Hash three or four characters."""
     key = _key(codes, i)
-    if n == 2:
-        return _hash_two(key)
-    return _hash_three(key) if n == 3 else _hash_more(key, _key(codes, i + _1))
+    return key * MIX if n == 3 else _hash_more(key, _key(codes, i + _1))
 
 
 @leaf
@@ -183,63 +233,42 @@ def _add(table: UInt32M, slot: np.uint64) -> np.uint32:
 
 
 @leaf
-def _occurrences(codes: UInt32M, size: int, two: Place, three: Place, four: Place) -> tuple[int, int, int]:
-    """Count how often the 2-gram, the 3-gram and the 4-gram of three places come; without branches: it vectorises."""
-    twos, threes, fours = np.uint32(0), np.uint32(0), np.uint32(0)
-    a, b = codes[two], codes[two + _1]
-    c, d, e = codes[three], codes[three + _1], codes[three + _2]
-    f, g, h, j = codes[four], codes[four + _1], codes[four + _2], codes[four + _3]
-    for i in range(_0, np.uint64(size)):
-        p, q, r, s = codes[i], codes[i + _1], codes[i + _2], codes[i + _3]
-        twos += np.uint32((p == a) & (q == b))
-        threes += np.uint32((p == c) & (q == d) & (r == e))
-        fours += np.uint32((p == f) & (q == g) & (r == h) & (s == j))
-    return int(twos), int(threes), int(fours)
-
-
-@leaf
-def _exactly(
-    room: Room, size: int, n: int, equal: int, other: Place, full: int, start: int, width: int
-) -> int:
+def _exactly(room: Room, known: Place, n: int, equal: int, other: Place, full: int, width: int) -> int:
     """Count the most frequent n-gram: of `equal` occurrences, unless it shares its slot with many.
 
     No other can be more frequent if no other slot holds more. Else those are compared that are in slots which do.
 
     Args:
-        room: what `most_frequent` left.
-        size: characters.
+        room: what `_most_of` has.
+        known: how many places are in `links`.
         n: 2, 3 or 4.
         equal: occurrences of the n-gram that filled the fullest slot.
         other: where the n-gram is that filled a slot to one less: asked if the last one was there by chance. It is of
             this slot, or its own holds more than it comes, or nothing of this slot comes more often.
         full: what the fullest slot holds.
-        start: of the tallies in `table`.
         width: of a slot, in bits.
     """
-    if size < n:
-        return 0
-    codes, table, left = room.codes, room.table, room.left
-    shift, first, enough = np.uint64(64 - width), np.uint64(start), np.uint64(n)
+    codes, table, links, left = room.codes, room.table, room.links, room.left
+    shift, enough = np.uint64(32 - width), np.uint64(n)
     if 2 * equal < full:
         others = 0
-        for i in range(_0, np.uint64(size)):
-            others += alike(codes, np.uint64(i), other) >= enough
+        for k in range(_0, known):
+            others += alike(codes, np.uint64(links[k]), other) >= enough
         equal = max(equal, others)
     if equal == full:
         return equal
     fuller, limit = np.uint32(0), np.uint32(equal)
-    for slot in range(first, first + np.uint64(1 << width)):
+    for slot in range(_0, np.uint64(1 << width)):
         fuller += np.uint32(table[slot] > limit)
     if fuller == 1 and full - equal <= equal:
         return equal
-    known = _0
-    for i in range(_0, np.uint64(size - n + 1)):
-        hash_ = _hash(codes, np.uint64(i), n)
-        room.members[i] = hash_ >> _32
-        left[known] = i
-        known += np.uint64(table[first + (hash_ >> shift)] > limit)
-    classify(room, room.members, int(known), n, 3 << width)
+    asked = _0
     for k in range(_0, known):
+        place = np.uint64(links[k])
+        left[asked] = place
+        asked += np.uint64(table[np.uint64(room.members[place]) >> shift] > limit)
+    classify(room, room.members, int(asked), n, 1 << width)
+    for k in range(_0, asked):
         equal = max(equal, int(room.kinds[k]))
     return equal
 

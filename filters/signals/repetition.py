@@ -1,12 +1,15 @@
 """Measure how much of a text is n-grams that come again, n = 2 to 10, by the definitions that recipes use."""
 
+import threading
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
 from kakehi.filters.signals.again import AGAIN, find_again, sum_frequent
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.ngrams import TOP, Room, make_room, most_frequent
+from kakehi.filters.signals.ngrams import PADDING, TOP, Room, make_room, most_frequent
 from kakehi.filters.signals.script import Int64NC, share
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, decode_into, longest_of, view
 
@@ -14,6 +17,9 @@ from kakehi.filters.texts import Int64N1, Texts, UInt8M, decode_into, longest_of
 # distinct n-grams, distinct ones seen more than once, occurrences of those, and characters inside those.
 _CHARACTERS, _TOP, _DISTINCT, _REPEATED, _OCCURRENCES, _COVERED, _FREQUENT = 0, 1, 4, 10, 16, 22, 28
 _COUNTS = 29
+
+_HELD: Final = 1 << 20  # characters of a text whose room is held: some 50 MB
+_OF_THREAD: Final = threading.local()
 
 
 def measure(column: pa.Array) -> tuple[pa.Array, ...]:
@@ -38,7 +44,20 @@ def measure(column: pa.Array) -> tuple[pa.Array, ...]:
 
 def count_ngrams(texts: Texts) -> Int64NC:
     """Return int64[n, counts]: what the shares are divided from."""
-    return _count(texts.bytes_, texts.offsets, make_room(int(longest_of(texts.offsets))))
+    return _count(texts.bytes_, texts.offsets, _room(int(longest_of(texts.offsets))))
+
+
+def _room(most: int) -> Room:
+    """Give this thread's room, or, for a text too long to hold it from then on, one of its own.
+
+    Fresh pages at every call would take a tenth of the time.
+    """
+    if most > _HELD:
+        return make_room(most)
+    room: Room | None = getattr(_OF_THREAD, "room", None)
+    if room is None or len(room.codes) < most + PADDING:
+        room = _OF_THREAD.room = make_room(most)
+    return room
 
 
 def _shared(name: str, source: str) -> Signal:
