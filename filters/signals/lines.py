@@ -156,7 +156,8 @@ def _suffixes(endings: tuple[str, ...]) -> UInt8M:
 _0, _1, _2, _3, _4, _6, _12, _18, _LOW_3, _LOW_4, _LOW_5, _LOW_6, _ASCII_ENDS, _THREE_BYTES, _FOUR_BYTES = (
     np.uint64(value) for value in (0, 1, 2, 3, 4, 6, 12, 18, 0x07, 0x0F, 0x1F, 0x3F, 0x80, 0xE0, 0xF0)
 )
-_NEWLINE, _BANG, _LAST_MARK, _KUTEN_CODE, _WIDE_BANG = (np.uint64(ord(mark)) for mark in "\n!?。！")
+_KUTEN_CODE, _WIDE_BANG = (np.uint64(ord(mark)) for mark in "。！")
+_STOPS = np.isin(np.arange(0x80), [ord(mark) for mark in "\n!?"])  # of ASCII, what ends a sentence or a line
 _BULLET_CODES, _CLOSER_CODES, _PARTICLE_CODES = map(_codes, (_BULLET_MARKS, _CLOSERS, _PARTICLES))
 _POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
 
@@ -226,7 +227,8 @@ def _plain_until(
 ) -> tuple[np.int64, np.int64, np.int64, int, int]:
     """Go over characters that end neither a sentence nor a line: nothing but runs of one is counted there.
 
-    Places are unsigned: a signed one may count from the end, and asking costs half the speed.
+    Places are unsigned: a signed one may count from the end, and asking costs half the speed. Nothing is asked of a
+    character that nobody can guess, but of a table.
 
     Returns:
         Where it stopped, in bytes and characters, the last character, how often it stood there, and the longest run.
@@ -235,9 +237,7 @@ def _plain_until(
     while i < end:
         code = np.uint64(bytes_[i])
         if code < _ASCII_ENDS:
-            if code <= _LAST_MARK and (
-                code == _NEWLINE or code == _BANG or code == _LAST_MARK  # noqa: PLR1714 - a tuple costs half the speed
-            ):
+            if _STOPS[code]:
                 break
             following = i + _1
         elif code < _THREE_BYTES:
@@ -253,11 +253,8 @@ def _plain_until(
             code = (code & _LOW_3) << _18 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _12
             code |= (np.uint64(bytes_[i + _2]) & _LOW_6) << _6 | (np.uint64(bytes_[i + _3]) & _LOW_6)
             following = i + _4
-        if code == last:
-            run += 1
-            longest_run = max(longest_run, run)
-        else:
-            run = 1
+        run = (run if code == last else 0) + 1
+        longest_run = max(longest_run, run)
         last = code
         found += _1
         i = following
