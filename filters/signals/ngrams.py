@@ -112,7 +112,7 @@ def width_of(size: int) -> int:
 
 @leaf
 def most_frequent(room: Room, size: int, most: Int64M) -> None:
-    """Count the occurrences of the most frequent 2-, 3- and 4-gram; leave the hashes of all fives in `hashes`.
+    """Count the most frequent 2-, 3- and 4-gram, 1 where a text is too short for any; leave the hashes of fives in `hashes`.
 
     No n-gram comes more often than its first n - 1 characters do, and the most frequent 2-gram, where it goes on alike most
     often, tells how often some 4-gram comes: where the first two characters share a slot with fewer, nothing longer is asked.
@@ -124,17 +124,15 @@ def most_frequent(room: Room, size: int, most: Int64M) -> None:
         hashes[i] = _hash_more(key, _key(codes, i + _2)) >> _32
         members[i] = (key >> _21) * MIX >> _32
         links[i] = i
-    known, least = np.uint64(size), _1
+    known = np.uint64(size)
     for level in range(len(TOP)):
         n = TOP[level]
         width = min(width_of(2 * int(known)), _TALLIES)
-        times, listed = _most_of(room, known, n, width)
-        most[level] = times if size >= n else 0
+        most[level], listed = _most_of(room, known, n, width)
         if n < TOP[-1]:
             for longer in range(n + 1, TOP[-1] + 1):
                 listed = _extend(room, listed, longer)
-            least = max(least, listed)
-            known = _narrow(room, known, least, n + 1, width)
+            known = _narrow(room, known, listed, n + 1, width)
 
 
 @leaf

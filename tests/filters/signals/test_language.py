@@ -72,3 +72,11 @@ def test_kana_settle_it(monkeypatch):
 def test_without_kana_nothing_is_japanese(text):
     """Kanji alone may be Chinese, whatever the model says."""
     assert measure(pa.array([text]))[0].to_pylist() != ["ja"]
+
+
+def test_a_single_kana_makes_kanji_japanese():
+    """What the model takes for Japanese is so where there is a kana, and something else without any."""
+    with_, without = "東京都庁舎建設計画の概要説明資料一覧表", "東京都庁舎建設計画概要説明資料一覧表"
+    languages, scores = measure(pa.array([with_, without]))
+    assert languages.to_pylist() == ["ja", "zh"]
+    assert scores[0].as_py() > 0.9 > scores[1].as_py()

@@ -4,12 +4,15 @@ import itertools
 import math
 import random
 from collections import Counter
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kakehi.filters.signals import repetition
+from kakehi.filters.signals.ngrams import PADDING
 from kakehi.filters.signals.repetition import REPETITION
 from kakehi.filters.texts import MIX
 
@@ -112,6 +115,28 @@ def test_the_fullest_slot_was_filled_by_the_rarer_one(times):
         grams = [gram for gram, count in zip(pair, times, strict=True) for _ in range(count)]
         text = "".join(gram + chr(next(fillers)) for gram in grams)
         assert measured(text) == slowly(text)
+
+
+@pytest.mark.parametrize("times", [(5, 3), (3, 5), (4, 4)])
+def test_two_of_one_hash(times):
+    """Two 2-grams whose hashes are the same, all 32 bits, are told apart."""
+    grams = ("侕媉", "鴐廗")
+    hashes = {(ord(a) << 21 | ord(b)) * int(MIX) % 2**64 >> 32 for a, b in grams}
+    assert len(hashes) == 1
+    pieces = [gram for gram, count in zip(grams, times, strict=True) for _ in range(count)]
+    text = "".join(piece + chr(0x3041 + i) for i, piece in enumerate(pieces))
+    assert measured(text) == slowly(text)
+
+
+def test_room_is_held_where_it_is_enough(monkeypatch):
+    """A thread holds room for its longest text so far, padding and all, but for none that is very long."""
+    monkeypatch.setattr(repetition, "_OF_THREAD", held := SimpleNamespace())
+    monkeypatch.setattr(repetition, "_HELD", 500)
+    for size in (400, 401, 440, 399):
+        measured("a" * size)
+        assert len(held.room.codes) == max(size, 440 if size == 399 else 0) + PADDING
+    assert measured("長い文。" * 200) == slowly("長い文。" * 200)
+    assert len(held.room.codes) == 440 + PADDING
 
 
 def test_thousands_of_letters():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kakehi.filters.signals import script
 from kakehi.filters.signals.language import LANGUAGE
 from kakehi.filters.signals.script import SCRIPT, count_classes
+from kakehi.filters.texts import view
 
 NAMES = [signal.name for signal in SCRIPT.signals]
 text_of_traps = st.text(
@@ -134,3 +135,22 @@ def test_a_column_is_counted_once_for_all_families(monkeypatch):
     )
     assert languages.to_pylist() == ["en", "ja", "ja"]
     assert counted == [2, 3]
+
+
+def test_planes_have_edges():
+    """The first and the last ideographs' places are kanji, what lies behind them is nothing printed by any script."""
+    kanji, other = ["\U00020000", "\U0003ffff"], ["\U00040000", "\U0010ffff", "\U0001ffff", "\ue000"]
+    classes = count_classes(view(pa.array([*kanji, *other, "〆"])))
+    at = classes[-1].argmax()
+    assert classes[: len(kanji), at].tolist() == [1, 1]
+    assert classes[len(kanji) : -1, at].sum() == 0
+    assert (classes.sum(axis=1) == 1).all()
+
+
+def test_every_text_is_counted_for_itself():
+    """Texts beside each other give what each gives alone."""
+    texts = ["かな", "漢字カナ", "", "abcdefgh\n", "あ" * 9, "𠮷😀é1"]
+    together = count_classes(view(pa.array(texts)))
+    for text, counted in zip(texts, together, strict=True):
+        assert counted.tolist() == count_classes(view(pa.array([text])))[0].tolist()
+        assert counted.sum() == len(text)
