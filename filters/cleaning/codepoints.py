@@ -1,12 +1,8 @@
 """Read, write and tell apart code points of valid UTF-8 inside kernels."""
 
-from numba import njit
+import numpy as np
 
-from kakehi.filters.texts import UInt8M
-
-#: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
-#: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.
-leaf = njit(cache=True, nogil=True, _nrt=False)
+from kakehi.filters.texts import UInt8M, character, leaf
 
 
 @leaf
@@ -33,17 +29,10 @@ def is_digit(code: int) -> bool:
 
 
 @leaf
-def code_at(bytes_: UInt8M, i: int) -> tuple[int, int]:
-    """Return the code point at `i` and the place after it."""
-    byte = int(bytes_[i])
-    if byte < 0x80:
-        return byte, i + 1
-    if byte < 0xE0:
-        return ((byte & 0x1F) << 6) | (bytes_[i + 1] & 0x3F), i + 2
-    if byte < 0xF0:
-        return ((byte & 0x0F) << 12) | ((bytes_[i + 1] & 0x3F) << 6) | (bytes_[i + 2] & 0x3F), i + 3
-    high = ((byte & 0x07) << 18) | ((bytes_[i + 1] & 0x3F) << 12)
-    return high | ((bytes_[i + 2] & 0x3F) << 6) | (bytes_[i + 3] & 0x3F), i + 4
+def code_at(bytes_: UInt8M, i: int) -> tuple[np.int64, np.int64]:
+    """Return the code point at `i` and the place after it, signed."""
+    code, following = character(bytes_, np.uint64(i))
+    return np.int64(code), np.int64(following)
 
 
 @leaf

@@ -5,10 +5,10 @@ from typing import TypeAlias
 import numpy as np
 from numba import njit
 
-from kakehi.filters.cleaning.codepoints import code_at, code_before, is_digit, is_graphic, is_wide, leaf, put
+from kakehi.filters.cleaning.codepoints import code_at, code_before, is_digit, is_graphic, is_wide, put
 from kakehi.filters.cleaning.rules import Act
 from kakehi.filters.cleaning.tables import TABLE_SIZE
-from kakehi.filters.texts import BoolN, Int64M, Int64N1, UInt8M, UInt32M
+from kakehi.filters.texts import BoolN, Int64M, Int64N1, UInt8M, UInt32M, leaf
 
 _Rewritten: TypeAlias = tuple[UInt8M, Int64N1, BoolN, Int64M]
 

@@ -16,9 +16,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.ngrams import PADDING, Room, alike, classify, note, width_of
-from kakehi.filters.texts import MIX, Int64M, Place
+from kakehi.filters.texts import MIX, Int64M, Place, leaf
 
 #: n of the n-grams that are measured for coming again.
 AGAIN: Final = (5, 6, 7, 8, 9, 10)

@@ -14,7 +14,6 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.huffman import (
     DISTANCE_BITS,
     END_OF_BLOCK,
@@ -34,6 +33,7 @@ from kakehi.filters.texts import (
     UInt32M,
     UInt64M,
     eight,
+    leaf,
     longest_of,
 )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kakehi.filters.cleaning.codepoints import leaf
+from kakehi.filters.texts import leaf
 
 Int64S: TypeAlias = NDArray[np.int64]  # S symbols, or nodes of a tree
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from kakehi.filters.cleaning.codepoints import leaf
+from kakehi.filters.cleaning.codepoints import code_at
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.pieces import KINDS, before, bound_of_pieces, ends_sentence, seen
+from kakehi.filters.signals.pieces import KINDS, STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import share
-from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, view
+from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, character, leaf, view
 
 Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a count
 
@@ -152,12 +152,7 @@ def _suffixes(endings: tuple[str, ...]) -> UInt8M:
     return np.frombuffer(b"".join(bytes([len(e.encode())]) + e.encode() for e in endings), np.uint8)
 
 
-# Unsigned and signed together would be a float, so what unsigned places and codes meet is unsigned too.
-_0, _1, _2, _3, _4, _6, _12, _18, _LOW_3, _LOW_4, _LOW_5, _LOW_6, _ASCII_ENDS, _THREE_BYTES, _FOUR_BYTES = (
-    np.uint64(value) for value in (0, 1, 2, 3, 4, 6, 12, 18, 0x07, 0x0F, 0x1F, 0x3F, 0x80, 0xE0, 0xF0)
-)
-_KUTEN_CODE, _WIDE_BANG = (np.uint64(ord(mark)) for mark in "。！")
-_STOPS = np.isin(np.arange(0x80), [ord(mark) for mark in "\n!?"])  # of ASCII, what ends a sentence or a line
+_1, _ASCII, _KUTEN_CODE = (np.uint64(value) for value in (1, 0x80, ord("。")))
 _BULLET_CODES, _CLOSER_CODES, _PARTICLE_CODES = map(_codes, (_BULLET_MARKS, _CLOSERS, _PARTICLES))
 _POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
 
@@ -235,24 +230,9 @@ def _plain_until(
     """
     i, end, last, found = np.uint64(start), np.uint64(stop), np.uint64(previous), np.uint64(at)
     while i < end:
-        code = np.uint64(bytes_[i])
-        if code < _ASCII_ENDS:
-            if _STOPS[code]:
-                break
-            following = i + _1
-        elif code < _THREE_BYTES:
-            code = (code & _LOW_5) << _6 | (np.uint64(bytes_[i + _1]) & _LOW_6)
-            following = i + _2
-        elif code < _FOUR_BYTES:
-            code = (code & _LOW_4) << _12 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _6
-            code |= np.uint64(bytes_[i + _2]) & _LOW_6
-            if code == _KUTEN_CODE or (code >= _WIDE_BANG and ends_sentence(np.int64(code))):
-                break
-            following = i + _3
-        else:
-            code = (code & _LOW_3) << _18 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _12
-            code |= (np.uint64(bytes_[i + _2]) & _LOW_6) << _6 | (np.uint64(bytes_[i + _3]) & _LOW_6)
-            following = i + _4
+        code, following = character(bytes_, i)
+        if STOPS[code] if code < _ASCII else code >= _KUTEN_CODE and ends_sentence(np.int64(code)):
+            break
         run = (run if code == last else 0) + 1
         longest_run = max(longest_run, run)
         last = code
@@ -265,17 +245,6 @@ def _plain_until(
 def _is_blank(code: int) -> bool:
     """Tell whether a character is no part of a piece where it stands at an end."""
     return code == 0x20 or code == 0x0A or code == 0x09 or code == 0x3000  # noqa: PLR1714 - a tuple costs half the speed
-
-
-@njit(cache=True, nogil=True)
-def _begin(bytes_: UInt8M, i: int) -> int:
-    """Give the character that begins at a byte, as far as planes 0's three bytes go."""
-    code = int(bytes_[i])
-    if code < 0x80 or code >= 0xF0:
-        return code
-    if code >= 0xE0:
-        return (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
-    return (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F)
 
 
 @njit(cache=True, nogil=True)
@@ -304,17 +273,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
         while i <= stop:
             code, following = 0x0A, i + 1  # the end of a text ends its line
             if i < stop:
-                code = int(bytes_[i])
-                if code >= 0xF0:
-                    code = (code & 0x07) << 18 | (bytes_[i + 1] & 0x3F) << 12
-                    code |= (bytes_[i + 2] & 0x3F) << 6 | (bytes_[i + 3] & 0x3F)
-                    following = i + 4
-                elif code >= 0xE0:
-                    code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
-                    following = i + 3
-                elif code >= 0x80:
-                    code = (code & 0x1F) << 6 | (bytes_[i + 1] & 0x3F)
-                    following = i + 2
+                code, following = code_at(bytes_, i)
                 run = run + 1 if code == previous else 1
                 longest_run = max(longest_run, run)
                 previous = code
@@ -350,7 +309,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                         mine[_LONGEST_LINE] = max(mine[_LONGEST_LINE], chars)
                         mine[_SHORT_LINES] += chars <= SHORT_LINE
                         mine[_STOPPED_LINES] += ends_sentence(last) or last == 0x300D or last == 0x300F  # noqa: PLR1714
-                        mine[_BULLETS] += _is_one_of(_begin(bytes_, line_start), _BULLET_CODES)
+                        mine[_BULLETS] += _is_one_of(code_at(bytes_, line_start)[0], _BULLET_CODES)
                         mine[_BROKEN_OFF] += _breaks_off(bytes_, line_start, tail)
                         if seen(bytes_, line_start, tail, slots, room - 1, row, _LINE_KIND):
                             mine[_REPEATED_LINES] += 1

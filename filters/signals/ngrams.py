@@ -7,8 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kakehi.filters.cleaning.codepoints import leaf
-from kakehi.filters.texts import MIX, Int64M, Place, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import MIX, Int64M, Place, UInt8M, UInt32M, UInt64M, leaf
 
 #: n of the n-grams whose most frequent one is measured.
 TOP: Final = (2, 3, 4)

@@ -5,12 +5,16 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from kakehi.filters.cleaning.codepoints import leaf
+from kakehi.filters.cleaning.codepoints import code_at
 from kakehi.filters.signals.script import Int64NC
-from kakehi.filters.texts import MIX, UInt8M, eight
+from kakehi.filters.texts import MIX, UInt8M, eight, leaf
 
 #: Kinds of pieces that `seen` tells apart.
 KINDS: Final = 3
+
+#: Of ASCII, what ends a sentence or a line: a table, since nobody can guess where these and blanks stand, and a branch
+#: that cannot be guessed costs more than a look.
+STOPS: Final = np.isin(np.arange(0x80), [ord(mark) for mark in "\n!?"])
 
 _0, _1, _8 = (np.uint64(value) for value in (0, 1, 8))
 
@@ -31,12 +35,7 @@ def before(bytes_: UInt8M, start: int, stop: int) -> tuple[int, int]:
     i = stop - 1
     while i > start and bytes_[i] & 0xC0 == 0x80:
         i -= 1
-    code = int(bytes_[i])
-    if stop - i == 3:
-        code = (code & 0x0F) << 12 | (bytes_[i + 1] & 0x3F) << 6 | (bytes_[i + 2] & 0x3F)
-    elif stop - i > 1:
-        code = 0x10000  # none of ours
-    return code, i
+    return code_at(bytes_, i)[0], i
 
 
 @leaf

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.texts import Float64N, Int64N, Int64N1, Texts, UInt8M, view
+from kakehi.filters.texts import Float64N, Int64N, Int64N1, Texts, UInt8M, character, view
 
 Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a class
 
@@ -196,11 +196,6 @@ def _class_table() -> UInt8M:
     return table
 
 
-# Unsigned, as places are: a signed one may count from the end, and asking takes time.
-_1, _2, _3, _4, _6, _12, _18, _LOW_3, _LOW_4, _LOW_5, _LOW_6 = (
-    np.uint64(value) for value in (1, 2, 3, 4, 6, 12, 18, 0x07, 0x0F, 0x1F, 0x3F)
-)
-_TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = (np.uint64(value) for value in (0x80, 0xE0, 0xF0))
 _TABLED, _IDEOGRAPHS, _KANJI_CODE, _OTHER_CODE = (
     np.uint64(code) for code in (0x20000, 0x40000, 0x3006, 0xE000)
 )
@@ -220,22 +215,9 @@ def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
         tallies[:] = 0
         i, stop, turn = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), np.uint64(0)
         while i < stop:
-            code = np.uint64(bytes_[i])
-            if code < _TWO_BYTES:
-                i += _1
-            elif code < _THREE_BYTES:
-                code = (code & _LOW_5) << _6 | (np.uint64(bytes_[i + _1]) & _LOW_6)
-                i += _2
-            elif code < _FOUR_BYTES:
-                code = (code & _LOW_4) << _12 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _6
-                code |= np.uint64(bytes_[i + _2]) & _LOW_6
-                i += _3
-            else:
-                code = (code & _LOW_3) << _18 | (np.uint64(bytes_[i + _1]) & _LOW_6) << _12
-                code |= (np.uint64(bytes_[i + _2]) & _LOW_6) << _6 | (np.uint64(bytes_[i + _3]) & _LOW_6)
-                if code >= _TABLED:
-                    code = _KANJI_CODE if code < _IDEOGRAPHS else _OTHER_CODE
-                i += _4
+            code, i = character(bytes_, i)
+            if code >= _TABLED:
+                code = _KANJI_CODE if code < _IDEOGRAPHS else _OTHER_CODE
             tallies[turn + np.uint64(table[code])] += 1
             turn = turn + _TURN & _TURNS
         for class_ in range(_CLASSES):

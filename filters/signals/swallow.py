@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from kakehi.filters.cleaning.codepoints import leaf
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.pieces import before, bound_of_pieces, ends_sentence, seen
+from kakehi.filters.signals.pieces import STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, longest_of, view
+from kakehi.filters.texts import Int64N1, Texts, UInt8M, leaf, longest_of, view
 
 _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)
 _SENTENCES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS, _CHARS, _LONGEST, _ELLIPSES = range(3, 9)
@@ -100,7 +99,7 @@ def _until_stop(bytes_: UInt8M, start: int, stop: int) -> tuple[np.int64, int]:
     while i < end:
         byte = bytes_[i]
         if byte < 0x80:
-            if byte <= 0x3F and (byte == 0x0A or byte == 0x21 or byte == 0x3F):  # noqa: PLR1714 - as above
+            if STOPS[byte]:
                 break
             i += _1
         elif byte < 0xE0:
