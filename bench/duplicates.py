@@ -31,6 +31,7 @@ from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 NGRAM: Final = 5
 THRESHOLD: Final = 0.8
@@ -54,6 +55,7 @@ dedupe: {ngram: 5, bands: 14, rows: 8, similarity: 0.8}
 
 def main() -> None:
     """Print what was found and how fast."""
+    forget_stale(SOURCES)
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("work", type=Path, help="work folder of a run")
     parser.add_argument("--documents", type=int, default=6000, help="at most so many texts")

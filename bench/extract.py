@@ -29,6 +29,7 @@ from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.html import PageError, main_text
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 # Package, pages, and the book as one text.
 BOOKS = (
@@ -47,6 +48,7 @@ NOT_JAPANESE = re.compile("[^ぁ-ゖァ-ヺー一-鿿]+")
 
 def main() -> int:
     """Print a table of quality, and one of speed."""
+    forget_stale(SOURCES)
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help="WARC files to time extraction on")
     parser.add_argument("--pages", type=int, default=1000)

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.signals.wordlists import locate, read_words
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 #: Families that need no model, no list and no URL.
 PLAIN = ("script", "lines", "repetition", "swallow", "hojichar")
@@ -36,6 +37,7 @@ Row = tuple[str, float]
 
 def main() -> None:
     """Print a table of MB/s."""
+    forget_stale(SOURCES)
     arguments = _arguments()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -27,6 +27,7 @@ from kakehi.filters.cleaning.gate import MIN_KANA
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Rows, Split
 from kakehi.pipeline.stages.extract import extract
@@ -36,6 +37,7 @@ SHARE = 0.05
 
 def main() -> int:
     """Print what is lost, then what is spent."""
+    forget_stale(SOURCES)
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path)
     options = parser.parse_args()

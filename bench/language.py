@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from kakehi.filters.signals import language
 from kakehi.filters.signals.script import SCRIPT
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 ALL, RUNS = 20_000, 3
 NEVER = 1.1  # a share of kana that settles nothing
@@ -28,8 +29,11 @@ READ = ((320, 20), (400, 50), (400, 400), (1000, 20), (1000, 50), (1000, 1000))
 
 def main(patterns: list[str]) -> None:
     """Print two tables."""
+    forget_stale(SOURCES)
     paths = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - may be absolute
     tables = [pq.read_table(path, columns=["text"]) for path in paths if ".rejects." not in path]
+    if not tables:
+        sys.exit(f"no table at {', '.join(patterns) or 'no path'}: wanted Parquet files with a column `text`")
     texts = pa.concat_arrays([chunk for table in tables for chunk in table.column("text").chunks])
     print(f"{len(texts):,} texts\n\n| kana | texts | not Japanese |\n|---|---:|---:|")
     judged, _ = _identify(texts, ALL, ALL)

@@ -31,6 +31,7 @@ from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.cleaning.rules import LEVELS
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Reject
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_MB = 48  # a batch of the pipeline holds up to 64 MiB
@@ -40,6 +41,7 @@ Job = Callable[[list[str]], object]
 
 def main() -> None:
     """Print a table."""
+    forget_stale(SOURCES)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("files", nargs="?", help="pattern of text files, relative to here")
     parser.add_argument("--rounds", type=int, default=7)

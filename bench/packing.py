@@ -38,6 +38,7 @@ import pyarrow.parquet as pq
 from kakehi.pipeline.costs import Corpus, Job, pages_per_row
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.kernels import SOURCES, forget_stale
 from kakehi.pipeline.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY, TOKENS, flat_ids, packed_ids
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.pipeline.stages.pack import pack
@@ -60,6 +61,7 @@ RUNS = 7
 
 def main() -> None:
     """Run one measurement."""
+    forget_stale(SOURCES)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
