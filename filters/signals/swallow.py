@@ -75,7 +75,7 @@ SWALLOW = Family(
         _shared("swallow_mean_sentence_chars", "characters of sentences / sentences", "characters"),
         _shared("swallow_ellipsis_share", "sentences that end in ・ or …, blanks aside / sentences"),
     ),
-    version=1,
+    version=2,
     libraries=(),
     kernels=("swallow",),
 )
