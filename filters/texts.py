@@ -141,7 +141,10 @@ def character(bytes_: UInt8M, i: Place) -> tuple[Place, Place]:
 
 @njit(cache=True, nogil=True)
 def decode_into(bytes_: UInt8M, start: int, stop: int, out: UInt32M) -> np.int64:
-    """Write the code points of valid UTF-8 `bytes_[start:stop]` to `out`, which has room for `stop - start`; return their number."""
+    """Write the code points of valid UTF-8 `bytes_[start:stop]` to `out` and return their number.
+
+    `out` needs room for `stop - start`.
+    """
     i, end, count = np.uint64(start), np.uint64(stop), np.uint64(0)
     while i < end:
         code, i = character(bytes_, i)

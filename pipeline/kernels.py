@@ -37,8 +37,9 @@ def compile_kernels(names: Iterable[str]) -> None:
 def forget_stale(folders: Iterable[Path]) -> None:
     """Remove what numba keeps compiled from before a source changed.
 
-    It looks at what is in the file of a kernel alone, not in those of the functions that it calls: after a `git pull` they would
-    still be the old ones. Every run does this; whoever calls kernels without one, as benchmarks do, has to. Where the folders may not be written to, numba keeps nothing there either.
+    It looks at what is in the file of a kernel alone, not in those of the functions that it calls: after a `git pull` they
+    would still be the old ones. Every run does this; whoever calls kernels without one, as benchmarks do, has to.
+    Where the folders may not be written to, numba keeps nothing there either.
     """
     paths = list(folders)
     newest = max(source.stat().st_mtime_ns for path in paths for source in path.rglob("*.py"))

@@ -331,8 +331,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                     code = previous
                 tail, tail_at, last = following, at, code
                 while _is_blank(last):
-                    _, tail = before(bytes_, line_start, tail)
-                    tail_at -= 1
+                    tail, tail_at = tail - (3 if last == 0x3000 else 1), tail_at - 1
                     last, _ = before(bytes_, line_start, tail)
             i = following
         mine[_CHARACTERS], mine[_KUTEN], mine[_RUN] = at - 1, kuten, longest_run

@@ -196,10 +196,12 @@ def _class_table() -> UInt8M:
     return table
 
 
+# Where the table ends, and the ideographs' planes; 〆 and a private character have the classes of what lies there.
 _TABLED, _IDEOGRAPHS, _KANJI_CODE, _OTHER_CODE = (
     np.uint64(code) for code in (0x20000, 0x40000, 0x3006, 0xE000)
 )
-_TURN, _TURNS = np.uint64(16), np.uint64(48)
+# Slots of a tally, more than classes, and of four tallies; powers of two.
+_TURN, _TURNS = np.uint64(16), np.uint64(64)
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +212,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
     """
     rows = len(offsets) - 1
     counts = np.zeros((rows, _CLASSES), np.int64)
-    tallies = np.zeros(int(_TURNS + _TURN), np.int64)
+    tallies = np.zeros(int(_TURNS), np.int64)
     for row in range(rows):
         tallies[:] = 0
         i, stop, turn = np.uint64(offsets[row]), np.uint64(offsets[row + 1]), np.uint64(0)
@@ -219,9 +221,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1, table: UInt8M) -> Int64NC:
             if code >= _TABLED:
                 code = _KANJI_CODE if code < _IDEOGRAPHS else _OTHER_CODE
             tallies[turn + np.uint64(table[code])] += 1
-            turn = turn + _TURN & _TURNS
-        for class_ in range(_CLASSES):
-            counts[row, class_] = (
-                tallies[class_] + tallies[class_ + 16] + tallies[class_ + 32] + tallies[class_ + 48]
-            )
+            turn = (turn + _TURN) % _TURNS
+        for tally in range(0, len(tallies), int(_TURN)):
+            for class_ in range(_CLASSES):
+                counts[row, class_] += tallies[tally + class_]
     return counts

@@ -48,7 +48,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> Re
     try:
         with archive.open(member) as file:
             body = file.read(limit + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         note = f"{member.filename}: {error}"
         return Reject(record_id=None, offset=place, length=length, reason="broken_zip", note=note)
     if len(body) > limit:

@@ -132,9 +132,9 @@ def test_room_is_held_where_it_is_enough(monkeypatch):
     """A thread holds room for its longest text so far, padding and all, but for none that is very long."""
     monkeypatch.setattr(repetition, "_OF_THREAD", held := SimpleNamespace())
     monkeypatch.setattr(repetition, "_HELD", 500)
-    for size in (400, 401, 440, 399):
+    for size, longest in ((400, 400), (401, 401), (440, 440), (399, 440)):
         measured("a" * size)
-        assert len(held.room.codes) == max(size, 440 if size == 399 else 0) + PADDING
+        assert len(held.room.codes) == longest + PADDING
     assert measured("長い文。" * 200) == slowly("長い文。" * 200)
     assert len(held.room.codes) == 440 + PADDING
 
