@@ -247,6 +247,40 @@ def _is_blank(code: int) -> bool:
     return code == 0x20 or code == 0x0A or code == 0x09 or code == 0x3000  # noqa: PLR1714 - a tuple costs half the speed
 
 
+@leaf
+def _add_sentence(
+    mine: Int64M, bytes_: UInt8M, start: int, stop: int, chars: int, last: int, again: bool
+) -> None:
+    """Count a sentence of so many characters, `last` the last of them; `again`: it was there before."""
+    mine[_SENTENCES] += 1
+    mine[_SENTENCE_CHARS] += chars
+    mine[_LONGEST] = max(mine[_LONGEST], chars)
+    mine[_ELLIPSES] += last == 0x30FB or last == 0x2026  # noqa: PLR1714 - as above
+    style = _style(bytes_, start, stop)
+    if style >= 0:
+        mine[style] += 1
+    if again:
+        mine[_REPEATED_SENTENCES] += 1
+        mine[_REPEATED_SENTENCE_CHARS] += chars
+
+
+@leaf
+def _add_line(
+    mine: Int64M, bytes_: UInt8M, start: int, stop: int, chars: int, last: int, again: bool
+) -> None:
+    """Count a line, as `_add_sentence` does a sentence."""
+    mine[_LINES] += 1
+    mine[_LINE_CHARS] += chars
+    mine[_LONGEST_LINE] = max(mine[_LONGEST_LINE], chars)
+    mine[_SHORT_LINES] += chars <= SHORT_LINE
+    mine[_STOPPED_LINES] += ends_sentence(last) or last == 0x300D or last == 0x300F  # noqa: PLR1714 - as above
+    mine[_BULLETS] += _is_one_of(code_at(bytes_, start)[0], _BULLET_CODES)
+    mine[_BROKEN_OFF] += _breaks_off(bytes_, start, stop)
+    if again:
+        mine[_REPEATED_LINES] += 1
+        mine[_REPEATED_LINE_CHARS] += chars
+
+
 @njit(cache=True, nogil=True)
 def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     """Count lines, sentences and paragraphs in one pass; blanks at their ends belong to none.
@@ -281,17 +315,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
             ends = ends_sentence(code)
             if code == 0x0A or (ended and not ends):
                 if sentence_at >= 0:
-                    chars = tail_at - sentence_at
-                    mine[_SENTENCES] += 1
-                    mine[_SENTENCE_CHARS] += chars
-                    mine[_LONGEST] = max(mine[_LONGEST], chars)
-                    mine[_ELLIPSES] += last == 0x30FB or last == 0x2026  # noqa: PLR1714 - as above
-                    style = _style(bytes_, sentence_start, tail)
-                    if style >= 0:
-                        mine[style] += 1
-                    if seen(bytes_, sentence_start, tail, slots, room - 1, row, _SENTENCE_KIND):
-                        mine[_REPEATED_SENTENCES] += 1
-                        mine[_REPEATED_SENTENCE_CHARS] += chars
+                    again = seen(bytes_, sentence_start, tail, slots, room - 1, row, _SENTENCE_KIND)
+                    _add_sentence(mine, bytes_, sentence_start, tail, tail_at - sentence_at, last, again)
                 sentence_at = -1
                 if code == 0x0A:
                     if paragraph_at >= 0 and (line_at < 0 or i == stop):
@@ -303,17 +328,8 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
                             mine[_REPEATED_PARAGRAPH_CHARS] += chars
                         paragraph_at = -1
                     if line_at >= 0:
-                        chars = tail_at - line_at
-                        mine[_LINES] += 1
-                        mine[_LINE_CHARS] += chars
-                        mine[_LONGEST_LINE] = max(mine[_LONGEST_LINE], chars)
-                        mine[_SHORT_LINES] += chars <= SHORT_LINE
-                        mine[_STOPPED_LINES] += ends_sentence(last) or last == 0x300D or last == 0x300F  # noqa: PLR1714
-                        mine[_BULLETS] += _is_one_of(code_at(bytes_, line_start)[0], _BULLET_CODES)
-                        mine[_BROKEN_OFF] += _breaks_off(bytes_, line_start, tail)
-                        if seen(bytes_, line_start, tail, slots, room - 1, row, _LINE_KIND):
-                            mine[_REPEATED_LINES] += 1
-                            mine[_REPEATED_LINE_CHARS] += chars
+                        again = seen(bytes_, line_start, tail, slots, room - 1, row, _LINE_KIND)
+                        _add_line(mine, bytes_, line_start, tail, tail_at - line_at, last, again)
                         line_at = -1
             ended = ends
             at += 1
