@@ -11,7 +11,6 @@ the best of three runs over the same texts; datatrove's slow rows take the first
 from __future__ import annotations
 
 import argparse
-import glob
 import importlib
 import os
 import time
@@ -20,7 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from columns import texts_of
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.signals.wordlists import locate, read_words
@@ -30,6 +30,7 @@ from kakehi.pipeline.kernels import SOURCES, forget_stale
 PLAIN = ("script", "lines", "repetition", "swallow", "hojichar")
 RUNS = 3
 SLOW_TEXTS = 2000
+LONG = 30_000  # characters
 ADULT = Path("hojichar:adult_keywords_ja")
 
 Row = tuple[str, float]
@@ -42,7 +43,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     pa.set_cpu_count(1)
-    texts = _texts(arguments.files)
+    texts = texts_of(arguments.files)
     size = sum(len(text.encode()) for text in texts.to_pylist())
     print(f"{len(texts):,} texts, {size / 1e6:.2f} MB")
     rows = [*_families(texts), *_lists(texts, arguments.blocklist), *_hojichar(texts), *_datatrove(texts)]
@@ -59,16 +60,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _texts(patterns: Iterable[str]) -> pa.Array:
-    paths = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - a pattern may be absolute
-    tables = [pq.read_table(path, columns=["text"]) for path in paths if ".rejects." not in path]
-    column = pa.concat_tables(tables).column("text").cast(pa.large_string()).combine_chunks()
-    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-
-
 def _families(texts: pa.Array) -> Iterable[Row]:
     for name in PLAIN:
         yield name, _measure([name], texts)
+    long = pc.greater(pc.utf8_length(texts), LONG)
+    for which, some in (("over", texts.filter(long)), ("up to", texts.filter(pc.invert(long)))):
+        if len(some):
+            yield (
+                f"repetition, {len(some):,} texts of {which} {LONG:,} characters",
+                _measure(["repetition"], some),
+            )
     for names in (PLAIN, (*PLAIN, "compression")):
         yield " + ".join(names), _measure(names, texts)
     yield (

@@ -6,7 +6,6 @@ The files need a column `text`. The judge is lid.176 itself, on the first 20,000
 most that it can be asked. A time is by CPU, the best of three runs over all texts.
 """
 
-import glob
 import itertools
 import sys
 import time
@@ -14,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from columns import texts_of
 
 from kakehi.filters.signals import language
 from kakehi.filters.signals.script import SCRIPT
@@ -30,11 +29,7 @@ READ = ((320, 20), (400, 50), (400, 400), (1000, 20), (1000, 50), (1000, 1000))
 def main(patterns: list[str]) -> None:
     """Print two tables."""
     forget_stale(SOURCES)
-    paths = [path for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207 - may be absolute
-    tables = [pq.read_table(path, columns=["text"]) for path in paths if ".rejects." not in path]
-    if not tables:
-        sys.exit(f"no table at {', '.join(patterns) or 'no path'}: wanted Parquet files with a column `text`")
-    texts = pa.concat_arrays([chunk for table in tables for chunk in table.column("text").chunks])
+    texts = texts_of(patterns)
     print(f"{len(texts):,} texts\n\n| kana | texts | not Japanese |\n|---|---:|---:|")
     judged, _ = _identify(texts, ALL, ALL)
     at = [signal.name for signal in SCRIPT.signals].index("kana_share")

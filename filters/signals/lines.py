@@ -152,7 +152,7 @@ def _suffixes(endings: tuple[str, ...]) -> UInt8M:
     return np.frombuffer(b"".join(bytes([len(e.encode())]) + e.encode() for e in endings), np.uint8)
 
 
-_1, _ASCII, _KUTEN_CODE = (np.uint64(value) for value in (1, 0x80, ord("。")))
+_1, _ASCII, _KUTEN_CODE, _WIDE_BANG = (np.uint64(value) for value in (1, 0x80, ord("。"), ord("！")))
 _BULLET_CODES, _CLOSER_CODES, _PARTICLE_CODES = map(_codes, (_BULLET_MARKS, _CLOSERS, _PARTICLES))
 _POLITE_BYTES, _PLAIN_BYTES = map(_suffixes, (_POLITE_ENDS, _PLAIN_ENDS))
 
@@ -231,7 +231,10 @@ def _plain_until(
     i, end, last, found = np.uint64(start), np.uint64(stop), np.uint64(previous), np.uint64(at)
     while i < end:
         code, following = character(bytes_, i)
-        if STOPS[code] if code < _ASCII else code >= _KUTEN_CODE and ends_sentence(np.int64(code)):
+        if code < _ASCII:
+            if STOPS[code]:
+                break
+        elif code == _KUTEN_CODE or (code >= _WIDE_BANG and ends_sentence(np.int64(code))):
             break
         run = (run if code == last else 0) + 1
         longest_run = max(longest_run, run)
