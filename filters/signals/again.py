@@ -59,8 +59,8 @@ def _set_aside(room: Room, fives: int, width: int) -> tuple[int, int]:
     """Mark the places whose ten characters are those of an earlier one; list the others in `left`.
 
     `table` gets the last place for each hash of five, and behind these, for each of ten. It is cleared: where nothing was yet,
-    the first place is asked. What an earlier text left there were places from all over, and asking these took a third of the
-    time here.
+    the first place is asked. What an earlier text left there would be places from all over, each far from what a processor
+    has at hand.
 
     Returns:
         How many are in `left`, and how many places with copies are in `listed`.

@@ -50,7 +50,7 @@ def count_ngrams(texts: Texts) -> Int64NC:
 def _room(most: int) -> Room:
     """Give this thread's room for so many bytes, or, where a text is too long to hold it from then on, one of its own.
 
-    Fresh pages at every call took 7 % of the time.
+    Fresh pages at every call cost the system's time.
     """
     if most > _HELD:
         return make_room(most)
