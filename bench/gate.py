@@ -28,9 +28,9 @@ from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
 from kakehi.pipeline.kernels import SOURCES, forget_stale
-from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Rows, Split
 from kakehi.pipeline.stages.extract import extract
+from kakehi.pipeline.storage.shards import InputFile
 
 SHARE = 0.05
 

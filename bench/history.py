@@ -20,14 +20,15 @@ import pyarrow as pa
 import xxhash
 
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.kernels import compile_kernels
-from kakehi.pipeline.schemas import GROUPS, ID, Table, rows_of
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.compare import compare
 from kakehi.pipeline.stages.remember import remember
-from kakehi.pipeline.store import Receipt, Store
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.storage.schemas import GROUPS, ID, Table, rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Receipt, Store
+from kakehi.pipeline.storage.tables import TableWriter
 
 SIGNED = Signed("characters", 5, "training", "affine32", 14, 8, 1)
 SHARD = 250_000

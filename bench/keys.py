@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.kernels import compile_kernels
-from kakehi.pipeline.schemas import GROUPS, ID, ROW_BITS
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.keep import keep
 from kakehi.pipeline.stages.pair import pair
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.storage.schemas import GROUPS, ID, ROW_BITS
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import TableWriter
 
 SIGNED = Signed("characters", 5, "training", "affine32", 14, 8, 1)
 SHARD = 1_000_000

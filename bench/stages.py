@@ -37,7 +37,7 @@ from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.store import Receipt, Store
 
 HERE = Path(__file__).resolve().parent
 NOT_SUMMED = ("train",)  # compile time is left out by the run before

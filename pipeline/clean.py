@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 
 #: JSON that a run which died had not yet renamed to its place.
 _HALF = re.compile(r"\..+\.json\.[0-9a-f]{32}")

@@ -21,12 +21,12 @@ from kakehi.pipeline.asking import ask
 from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.ctrl_c import remembered
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast, refuse
+from kakehi.pipeline.interrupts import remembered
 from kakehi.pipeline.listing import (
     draw_plan,
     fetch_costs,
@@ -46,7 +46,7 @@ from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.report.collect import signals_of
 from kakehi.pipeline.report.tally import draw, funnel
 from kakehi.pipeline.status import status as status_of
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.sweep import read_samples
 from kakehi.pipeline.sweep import sweep as sweep_signals
 from kakehi.pipeline.sweep_page import render_sweep

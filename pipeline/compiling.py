@@ -17,10 +17,10 @@ from kakehi.pipeline.crosschecks import (
     check_reads,
     check_signals,
 )
-from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.errors import ManifestError, nearest
 from kakehi.pipeline.families import with_files, with_needs
 from kakehi.pipeline.manifest import Fetched, Manifest, Selection, SourceSpec, StepSpec
-from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, nearest, parse, validated
+from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, parse, validated
 from kakehi.pipeline.rulesets import needs_of, read_rules
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages import STAGES, TOGETHER

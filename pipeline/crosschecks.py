@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from kakehi.filters.signals import FAMILIES
-from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.errors import DataError, nearest
 from kakehi.pipeline.history import open_history
 from kakehi.pipeline.manifest import StepSpec, writers_of
-from kakehi.pipeline.reading import Location, Reading, nearest
+from kakehi.pipeline.reading import Location, Reading
 from kakehi.pipeline.speakers import is_number
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.stages.compare import refuse_history

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from kakehi.pipeline.addresses import Recipe
-from kakehi.pipeline.errors import DataError, ManifestError
+from kakehi.pipeline.errors import DataError, ManifestError, nearest
 from kakehi.pipeline.formats import hub
 from kakehi.pipeline.history import content_of
 from kakehi.pipeline.manifest import Manifest, SourceSpec
 from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
-from kakehi.pipeline.reading import nearest
-from kakehi.pipeline.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
-from kakehi.pipeline.store import Store, file_digest
+from kakehi.pipeline.storage.addresses import Recipe
+from kakehi.pipeline.storage.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
+from kakehi.pipeline.storage.store import Store, file_digest
 from kakehi.pipeline.wiring import fetched_files
 
 

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, mod
 
 from kakehi.filters.cleaning.normalise import settle
 from kakehi.filters.cleaning.rules import rules_of
+from kakehi.pipeline.errors import nearest
 from kakehi.pipeline.formats.records import Record, Reject, host_of
-from kakehi.pipeline.reading import nearest
-from kakehi.pipeline.schemas import DOCUMENTS, ID, REJECTS
 from kakehi.pipeline.stage import Rows, Split
+from kakehi.pipeline.storage.schemas import DOCUMENTS, ID, REJECTS
 
 #: A batch is closed at this much text (UTF-8 bytes) …
 BATCH_BYTES: Final = 64 << 20

@@ -13,6 +13,8 @@ A message says where, what, what was got and what was wanted; a hint, on its own
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -69,6 +71,13 @@ class EngineError(CorpusError):
     """A task failed, or a worker died."""
 
     exit_code = 5
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Say which name was perhaps meant, or list the choices."""
+    listed = sorted(choices)
+    close = difflib.get_close_matches(name, listed, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(listed) or 'none'}"
 
 
 def _rebuild(kind: type[CorpusError], message: str, hint: str | None) -> CorpusError:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.store import Receipt, Store
 
 
 class Events:

@@ -15,9 +15,9 @@ from kakehi.filters.signals import find_family
 from kakehi.pipeline.documents import document_id
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.schemas import DOCUMENTS
-from kakehi.pipeline.shards import Shard
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.schemas import DOCUMENTS
+from kakehi.pipeline.storage.shards import Shard
+from kakehi.pipeline.storage.store import Store
 from kakehi.tokenizer.packed import provenance
 
 #: Code points of the text that are shown.

@@ -13,7 +13,7 @@ from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.stages.index import Job as PlannedJob
 from kakehi.pipeline.stages.pack import Portion
-from kakehi.pipeline.store import Store, merge
+from kakehi.pipeline.storage.store import Store, merge
 from kakehi.pipeline.wiring import receipts_of
 from kakehi.tokenizer.encoding import open_encoder
 from kakehi.tokenizer.packed.indexed import token_dtype

@@ -21,10 +21,10 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kakehi.pipeline.addresses import canonical, digest
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.signing import Signed
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.addresses import canonical, digest
+from kakehi.pipeline.storage.store import Receipt, Store
 
 Int64N = npt.NDArray[np.int64]
 UInt64N = npt.NDArray[np.uint64]

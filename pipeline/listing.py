@@ -11,7 +11,7 @@ from kakehi.pipeline.history import NAME
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.promises import BASE_BYTES, size_of
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.volumes import promised
 
 

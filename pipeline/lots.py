@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kakehi.pipeline.errors import ParameterError
-from kakehi.pipeline.inputs import ShardTables
+from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.terms import Binary, Counted, Load, Terms
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs

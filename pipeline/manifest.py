@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages import TOGETHER
+from kakehi.pipeline.storage.schemas import Table
 
 
 def _listed(value: object) -> object:

@@ -16,10 +16,10 @@ from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline.history import History, reopen
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.schemas import ID, ROW_BITS
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed, comparable
-from kakehi.pipeline.tables import take_rows
+from kakehi.pipeline.storage.schemas import ID, ROW_BITS
+from kakehi.pipeline.storage.tables import take_rows
 from kakehi.pipeline.verifying import TEXT_BYTES, fitting, texts_of
 
 Int64N = npt.NDArray[np.int64]

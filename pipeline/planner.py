@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from kakehi.pipeline.addresses import Recipe, address, differences, versions
 from kakehi.pipeline.manifest import Manifest, SourceSpec, StepSpec
-from kakehi.pipeline.schemas import Table
-from kakehi.pipeline.shards import Shard
 from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.storage.addresses import Recipe, address, differences, versions
+from kakehi.pipeline.storage.schemas import Table
+from kakehi.pipeline.storage.shards import Shard
 
 
 class Receipts(Protocol):

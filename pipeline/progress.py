@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from kakehi.pipeline import alarms
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.store import Receipt
+from kakehi.pipeline.storage.store import Receipt
 
 #: Columns where the terminal does not say how many it has.
 _COLUMNS = 80

@@ -10,7 +10,7 @@ from kakehi.pipeline.bookmark import read_bookmark
 from kakehi.pipeline.engines.engine import Failure
 from kakehi.pipeline.errors import CorpusError, EngineError, WorkFolderError
 from kakehi.pipeline.failures import one_error
-from kakehi.pipeline.tables import take_rows
+from kakehi.pipeline.storage.tables import take_rows
 from kakehi.pipeline.tasks import NO_RECORD, ShardTask
 
 #: Places that a hint names; the error names all of them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.errors import ManifestError, nearest
 
 Location = tuple[str | int, ...]
 
@@ -105,13 +104,6 @@ def validated(
                 said = fault["msg"].removeprefix("Value error, ")
                 reading.fault((*at, *inside), f"{label}: {said[:1].lower()}{said[1:]}{got}")
     return None
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Say which name was perhaps meant, or list the choices."""
-    listed = sorted(choices)
-    close = difflib.get_close_matches(name, listed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(listed) or 'none'}"
 
 
 def is_name(value: object) -> bool:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator
 
 from kakehi.filters.signals import FAMILIES
-from kakehi.pipeline.reading import Location, Reading, nearest, parse, validated
+from kakehi.pipeline.errors import nearest
+from kakehi.pipeline.reading import Location, Reading, parse, validated
 from kakehi.pipeline.stages.screen import Threshold, from_short
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "manifests" / "rules"

@@ -19,7 +19,7 @@ from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.quarantine import joined, shards_error
-from kakehi.pipeline.store import Receipt, Store, merge, writing
+from kakehi.pipeline.storage.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.volumes import Promising, bytes_below, volume_of
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.shuffle import Shuffles
-from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
 
 Int64N = npt.NDArray[np.int64]

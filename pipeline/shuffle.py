@@ -19,7 +19,6 @@ import xxhash
 
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.failures import one_error
-from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.partitions import PIECE_BYTES, SHARE
 from kakehi.pipeline.pieces import (
     Kind,
@@ -32,6 +31,7 @@ from kakehi.pipeline.pieces import (
     read_tails,
     write_pieces,
 )
+from kakehi.pipeline.storage.shard_tables import ShardTables
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -16,10 +16,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from kakehi.pipeline.errors import ParameterError
-from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.storage.schemas import ID, ROW_BITS, rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
 
 Int64N = npt.NDArray[np.int64]
 Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 3]: objection, rules of priority, source and id, row

@@ -25,8 +25,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
 from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.schemas import Table
-from kakehi.pipeline.shards import InputFile, Shard
+from kakehi.pipeline.storage.schemas import Table
+from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.walltime import Walltime
 
 Counts = dict[str, int]

@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.asking import Asked, Rules, screens
-from kakehi.pipeline.errors import DataError, ManifestError
+from kakehi.pipeline.errors import DataError, ManifestError, nearest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.reading import nearest
 from kakehi.pipeline.report.bins import Bins
 from kakehi.pipeline.stages.screen import objections
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.wiring import tables_of
 from kakehi.tokenizer.sampling import ranks
 

@@ -19,15 +19,15 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 
 from kakehi.pipeline.bookmark import Bookmark
-from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
+from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.report.tally import count_batch
-from kakehi.pipeline.schemas import DOCUMENTS, REJECTS, Table
-from kakehi.pipeline.shards import InputFile, Shard
 from kakehi.pipeline.stage import Split, Stage
 from kakehi.pipeline.stages import STAGES
-from kakehi.pipeline.store import FULL, Receipt, Store, file_digest, merge, writing
-from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep
+from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
+from kakehi.pipeline.storage.shards import InputFile, Shard
+from kakehi.pipeline.storage.store import FULL, Receipt, Store, file_digest, merge, writing
+from kakehi.pipeline.storage.tables import TableWriter, ids_digest, lockstep
 
 #: In place of a record's offset: none was reached yet.
 NO_RECORD = -1

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.filters.texts import view
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.schemas import ROW_BITS
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
-from kakehi.pipeline.tables import column_bytes, take_rows
+from kakehi.pipeline.storage.schemas import ROW_BITS
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import column_bytes, take_rows
 
 Int64N = npt.NDArray[np.int64]
 

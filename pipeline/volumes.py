@@ -11,10 +11,10 @@ from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.promises import Promise, Volume, refuse
-from kakehi.pipeline.schemas import Table
 from kakehi.pipeline.stages.sign import signed_by
-from kakehi.pipeline.store import Store, merge
-from kakehi.pipeline.tables import column_bytes
+from kakehi.pipeline.storage.schemas import Table
+from kakehi.pipeline.storage.store import Store, merge
+from kakehi.pipeline.storage.tables import column_bytes
 from kakehi.pipeline.wiring import inputs_of, receipts_of
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kakehi.pipeline.inputs import Inputs, ShardTables, StepSummary
+from kakehi.pipeline.inputs import Inputs, StepSummary
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.schemas import Table
-from kakehi.pipeline.shards import InputFile, Shard
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.schemas import Table
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.shards import InputFile, Shard
+from kakehi.pipeline.storage.store import Receipt, Store
 
 #: Tables that are no rows of shards.
 ARTIFACTS: frozenset[Table] = frozenset({"pairs", "history", "tokenizer", "packed", "maps"})

@@ -20,11 +20,12 @@ import pytest
 
 from kakehi.pipeline.cli import main
 from kakehi.pipeline.documents import Collector, Normalisation
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.kernels import SOURCES, forget_stale
-from kakehi.pipeline.schemas import DOCUMENTS, Table
 from kakehi.pipeline.stage import Split
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.storage.schemas import DOCUMENTS, Table
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import TableWriter
 
 WHO = ["私", "彼女", "先生", "東京都", "研究所", "新しい計算機", "日本語の文章", "図書館", "となりの猫"]
 WHAT = ["本", "大規模言語モデル", "長い手紙", "資料", "データ", "古い地図", "赤いりんご", "ラジオ"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
-from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.engines.engine import Failure
+from kakehi.pipeline.interrupts import heed
 
 T = TypeVar("T")
 R = TypeVar("R")

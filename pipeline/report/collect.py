@@ -31,7 +31,7 @@ from kakehi.pipeline.report.summary import (
 from kakehi.pipeline.report.tally import funnel
 from kakehi.pipeline.stages.measure import FamilySpec
 from kakehi.pipeline.stages.screen import NUMBERS, Threshold
-from kakehi.pipeline.store import merge as merge_counts
+from kakehi.pipeline.storage.store import merge as merge_counts
 
 
 def collect(inputs: Inputs, engine: Engine, *, samples: int, title: str | None) -> Summary:

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.report.scan import KEPT, Place
 from kakehi.pipeline.report.summary import Named, PairLine, Sample
-from kakehi.pipeline.schemas import place_of
+from kakehi.pipeline.storage.schemas import place_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
 
 #: Characters of a text that the page shows.
 BEGINNING = 300

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.inputs import ShardTables
 from kakehi.pipeline.report.bins import Bins
+from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.sampling import ranks
 
 #: Stands for no verdict.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kakehi.pipeline.inputs import StepSummary
-from kakehi.pipeline.store import merge
+from kakehi.pipeline.storage.store import merge
 
 
 def count_batch(table: str, out: pa.RecordBatch, batch: pa.RecordBatch) -> dict[str, int]:

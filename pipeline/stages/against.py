@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from kakehi.pipeline.schemas import EARLIER, HITS
 from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.storage.schemas import EARLIER, HITS
 
 #: Verdict, before the name of the run.
 OF_RUN: Final = "dedupe:earlier:"

@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, Field
 
-from kakehi.pipeline.addresses import digest
 from kakehi.pipeline.archive.choosing import forecast
 from kakehi.pipeline.archive.harvest import Harvest, Server, read_names
 from kakehi.pipeline.archive.index import Index, Names, Select
 from kakehi.pipeline.archive.pace import Pace
 from kakehi.pipeline.archive.places import open_place
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.shards import InputFile, Shard, find_files, piece
 from kakehi.pipeline.stage import Counts, Fetch, Stage
+from kakehi.pipeline.storage.addresses import digest
+from kakehi.pipeline.storage.shards import InputFile, Shard, find_files, piece
 
 #: Where Common Crawl's files lie.
 COMMON_CRAWL: Final = "https://data.commoncrawl.org/"

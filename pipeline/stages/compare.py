@@ -20,18 +20,19 @@ from pydantic import Field
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.history import History, file_of, open_history
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.partners import HIT, MET, Run, best_of, verify
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.schemas import HITS, ID, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, read_signed, refuse_unlike
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
-from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS, rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.tables import TableWriter, set_aside
 from kakehi.pipeline.verifying import (
     BROUGHT_BYTES,
     NEEDED_BYTES,

@@ -32,8 +32,8 @@ from kakehi.pipeline.crawl.parameters import (
 )
 from kakehi.pipeline.crawl.tables import LEDGER, SITES, VISITS, write
 from kakehi.pipeline.errors import ContractError, DataError, EngineError, ManifestError, ParameterError
-from kakehi.pipeline.shards import Shard, piece
 from kakehi.pipeline.stage import Counts, Fetch, FilePath, Stage
+from kakehi.pipeline.storage.shards import Shard, piece
 from kakehi.pipeline.walltime import OutOfTimeError
 
 #: Outcomes of pages that are in the WARC files as pages.

@@ -13,15 +13,16 @@ import pyarrow as pa
 
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.tables import TableWriter, set_aside
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])

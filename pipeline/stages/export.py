@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.tables import set_aside
 
 Format = Literal["jsonl.zst", "parquet"]
 

@@ -31,18 +31,19 @@ from kakehi.pipeline.deciding import (
 )
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.report.tally import count_verdicts
-from kakehi.pipeline.schemas import KEEP, ROW_BITS
 from kakehi.pipeline.settling import Settling, edge_bytes, settle
 from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.store import merge
-from kakehi.pipeline.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.tables import TableWriter, set_aside
 
 Int64N = npt.NDArray[np.int64]
 

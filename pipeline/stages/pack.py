@@ -22,11 +22,11 @@ from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.lots import bucket_ranges, lay_out, pair_loads, plan_lots
-from kakehi.pipeline.schemas import EOD_KEY
 from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.encode import load_encoder
-from kakehi.pipeline.store import file_digest, merge
+from kakehi.pipeline.storage.schemas import EOD_KEY
+from kakehi.pipeline.storage.store import file_digest, merge
 from kakehi.pipeline.terms import PIECE, Binary, Bucket, Counted, Load, Terms
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance

@@ -19,15 +19,16 @@ from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline import shuffle
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
-from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import set_aside
 from kakehi.pipeline.verifying import (
     BROUGHT_BYTES,
     NEEDED_BYTES,

@@ -12,15 +12,16 @@ from pydantic import Field
 
 from kakehi.pipeline import history
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.inputs import Inputs, ShardTables
+from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.schemas import rows_of
 from kakehi.pipeline.shuffle import Part, Shuffles, numbered, shard_groups
 from kakehi.pipeline.signing import read_signed
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
-from kakehi.pipeline.tables import set_aside
+from kakehi.pipeline.storage.schemas import rows_of
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.tables import set_aside
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<u8")])
 

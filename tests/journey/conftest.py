@@ -11,7 +11,7 @@ import pytest
 from kakehi.pipeline import discovery
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.pipeline.cli import main
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 
 DIED = 137
 

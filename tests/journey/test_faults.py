@@ -30,7 +30,7 @@ import pytest
 
 from kakehi.pipeline import discovery
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.tasks import ShardTask, run_shard
 
 FAULTY = Path(__file__).with_name("faulty.py")

@@ -8,7 +8,7 @@ from kakehi.pipeline import discovery
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.store import Receipt, Store
 
 HEX = "0123456789abcdef" * 2
 

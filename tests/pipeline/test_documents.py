@@ -5,8 +5,8 @@ import pytest
 import xxhash
 
 from kakehi.pipeline.documents import BATCH_ROWS, Collector, Normalisation
-from kakehi.pipeline.schemas import DOCUMENTS, REJECTS
 from kakehi.pipeline.stage import Split
+from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS
 
 SPLIT = Split("s", None, {"dataset": "d"}, None)
 

@@ -8,7 +8,7 @@ import pytest
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.events import Events, brief
-from kakehi.pipeline.store import Receipt, Store, writing
+from kakehi.pipeline.storage.store import Receipt, Store, writing
 
 
 def lines(root: Path) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ import pytest
 from kakehi.pipeline import discovery
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 
 MANIFEST = """
 corpus: c

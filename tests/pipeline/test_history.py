@@ -13,7 +13,7 @@ from kakehi.pipeline import history
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.history import History, content_of, file_of, open_history, write_history, write_keys
 from kakehi.pipeline.signing import Signed
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.store import Receipt, Store
 
 SIGNED = Signed("characters", 5, "key", "affine32", 14, 8, 1)
 

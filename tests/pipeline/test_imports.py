@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py"))
-PURE = ["pipeline/planner.py", "pipeline/addresses.py", "pipeline/costs.py", "pipeline/lots.py"]
+PURE = ["pipeline/planner.py", "pipeline/storage/addresses.py", "pipeline/costs.py", "pipeline/lots.py"]
 DOORS = {
     "dask": "pipeline/engines/",
     "distributed": "pipeline/engines/",

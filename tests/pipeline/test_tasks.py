@@ -11,7 +11,7 @@ import pytest
 from kakehi.pipeline.bookmark import Bookmark, read_bookmark
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.discovery import make_plan
-from kakehi.pipeline.store import Store
+from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.tasks import ShardTask, run_shard
 
 HANGS = """

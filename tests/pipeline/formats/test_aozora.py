@@ -6,9 +6,9 @@ import pytest
 
 from kakehi.pipeline.formats import aozora
 from kakehi.pipeline.formats.records import Record, Reject
-from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Split
 from kakehi.pipeline.stages.ingest import ingest
+from kakehi.pipeline.storage.shards import InputFile
 
 WORK = "筧の水\n架空花子\n\n古い筧《かけひ》の※［＃「魚＋昜」、146-下-16］\n\n\n底本：「架空全集」\n".replace(
     "\n", "\r\n"

@@ -8,7 +8,7 @@ import pytest
 from kakehi.pipeline.inputs import StepSummary
 from kakehi.pipeline.report.tally import count_batch, draw, funnel
 from kakehi.pipeline.stages import STAGES
-from kakehi.pipeline.store import Receipt
+from kakehi.pipeline.storage.store import Receipt
 
 STAGE = {stage.name: stage for stage in STAGES}
 

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from kakehi.pipeline.schemas import EARLIER, HITS
 from kakehi.pipeline.stages.against import against
+from kakehi.pipeline.storage.schemas import EARLIER, HITS
 
 
 def batch(similarities, kept):

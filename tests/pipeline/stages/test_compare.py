@@ -20,7 +20,7 @@ from kakehi.pipeline.stages.compare import compare
 from kakehi.pipeline.stages.remember import remember
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.stages.sign import sign
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.storage.store import Receipt, Store
 
 # distributed warns of its own making while a cluster is closed.
 pytestmark = pytest.mark.filterwarnings(

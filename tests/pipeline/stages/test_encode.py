@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.schemas import flat_ids
 from kakehi.pipeline.stages.encode import encode, load_encoder
+from kakehi.pipeline.storage.schemas import flat_ids
 from kakehi.tokenizer.training import train
 
 

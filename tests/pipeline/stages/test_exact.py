@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.schemas import ROW_BITS
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.stages.exact import _HASHED, _ROW_BYTES, _group, exact
+from kakehi.pipeline.storage.schemas import ROW_BITS
 
 
 def groups(make, tmp_path, *shards, memory=4 << 30):

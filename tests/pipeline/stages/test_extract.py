@@ -3,9 +3,9 @@
 import pytest
 
 from kakehi.pipeline.errors import ContractError, ParameterError
-from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Split
 from kakehi.pipeline.stages.extract import GATE, STAGE, extract
+from kakehi.pipeline.storage.shards import InputFile
 
 U = "https://a.example/"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kakehi.pipeline.shards import InputFile
 from kakehi.pipeline.stage import Split
 from kakehi.pipeline.stages.ingest import ingest
+from kakehi.pipeline.storage.shards import InputFile
 
 
 def rows(path, *, limit=None, **parameters):

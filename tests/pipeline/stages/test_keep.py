@@ -21,11 +21,11 @@ from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.schemas import GROUPS, PAIRS, ROW_BITS
 from kakehi.pipeline.settling import _node, _settle_slice, edge_bytes
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.speakers import Homes, SignalOrder, SourceOrder
 from kakehi.pipeline.stages.keep import keep, row_bytes
+from kakehi.pipeline.storage.schemas import GROUPS, PAIRS, ROW_BITS
 from tests.oracles import Row, keep_greedily
 
 # distributed warns of its own making while a cluster is closed.

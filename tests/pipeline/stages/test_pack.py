@@ -12,9 +12,9 @@ import pytest
 from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
-from kakehi.pipeline.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.pack import Portion, pack
+from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS
 from kakehi.tokenizer.packed.indexed import Reader
 from kakehi.tokenizer.training import train
 

@@ -18,13 +18,13 @@ from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.schemas import GROUPS, ROW_BITS
 from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.exact import exact
 from kakehi.pipeline.stages.keep import keep
 from kakehi.pipeline.stages.pair import _FOUND, _verify, pair
 from kakehi.pipeline.stages.sign import sign
+from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS
 from kakehi.pipeline.verifying import TEXT, TEXT_BYTES
 from kakehi.tokenizer.words import segment
 from tests.oracles import pairs_led_slowly

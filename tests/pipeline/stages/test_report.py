@@ -11,14 +11,15 @@ import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.inputs import Inputs, ShardTables, StepSummary
+from kakehi.pipeline.inputs import Inputs, StepSummary
 from kakehi.pipeline.report.collect import collect
-from kakehi.pipeline.schemas import DOCUMENTS
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.stages.report import report
 from kakehi.pipeline.stages.screen import VERDICT
-from kakehi.pipeline.store import Receipt
-from kakehi.pipeline.tables import TableWriter
+from kakehi.pipeline.storage.schemas import DOCUMENTS
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Receipt
+from kakehi.pipeline.storage.tables import TableWriter
 
 STAGE = {stage.name: stage for stage in STAGES}
 PLANTED = "<script>alert(1)</script></script>"

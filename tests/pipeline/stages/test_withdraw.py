@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kakehi.pipeline.schemas import DOCUMENTS
 from kakehi.pipeline.stages.withdraw import withdraw
+from kakehi.pipeline.storage.schemas import DOCUMENTS
 
 MANIFEST = """\
 corpus: c

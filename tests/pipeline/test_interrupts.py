@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from kakehi.pipeline.ctrl_c import heed, remembered
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.store import Receipt, Store
+from kakehi.pipeline.interrupts import heed, remembered
+from kakehi.pipeline.storage.store import Receipt, Store
 
 
 def swallowed(_: object = None) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.errors import ContractError, DataError
-from kakehi.pipeline.tables import TableWriter, ids_digest, lockstep, row_count
+from kakehi.pipeline.storage.tables import TableWriter, ids_digest, lockstep, row_count
 
 SCHEMA = pa.schema([pa.field("id", pa.binary(16)), pa.field("text", pa.large_string())])
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from kakehi.pipeline.addresses import address, canonical, differences, versions
+from kakehi.pipeline.storage.addresses import address, canonical, differences, versions
 
 RECIPE = {
     "step": "screen",

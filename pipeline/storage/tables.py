@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.pipeline.errors import ContractError, DataError
-from kakehi.pipeline.schemas import Table
+from kakehi.pipeline.storage.schemas import Table
 
 IDS_KEY: Final = b"kakehi.ids"
 

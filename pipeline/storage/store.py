@@ -24,10 +24,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.addresses import Recipe
-from kakehi.pipeline.addresses import address as address_of
-from kakehi.pipeline.ctrl_c import heed
 from kakehi.pipeline.errors import WorkFolderError
+from kakehi.pipeline.interrupts import heed
+from kakehi.pipeline.storage.addresses import Recipe
+from kakehi.pipeline.storage.addresses import address as address_of
 
 CHUNK_BYTES = 1 << 20
 

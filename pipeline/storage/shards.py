@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kakehi.pipeline.addresses import canonical, digest
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.storage.addresses import canonical, digest
 
 MEGABYTE = 1 << 20
 

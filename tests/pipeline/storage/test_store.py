@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.store import Receipt, Store, merge
+from kakehi.pipeline.storage.store import Receipt, Store, merge
 
 
 def published(store: Store, content: bytes = b"rows") -> Receipt:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.shards import InputFile, dataset_shard, find_files, group
+from kakehi.pipeline.storage.shards import InputFile, dataset_shard, find_files, group
 
 
 def made(name: str, size: int = 100) -> InputFile:

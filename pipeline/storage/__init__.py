@@ -1,0 +1,1 @@
+"""What lies on disk: the work folder, its tables and their schemas, shards of input files, addresses of steps."""
