@@ -31,7 +31,7 @@ from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
-from kakehi.pipeline.kernels import SOURCES, forget_stale
+from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 
 NGRAM: Final = 5
 THRESHOLD: Final = 0.8

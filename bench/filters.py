@@ -24,7 +24,7 @@ from columns import texts_of
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.signals.wordlists import locate, read_words
-from kakehi.pipeline.kernels import SOURCES, forget_stale
+from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 
 #: Families that need no model, no list and no URL.
 PLAIN = ("script", "lines", "repetition", "swallow", "hojichar")

@@ -25,9 +25,9 @@ from fastwarc.warc import ArchiveIterator
 
 from kakehi.filters.cleaning.gate import MIN_KANA
 from kakehi.filters.signals import FAMILIES
+from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Record
-from kakehi.pipeline.kernels import SOURCES, forget_stale
 from kakehi.pipeline.stage import Rows, Split
 from kakehi.pipeline.stages.extract import extract
 from kakehi.pipeline.storage.shards import InputFile

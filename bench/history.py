@@ -20,8 +20,8 @@ import pyarrow as pa
 import xxhash
 
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.kernels import compile_kernels
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.compare import compare
 from kakehi.pipeline.stages.remember import remember

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.kernels import compile_kernels
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.kernels import compile_kernels
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.keep import keep
 from kakehi.pipeline.stages.pair import pair

@@ -17,7 +17,7 @@ from columns import texts_of
 
 from kakehi.filters.signals import language
 from kakehi.filters.signals.script import SCRIPT
-from kakehi.pipeline.kernels import SOURCES, forget_stale
+from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 
 ALL, RUNS = 20_000, 3
 NEVER = 1.1  # a share of kana that settles nothing

@@ -29,9 +29,9 @@ from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.html import PageError, main_text
 from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.cleaning.rules import LEVELS
+from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.formats import warc
 from kakehi.pipeline.formats.records import Reject
-from kakehi.pipeline.kernels import SOURCES, forget_stale
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_MB = 48  # a batch of the pipeline holds up to 64 MiB

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from fastwarc.warc import ArchiveIterator
 
 from kakehi.pipeline.engines.dask import Dask
-from kakehi.pipeline.kernels import KERNELS, compile_kernels
+from kakehi.pipeline.engines.kernels import KERNELS, compile_kernels
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parent / "manifests" / "quickstart"

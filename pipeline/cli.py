@@ -18,11 +18,12 @@ from ruamel.yaml import YAML
 
 from kakehi.pipeline import alarms, discovery, runner, wiring
 from kakehi.pipeline.asking import ask
-from kakehi.pipeline.claim import Claim
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.machine import Machine, load_machine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
 from kakehi.pipeline.forecast import forecast, refuse
@@ -38,7 +39,6 @@ from kakehi.pipeline.listing import (
     shown,
 )
 from kakehi.pipeline.lookup import check_packed, lookup
-from kakehi.pipeline.machine import Machine, load_machine
 from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
 from kakehi.pipeline.planner import Step, waiting

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Final, Literal, NamedTuple
 
-from kakehi.pipeline.machine import Limits
+from kakehi.pipeline.engines.machine import Limits
 from kakehi.tokenizer.packed.lanes import Lanes
 
 #: Bytes of an entry: .idx length and pointer, document_index, sample_index, shuffle_index.

@@ -8,8 +8,8 @@ from math import ceil
 from pathlib import Path
 
 from kakehi.pipeline.costs import Corpus, Job, drawn, refusals
+from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.planner import Step
 from kakehi.pipeline.stages.index import Job as PlannedJob
 from kakehi.pipeline.stages.pack import Portion

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.promises import Promise
+from kakehi.pipeline.engines.resources import Promise
 from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shard_tables import ShardTables

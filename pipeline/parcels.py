@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.pieces import Records, Spread
 from kakehi.pipeline.stage import Counts
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables

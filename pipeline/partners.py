@@ -14,9 +14,9 @@ import xxhash
 
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
+from kakehi.pipeline.engines.shuffle import Part
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.history import History, reopen
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed, comparable
 from kakehi.pipeline.storage.schemas import ID, ROW_BITS
 from kakehi.pipeline.storage.tables import take_rows

@@ -8,8 +8,8 @@ import numpy as np
 
 from kakehi.pipeline.bookmark import read_bookmark
 from kakehi.pipeline.engines.engine import Failure
+from kakehi.pipeline.engines.failures import one_error
 from kakehi.pipeline.errors import CorpusError, EngineError, WorkFolderError
-from kakehi.pipeline.failures import one_error
 from kakehi.pipeline.storage.tables import take_rows
 from kakehi.pipeline.tasks import NO_RECORD, ShardTask
 

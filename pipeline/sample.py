@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh

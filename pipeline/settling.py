@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.filters.duplicates.keepers import leaving
-from kakehi.pipeline.partitions import partitions_for
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.speakers import Home, Homes, Int64NK, by_rank, find, is_worse, row_of, speakers
 
 Int64N = npt.NDArray[np.int64]

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from kakehi.pipeline.engines.shuffle import Part
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import ParameterError
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.storage.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
-from kakehi.pipeline.promises import Promise, Volume
+from kakehi.pipeline.engines.resources import Promise, Volume
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.walltime import Walltime

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.claim import living_claim
+from kakehi.pipeline.engines.lock import living_claim
 from kakehi.pipeline.errors import DataError
 
 

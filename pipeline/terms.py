@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kakehi.filters.texts import view
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.storage.schemas import ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import column_bytes, take_rows

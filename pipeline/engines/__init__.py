@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.kernels import SOURCES, compile_kernels, forget_stale
-from kakehi.pipeline.machine import Machine
+from kakehi.pipeline.engines.kernels import SOURCES, compile_kernels, forget_stale
+from kakehi.pipeline.engines.machine import Machine
 
 
 def open_engine(machine: Machine, *, kernels: Iterable[str], scheduler: str | None = None) -> Engine:

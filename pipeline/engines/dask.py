@@ -22,8 +22,8 @@ import dask
 import distributed
 import pyarrow as pa
 
-from kakehi.pipeline.claim import started_at
 from kakehi.pipeline.engines.engine import Failure
+from kakehi.pipeline.engines.lock import started_at
 from kakehi.pipeline.errors import CorpusError, EngineError
 
 T = TypeVar("T")

@@ -17,15 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.history import History, file_of, open_history
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.partitions import partitions_for
 from kakehi.pipeline.partners import HIT, MET, Run, best_of, verify
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, read_signed, refuse_unlike
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.shuffle import Part, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.partitions import partitions_for
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import merge

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
-from kakehi.pipeline import alarms, shuffle
+from kakehi.pipeline import alarms
 from kakehi.pipeline.alarms import Alarm
 from kakehi.pipeline.deciding import (
     KEPT,
@@ -29,15 +29,16 @@ from kakehi.pipeline.deciding import (
     count_lost,
     table_of,
 )
+from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.shuffle import Part, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.partitions import partitions_for
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.promises import Promise, Volume
 from kakehi.pipeline.report.tally import count_verdicts
 from kakehi.pipeline.settling import Settling, edge_bytes, settle
-from kakehi.pipeline.shuffle import Part, Shuffles
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS

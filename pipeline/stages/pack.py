@@ -20,9 +20,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from kakehi.pipeline import parcels
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.lots import bucket_ranges, lay_out, pair_loads, plan_lots
-from kakehi.pipeline.shuffle import Shuffles
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.storage.schemas import EOD_KEY

@@ -17,13 +17,13 @@ from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.leaders import led_pairs
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
-from kakehi.pipeline import shuffle
+from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.partitions import partitions_for
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from kakehi.pipeline import history
 from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.shuffle import Part, Shuffles, numbered, shard_groups
+from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.pieces import Records, Spread
-from kakehi.pipeline.promises import Promise, Volume
-from kakehi.pipeline.shuffle import Part, Shuffles, numbered, shard_groups
 from kakehi.pipeline.signing import read_signed
 from kakehi.pipeline.stage import Counts, Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN

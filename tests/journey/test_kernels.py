@@ -11,7 +11,7 @@ import pytest
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.kernels import KERNELS, forget_stale
+from kakehi.pipeline.engines.kernels import KERNELS, forget_stale
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.stages import STAGES
 
@@ -35,7 +35,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
-from kakehi.pipeline.kernels import compile_kernels
+from kakehi.pipeline.engines.kernels import compile_kernels
 from kakehi.pipeline.cli import cli
 from kakehi.pipeline.compiling import load
 

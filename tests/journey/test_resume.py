@@ -6,7 +6,7 @@ import time
 
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.claim import Claim
+from kakehi.pipeline.engines.lock import Claim
 from tests.journey.conftest import ROOT, Journey
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.machine import load_machine
+from kakehi.pipeline.engines.machine import load_machine
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,8 +20,8 @@ from kakehi.pipeline.cli import cli
 from kakehi.pipeline.crawl import parameters as crawl
 from kakehi.pipeline.deciding import EXACT, NEAR
 from kakehi.pipeline.documents import Normalisation
+from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.formats import records
-from kakehi.pipeline.machine import Limits, Machine
 from kakehi.pipeline.manifest import Selection
 from kakehi.pipeline.stage import parameter_model
 from kakehi.pipeline.stages import STAGES, TOGETHER

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.claim import Claim
+from kakehi.pipeline.engines.lock import Claim
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.status import progress_of, status
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.shuffle import Part
+from kakehi.pipeline.engines.shuffle import Part
+from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
 from kakehi.pipeline.stages.exact import _HASHED, _ROW_BYTES, _group, exact
 from kakehi.pipeline.storage.schemas import ROW_BITS
 

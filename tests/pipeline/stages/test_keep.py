@@ -19,10 +19,10 @@ from kakehi.pipeline import alarms
 from kakehi.pipeline.alarms import Alarm
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.shuffle import Part
+from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.pieces import Kind, Spread, write_pieces
 from kakehi.pipeline.settling import _node, _settle_slice, edge_bytes
-from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.speakers import Homes, SignalOrder, SourceOrder
 from kakehi.pipeline.stages.keep import keep, row_bytes
 from kakehi.pipeline.storage.schemas import GROUPS, PAIRS, ROW_BITS

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from kakehi.filters.cleaning.normalise import normalise
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.shuffle import Part
+from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.pieces import Kind, Spread, write_pieces
-from kakehi.pipeline.shuffle import Part
 from kakehi.pipeline.signing import Signed
 from kakehi.pipeline.stages.exact import exact
 from kakehi.pipeline.stages.keep import keep

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.partitions import partitions_for
+from kakehi.pipeline.engines.shuffle import Part, Shuffles, numbered, shard_groups
+from kakehi.pipeline.engines.spill import Spread
 from kakehi.pipeline.errors import DataError, EngineError
-from kakehi.pipeline.partitions import partitions_for
-from kakehi.pipeline.pieces import Spread
-from kakehi.pipeline.shuffle import Part, Shuffles, numbered, shard_groups
 from kakehi.pipeline.storage.shard_tables import ShardTables
 
 # distributed warns of its own making while a cluster is closed.

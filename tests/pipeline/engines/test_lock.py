@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.claim import Claim, read_claim, started_at
+from kakehi.pipeline.engines.lock import Claim, read_claim, started_at
 from kakehi.pipeline.errors import DataError, EngineError
 
 
@@ -31,7 +31,7 @@ def test_a_second_run_refuses_and_names_the_first(tmp_path: Path) -> None:
 
 def test_a_killed_runs_claim_is_taken_over(tmp_path: Path) -> None:
     """A process of this host that is gone holds nothing."""
-    code = f"from kakehi.pipeline.claim import Claim; import os, pathlib; Claim(pathlib.Path({str(tmp_path)!r})).__enter__(); os._exit(9)"
+    code = f"from kakehi.pipeline.engines.lock import Claim; import os, pathlib; Claim(pathlib.Path({str(tmp_path)!r})).__enter__(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], check=False)
     assert read_claim(tmp_path / "run.lock") is not None
     with Claim(tmp_path):

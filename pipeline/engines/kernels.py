@@ -24,7 +24,7 @@ from kakehi.filters.texts import view
 from kakehi.tokenizer.packed.moving import move
 
 #: Where kernels, and what they call, are written.
-SOURCES: Final = tuple(Path(__file__).resolve().parents[1] / name for name in ("filters", "tokenizer"))
+SOURCES: Final = tuple(Path(__file__).resolve().parents[2] / name for name in ("filters", "tokenizer"))
 _TEXTS: Final = pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string())
 
 

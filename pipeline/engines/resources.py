@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kakehi.pipeline.engines.partitions import PIECE_BYTES, partitions_for
 from kakehi.pipeline.errors import ManifestError, WorkFolderError
-from kakehi.pipeline.partitions import PIECE_BYTES, partitions_for
 
 #: A Python with Arrow, numba and our kernels: 210 to 330 MB, measured on Linux, x86-64; and what it takes at least.
 BASE_BYTES: Final = 256 << 20

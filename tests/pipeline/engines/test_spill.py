@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kakehi.pipeline.engines.spill import Kind, Spread, noted_in, read_pieces, read_tails, write_pieces
 from kakehi.pipeline.errors import ContractError, DataError
-from kakehi.pipeline.pieces import Kind, Spread, noted_in, read_pieces, read_tails, write_pieces
 
 DTYPE = np.dtype([("key", "<u8"), ("row", "<u4")])
 KIND = Kind(7, 3, DTYPE)

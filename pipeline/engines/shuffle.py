@@ -18,9 +18,9 @@ import pyarrow as pa
 import xxhash
 
 from kakehi.pipeline.engines.engine import Engine, Failure
-from kakehi.pipeline.failures import one_error
-from kakehi.pipeline.partitions import PIECE_BYTES, SHARE
-from kakehi.pipeline.pieces import (
+from kakehi.pipeline.engines.failures import one_error
+from kakehi.pipeline.engines.partitions import PIECE_BYTES, SHARE
+from kakehi.pipeline.engines.spill import (
     Kind,
     Noted,
     Records,

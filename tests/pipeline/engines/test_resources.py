@@ -2,8 +2,8 @@
 
 import pytest
 
+from kakehi.pipeline.engines.resources import Promise, Volume, refuse
 from kakehi.pipeline.errors import ManifestError, WorkFolderError
-from kakehi.pipeline.promises import Promise, Volume, refuse
 
 MIB = 1 << 20
 PROMISE = Promise(
