@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from kakehi import filters, tokenizer
 from kakehi.filters.cleaning.gate import looks_japanese
 from kakehi.filters.cleaning.html import HARMLESS_TAGS, main_text
 from kakehi.filters.cleaning.normalise import normalise
@@ -24,7 +25,7 @@ from kakehi.filters.texts import view
 from kakehi.tokenizer.packed.moving import move
 
 #: Where kernels, and what they call, are written.
-SOURCES: Final = tuple(Path(__file__).resolve().parents[2] / name for name in ("filters", "tokenizer"))
+SOURCES: Final = tuple(Path(str(leaf.__file__)).resolve().parent for leaf in (filters, tokenizer))
 _TEXTS: Final = pa.array(["筧の水。", "ｶｹﾋの水。"], pa.large_string())
 
 
