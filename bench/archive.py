@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.archive.choosing import Asking, choose, forecast
-from kakehi.pipeline.archive.index import Index, Select
+from kakehi.pipeline.sources.archive.index import Index, Select
+from kakehi.pipeline.sources.archive.select import Asking, choose, forecast
 
 GROUP = 1_000_000
 ASKING = Asking(gap_bytes=64 << 10, max_bytes=16 << 20)

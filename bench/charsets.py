@@ -23,8 +23,8 @@ from typing import NamedTuple
 from kakehi.filters.cleaning.charset import META, decode
 from kakehi.filters.cleaning.jis import AS_CP932
 from kakehi.filters.cleaning.labels import codec_of
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Record
 
 LABELS = {
     "utf-8": "UTF-8",

@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kakehi.pipeline.crawl.frontier import Found, Frontier
-from kakehi.pipeline.crawl.turns import Turns
-from tests.pipeline.crawl.web import Page, Web, real_pages
+from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
+from kakehi.pipeline.sources.crawl.schedule import Turns
+from tests.pipeline.sources.crawl.web import Page, Web, real_pages
 
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
 MANIFEST = """\

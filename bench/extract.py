@@ -28,8 +28,8 @@ from resiliparse.extract.html2text import extract_plain_text
 from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.html import PageError, main_text
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Record
 
 # Package, pages, and the book as one text.
 BOOKS = (

@@ -26,9 +26,9 @@ from fastwarc.warc import ArchiveIterator
 from kakehi.filters.cleaning.gate import MIN_KANA
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record
-from kakehi.pipeline.stage import Rows, Split
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Record
+from kakehi.pipeline.sources.split import Rows, Split
 from kakehi.pipeline.stages.extract import extract
 from kakehi.pipeline.storage.shards import InputFile
 

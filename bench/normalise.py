@@ -30,8 +30,8 @@ from kakehi.filters.cleaning.html import PageError, main_text
 from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.cleaning.rules import LEVELS
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Reject
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Reject
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_MB = 48  # a batch of the pipeline holds up to 64 MiB

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kakehi.pipeline.stage import Counts
 from kakehi.pipeline.storage.schemas import ID, KEEP, ROW_BITS
+from kakehi.pipeline.storage.store import Counts
 
 Int64N = npt.NDArray[np.int64]
 

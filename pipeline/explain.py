@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kakehi.filters.signals import find_family
-from kakehi.pipeline.documents import document_id
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.sources.documents import document_id
 from kakehi.pipeline.storage.schemas import DOCUMENTS
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import Store

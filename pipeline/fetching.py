@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.stage import Fetch
+from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store
 from kakehi.pipeline.tasks import measured

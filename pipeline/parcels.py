@@ -25,9 +25,9 @@ import xxhash
 
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.stage import Counts
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.terms import PIECE, Bucket, Counted, Int64N, Load, Terms
 from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.moving import Tokens, move

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.formats.records import host_of
+from kakehi.pipeline.sources.formats.records import host_of
 from kakehi.pipeline.stages.pack import MANIFEST
 from kakehi.pipeline.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance

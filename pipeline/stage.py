@@ -12,104 +12,21 @@ Parameters are the function's keyword-only arguments, validated from their annot
 from __future__ import annotations
 
 import inspect
-import os
-import shutil
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, create_model
 
 from kakehi.pipeline.engines.resources import Promise, Volume
 from kakehi.pipeline.storage.schemas import Table
-from kakehi.pipeline.storage.shards import InputFile, Shard
-from kakehi.pipeline.walltime import Walltime
-
-Counts = dict[str, int]
+from kakehi.pipeline.storage.shards import Shard
 
 #: A parameter of this type names a file; its content, not its path, decides the address.
 FilePath = Annotated[Path, "file"]
-
-
-def listed(value: object) -> object:
-    """Let one string stand for a list of it, before a parameter is validated."""
-    return [value] if isinstance(value, str) else value
-
-
-class Rows(NamedTuple):
-    """What a source stage yields: rows of documents, rows of rejects, and rejects that are only counted."""
-
-    documents: pa.RecordBatch
-    rejects: pa.RecordBatch
-    counts: Counts
-
-
-def _unwatched(offset: int) -> None:
-    """Nobody asks where this reader is."""
-
-
-class Split(NamedTuple):
-    """A readable piece of input.
-
-    Args:
-        source: name in the manifest.
-        file: the input file, or None for a dataset.
-        spec: what names the dataset, else empty.
-        limit: records to read at most, or None.
-        skip: offsets of records that the manifest leaves out.
-        reached: told the offset of every record before it is looked at.
-    """
-
-    source: str
-    file: InputFile | None
-    spec: Mapping[str, Any]
-    limit: int | None
-    skip: frozenset[int] = frozenset()
-    reached: Callable[[int], None] = _unwatched
-
-    @property
-    def name(self) -> str:
-        """The input's name, as `documents.input` has it."""
-        return self.file.name if self.file else str(self.spec.get("dataset"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetch:
-    """One piece of what a source fetches, for a stage that fills WARC files before anything is read.
-
-    It runs in the command's own process: a rate is kept towards a server by whoever sends all requests.
-
-    Args:
-        piece: what is fetched, and the name of all that is written: its `files` are read, its `limit` is of records.
-        home: folder that outlives a kill, for what is done so far; removed once the piece is published.
-        out: folder of this attempt; what lies there at the end is published (`output` names files in it).
-        time_left: asked before each part that takes long; where it does not allow, raise `OutOfTimeError`.
-        tell: says in a few words how far it is, as often as it likes.
-    """
-
-    piece: Shard
-    home: Path
-    out: Path
-    time_left: Walltime
-    tell: Callable[[str], None]
-
-    def output(self, name: str) -> Path:
-        """Where an output of the piece goes: `00000.warc.gz`, `ledger.parquet`; `.warc.gz` is what `extract` reads."""
-        path = self.out / self.piece.source / f"{self.piece.name}.{name}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def lay_out(self, path: Path, name: str) -> None:
-        """Make a finished file at home an output: by one more name, else by a copy. Moved, a kill would lose it."""
-        target = self.output(name)
-        try:
-            os.link(path, target)
-        except OSError:
-            shutil.copyfile(path, target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +106,3 @@ def parameter_model(run: Callable[..., Any]) -> type[BaseModel]:
     }
     config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=(), validate_default=True)
     return create_model(run.__name__, __config__=config, **fields)
-
-
-SourceStage = Callable[..., Iterator[Rows]]

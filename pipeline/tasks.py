@@ -22,7 +22,8 @@ from kakehi.pipeline.bookmark import Bookmark
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.report.tally import count_batch
-from kakehi.pipeline.stage import Split, Stage
+from kakehi.pipeline.sources.split import Split
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages import STAGES
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.storage.shards import InputFile, Shard

@@ -10,15 +10,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, Field
 
-from kakehi.pipeline.archive.choosing import forecast
-from kakehi.pipeline.archive.harvest import Harvest, Server, read_names
-from kakehi.pipeline.archive.index import Index, Names, Select
-from kakehi.pipeline.archive.pace import Pace
-from kakehi.pipeline.archive.places import open_place
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.stage import Counts, Fetch, Stage
+from kakehi.pipeline.sources.archive.fetch_shard import Harvest, Server, read_names
+from kakehi.pipeline.sources.archive.index import Index, Names, Select
+from kakehi.pipeline.sources.archive.rate_limit import Pace
+from kakehi.pipeline.sources.archive.select import forecast
+from kakehi.pipeline.sources.archive.transports import open_place
+from kakehi.pipeline.sources.fetch import Fetch
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.storage.addresses import digest
 from kakehi.pipeline.storage.shards import InputFile, Shard, find_files, piece
+from kakehi.pipeline.storage.store import Counts
 
 #: Where Common Crawl's files lie.
 COMMON_CRAWL: Final = "https://data.commoncrawl.org/"

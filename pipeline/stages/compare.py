@@ -27,11 +27,11 @@ from kakehi.pipeline.history import History, file_of, open_history
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.partners import HIT, MET, Run, best_of, verify
 from kakehi.pipeline.signing import Signed, read_signed, refuse_unlike
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter, set_aside
 from kakehi.pipeline.verifying import (
     BROUGHT_BYTES,

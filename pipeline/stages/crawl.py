@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from kakehi.filters.cleaning.consent import TRAINING
-from kakehi.pipeline.crawl.frontier import Frontier
-from kakehi.pipeline.crawl.parameters import (
+from kakehi.pipeline.errors import ContractError, DataError, EngineError, ManifestError, ParameterError
+from kakehi.pipeline.sources.crawl.frontier import Frontier
+from kakehi.pipeline.sources.crawl.parameters import (
     GRACE_S,
     Addresses,
     Agent,
@@ -30,10 +31,11 @@ from kakehi.pipeline.crawl.parameters import (
     Scope,
     Seeds,
 )
-from kakehi.pipeline.crawl.tables import LEDGER, SITES, VISITS, write
-from kakehi.pipeline.errors import ContractError, DataError, EngineError, ManifestError, ParameterError
-from kakehi.pipeline.stage import Counts, Fetch, FilePath, Stage
+from kakehi.pipeline.sources.crawl.tables import LEDGER, SITES, VISITS, write
+from kakehi.pipeline.sources.fetch import Fetch
+from kakehi.pipeline.stage import FilePath, Stage
 from kakehi.pipeline.storage.shards import Shard, piece
+from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.walltime import OutOfTimeError
 
 #: Outcomes of pages that are in the WARC files as pages.
@@ -116,7 +118,7 @@ def crawl(
 
 def _crawled(job: Job, asked: Fetch) -> bool:
     """Run the crawl in a process of its own; say whether it is done."""
-    from kakehi.pipeline.crawl.spider import work  # noqa: PLC0415 - of the extra `crawl`
+    from kakehi.pipeline.sources.crawl.spider import work  # noqa: PLC0415 - of the extra `crawl`
 
     asked.time_left.took(min(GRACE_S, job.limits.answer_s))  # so long it takes to stop
     context = multiprocessing.get_context("spawn")

@@ -18,10 +18,10 @@ from kakehi.pipeline.engines.resources import Promise, Volume
 from kakehi.pipeline.engines.shuffle import Part, Shuffles
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter, set_aside
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])

@@ -14,11 +14,12 @@ from kakehi.filters.cleaning.charset import Decoded, decode
 from kakehi.filters.cleaning.consent import TRAINING, said_in_headers, said_in_page
 from kakehi.filters.cleaning.gate import looks_japanese
 from kakehi.filters.cleaning.html import Extractor, PageError, Ruby, main_text
-from kakehi.pipeline.documents import Collector, Normalisation
 from kakehi.pipeline.errors import ContractError, ParameterError
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record
-from kakehi.pipeline.stage import Rows, Split, Stage
+from kakehi.pipeline.sources.documents import Collector, Normalisation
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Record
+from kakehi.pipeline.sources.split import Rows, Split
+from kakehi.pipeline.stage import Stage
 
 GATE = "extract:language"
 

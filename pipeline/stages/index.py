@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.pack import MANIFEST
+from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.maps import Maps

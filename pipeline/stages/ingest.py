@@ -9,10 +9,11 @@ from typing import Literal
 from kakehi.filters.cleaning.aozora import read_aozora
 from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.html import Ruby
-from kakehi.pipeline.documents import Collector, Normalisation
-from kakehi.pipeline.formats import aozora, open_records
-from kakehi.pipeline.formats.records import Record
-from kakehi.pipeline.stage import Rows, Split, Stage
+from kakehi.pipeline.sources.documents import Collector, Normalisation
+from kakehi.pipeline.sources.formats import aozora, open_records
+from kakehi.pipeline.sources.formats.records import Record
+from kakehi.pipeline.sources.split import Rows, Split
+from kakehi.pipeline.stage import Stage
 
 Column = Literal["text", "id", "url", "title", "fetched"]
 

@@ -40,10 +40,10 @@ from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.report.tally import count_verdicts
 from kakehi.pipeline.settling import Settling, edge_bytes, settle
 from kakehi.pipeline.speakers import Home, Homes, Preference, bid, find, read_members, row_of, speakers
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.pipeline.storage.store import merge
+from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter, set_aside
 
 Int64N = npt.NDArray[np.int64]

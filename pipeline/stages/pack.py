@@ -23,10 +23,10 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.lots import bucket_ranges, lay_out, pair_loads, plan_lots
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.storage.schemas import EOD_KEY
-from kakehi.pipeline.storage.store import file_digest, merge
+from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.pipeline.terms import PIECE, Binary, Bucket, Counted, Load, Terms
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance

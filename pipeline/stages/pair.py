@@ -25,9 +25,10 @@ from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.signing import Signed, comparable, read_signed
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.storage.tables import set_aside
 from kakehi.pipeline.verifying import (
     BROUGHT_BYTES,

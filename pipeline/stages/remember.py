@@ -17,10 +17,11 @@ from kakehi.pipeline.engines.shuffle import Part, Shuffles, numbered, shard_grou
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.signing import read_signed
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
 from kakehi.pipeline.stages.sign import STAGE as SIGN
 from kakehi.pipeline.storage.schemas import rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.storage.tables import set_aside
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<u8")])

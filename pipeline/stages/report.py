@@ -9,7 +9,8 @@ from pydantic import Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.stage import Counts, Stage
+from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.storage.store import Counts
 
 
 def report(

@@ -13,8 +13,9 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.sample import Sample, draw
-from kakehi.pipeline.stage import Counts, FilePath, Stage
+from kakehi.pipeline.stage import FilePath, Stage
 from kakehi.pipeline.stages.encode import load_encoder
+from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.evaluation import evaluate
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.sampling import cut_lines

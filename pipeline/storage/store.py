@@ -29,6 +29,9 @@ from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 
+#: What was counted, by a name with slashes; counts of several tasks are added up.
+Counts = dict[str, int]
+
 CHUNK_BYTES = 1 << 20
 
 #: The way out where a folder takes no more, by what the system says; and that of every other case.

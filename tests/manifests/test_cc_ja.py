@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
-from kakehi.pipeline.archive import pace
+from kakehi.pipeline.sources.archive import rate_limit
 from tests.oracles import read_megatron
-from tests.pipeline.archive.site import Site, build, parquet
+from tests.pipeline.sources.archive.site import Site, build, parquet
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "cc-ja.yaml"
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
@@ -32,7 +32,7 @@ def adapted(home: Path, base: str, *, rate: float) -> Path:
 
 def test_it_runs_from_an_index_to_binaries_over_faults_and_a_kill(kakehi, tmp_path, monkeypatch):
     """Planned as it comes out, killed in the middle, gone on with without asking twice, each page followed to its place."""
-    monkeypatch.setattr(pace, "FIRST_S", 0.01)
+    monkeypatch.setattr(rate_limit, "FIRST_S", 0.01)
     rows = build(tmp_path / "far")
     parquet(rows, tmp_path / "cc-index" / "part-0.parquet")
     wanted = [row for row in rows if "jpn" in row["content_languages"] and row["fetch_status"] == 200]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from tests.pipeline.crawl.web import Page, Web, real_pages, redirect
+from tests.pipeline.sources.crawl.web import Page, Web, real_pages, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 

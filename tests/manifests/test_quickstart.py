@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kakehi.filters.cleaning.html import main_text
-from kakehi.pipeline.formats import jsonl, parquet, warc
-from kakehi.pipeline.formats.records import Record, Reject
+from kakehi.pipeline.sources.formats import jsonl, parquet, warc
+from kakehi.pipeline.sources.formats.records import Record, Reject
 
 QUICKSTART = Path(__file__).parents[2] / "manifests" / "quickstart"
 WIKI = {"text": "text", "id": "id", "url": "url", "title": "title"}

@@ -14,15 +14,15 @@ from kakehi.filters.cleaning import html
 from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
-from kakehi.pipeline.archive.harvest import Server
-from kakehi.pipeline.archive.index import Select
 from kakehi.pipeline.cli import cli
-from kakehi.pipeline.crawl import parameters as crawl
 from kakehi.pipeline.deciding import EXACT, NEAR
-from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.engines.machine import Limits, Machine
-from kakehi.pipeline.formats import records
 from kakehi.pipeline.manifest import Selection
+from kakehi.pipeline.sources.archive.fetch_shard import Server
+from kakehi.pipeline.sources.archive.index import Select
+from kakehi.pipeline.sources.crawl import parameters as crawl
+from kakehi.pipeline.sources.documents import Normalisation
+from kakehi.pipeline.sources.formats import records
 from kakehi.pipeline.stage import parameter_model
 from kakehi.pipeline.stages import STAGES, TOGETHER
 from kakehi.pipeline.stages.against import OF_RUN

@@ -18,13 +18,13 @@ PURE = ["pipeline/planner.py", "pipeline/storage/addresses.py", "pipeline/costs.
 DOORS = {
     "dask": "pipeline/engines/",
     "distributed": "pipeline/engines/",
-    **dict.fromkeys(("scrapy", "twisted", "protego", "w3lib"), "pipeline/crawl/"),
-    "urllib3": "pipeline/archive/",
+    **dict.fromkeys(("scrapy", "twisted", "protego", "w3lib"), "pipeline/sources/crawl/"),
+    "urllib3": "pipeline/sources/archive/",
     "fugashi": "tokenizer/words.py",
     "sentencepiece": "tokenizer/",
     "resiliparse": "filters/cleaning/",
-    "fastwarc": "pipeline/formats/",
-    "datasets": "pipeline/formats/",
+    "fastwarc": "pipeline/sources/formats/",
+    "datasets": "pipeline/sources/formats/",
     "bokeh": "pipeline/report/",
     "pandas": "nowhere",
 }

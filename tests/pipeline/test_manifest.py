@@ -6,9 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from kakehi.pipeline.compiling import load
-from kakehi.pipeline.documents import Normalisation
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest import filled
+from kakehi.pipeline.sources.documents import Normalisation
 
 GOOD = """\
 corpus: small

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.formats.records import host_of
+from kakehi.pipeline.sources.formats.records import host_of
 from kakehi.pipeline.withdrawals import Met, read_withdrawals
 
 LIST = """\

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kakehi.filters.cleaning.attributes import tags_with_attributes
 from kakehi.filters.cleaning.charset import decode
 from kakehi.filters.cleaning.links import links_of
-from kakehi.pipeline.formats import warc
-from kakehi.pipeline.formats.records import Record
+from kakehi.pipeline.sources.formats import warc
+from kakehi.pipeline.sources.formats.records import Record
 
 QUICKSTART = Path(__file__).parents[3] / "manifests" / "quickstart" / "warc"
 URL = "http://h.example/a/b?c"

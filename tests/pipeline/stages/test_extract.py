@@ -3,7 +3,7 @@
 import pytest
 
 from kakehi.pipeline.errors import ContractError, ParameterError
-from kakehi.pipeline.stage import Split
+from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.extract import GATE, STAGE, extract
 from kakehi.pipeline.storage.shards import InputFile
 

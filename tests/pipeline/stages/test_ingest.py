@@ -2,7 +2,7 @@
 
 import pytest
 
-from kakehi.pipeline.stage import Split
+from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.ingest import ingest
 from kakehi.pipeline.storage.shards import InputFile
 

@@ -1,0 +1,190 @@
+"""Decide what one answer means: what is stored of it, where it leads, what it says of consent. Opens nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from kakehi.filters.cleaning.charset import decode
+from kakehi.filters.cleaning.consent import Said, said_in_headers, said_in_page
+from kakehi.filters.cleaning.hints import is_japanese, rank_of
+from kakehi.filters.cleaning.links import Link, links_of
+from kakehi.pipeline.sources.crawl import sitemaps
+from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Visit
+from kakehi.pipeline.sources.crawl.parameters import Job
+from kakehi.pipeline.sources.crawl.responses import Answer
+from kakehi.pipeline.sources.crawl.scope import Bounds, path_of, spelled
+from kakehi.pipeline.sources.crawl.site_rules import REDIRECTS
+from kakehi.pipeline.sources.formats.http import BodyError, media_type, sniffed, unwrapped
+
+#: Lists of lists of sitemaps, one in the other, that are followed.
+_NESTED: Final = 3
+STORED: Final = "stored"
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """What becomes of an answer.
+
+    Args:
+        outcome: as it is counted.
+        store: whether it is written.
+        again: whether it is asked for once more, a while later.
+        found: addresses to ask for.
+        refused: links that are not followed, by reason.
+        consents: for the ledger.
+        codec: of a page that was read, or ''.
+    """
+
+    outcome: str
+    store: bool = False
+    again: bool = False
+    found: list[Found] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    consents: list[Consent] = field(default_factory=list)
+    codec: str = ""
+
+
+def judge(visit: Visit, answer: Answer, job: Job, bounds: Bounds, time: str) -> Judged:
+    """Decide on an answer.
+
+    Args:
+        visit: what was asked for.
+        answer: that came.
+        job: of the crawl.
+        bounds: of the crawl.
+        time: now, as the ledger has it.
+    """
+    if answer.status in {429, 500, 502, 503, 504} and visit.tries + 1 < job.pace.tries:
+        return Judged(outcome=f"http_{answer.status}", again=True)
+    said = said_in_headers(answer.headers, job.agents)
+    judged = _judged(visit, answer, job, bounds, said)
+    judged.consents = list(consents(visit.url, said, time))
+    if visit.kind != "page":
+        judged.store = False
+    elif forbidding := next((one for one in said if not one.store), None):
+        judged.store, judged.outcome = False, forbidding.source.replace("-", "_")
+    return judged
+
+
+def consents(url: str, said: Iterable[Said], time: str) -> Iterator[Consent]:
+    """Yield the ledger's lines of what a page says: on storing it, and on following its links where that is refused."""
+    for one in said:
+        yield Consent(url, time, one.source, "store", one.store, one.evidence, url)
+        if not one.follow:
+            yield Consent(url, time, one.source, "follow", False, one.evidence, url)
+
+
+def _judged(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[Said]) -> Judged:
+    """Decide by status; what a page itself says is added to `said`."""
+    if answer.status in REDIRECTS:
+        return _redirected(visit, answer, job, bounds)
+    if answer.status != 200:
+        return Judged(outcome=f"http_{answer.status}", store=not answer.cut)
+    if visit.kind == "sitemap":
+        return _sitemap(visit, answer, job, bounds)
+    if answer.cut:
+        return Judged(outcome="media_type")
+    return _page(visit, answer, job, bounds, said)
+
+
+def _redirected(visit: Visit, answer: Answer, job: Job, bounds: Bounds) -> Judged:
+    target = spelled(_joined(visit.url, answer.header("location") or ""))
+    judged = Judged(outcome="redirect", store=not answer.cut)
+    if target is None:
+        judged.refused["no_address"] += 1
+    elif visit.redirects >= job.limits.redirects:
+        judged.outcome = "endless_redirects"
+    elif visit.kind == "page" and (why := bounds.refusal(target)):
+        judged.refused[why] += 1
+    elif visit.kind == "page" or bounds.belongs(target):
+        more = Found(target, visit.kind, visit.depth, visit.redirects + 1, visit.rank, visit.url)
+        judged.found.append(more)
+    return judged
+
+
+def _sitemap(visit: Visit, answer: Answer, job: Job, bounds: Bounds) -> Judged:
+    try:
+        plain = _unpacked(answer, job)
+        if plain.startswith(b"\x1f\x8b"):
+            plain = unwrapped(plain, None, "gzip", max_bytes=int(job.limits.unpacked_mb * 1e6))
+    except BodyError as fault:
+        return Judged(outcome=_broken(fault))
+    named, judged = sitemaps.read(plain), Judged(outcome="sitemap")
+    for url in named.urls:
+        target = spelled(url)
+        if target is None:
+            judged.refused["no_address"] += 1
+        elif not named.is_index:
+            _follow(judged, bounds, Found(target, "page", 0, 0, rank(target), visit.url))
+        elif visit.depth < _NESTED and bounds.belongs(target):
+            judged.found.append(Found(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
+    return judged
+
+
+def _page(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[Said]) -> Judged:
+    try:
+        plain = _unpacked(answer, job)
+    except BodyError as fault:
+        return Judged(outcome=_broken(fault))
+    named = media_type(answer.header("content-type")) or sniffed(plain)
+    if named == "text/plain" or not plain:
+        return Judged(outcome=STORED if plain else "empty_body", store=True)
+    if named not in {"text/html", "application/xhtml+xml"}:
+        return Judged(outcome="media_type")
+    decoded = decode(plain, answer.charset)
+    html = decoded.utf8(plain)
+    judged = Judged(outcome=STORED, store=True, codec=decoded.codec)
+    said += said_in_page(html, job.agents)
+    if all(one.follow for one in said):
+        if visit.depth < job.budget.depth:
+            links = links_of(html, visit.url, job.limits.links)
+            _links(judged, visit, links, decoded.codec, bounds, japanese=is_japanese(html, decoded.codec))
+        else:
+            judged.refused["too_deep"] += 1
+    return judged
+
+
+def _links(
+    judged: Judged, visit: Visit, links: list[Link], codec: str, bounds: Bounds, *, japanese: bool
+) -> None:
+    for link in links:
+        target = spelled(link.url, codec)
+        if target is None:
+            judged.refused["no_address"] += 1
+        elif not link.follow:
+            judged.refused["nofollow"] += 1
+        else:
+            early = rank(target, link.language, japanese)
+            _follow(judged, bounds, Found(target, "page", visit.depth + 1, 0, early, visit.url))
+
+
+def _follow(judged: Judged, bounds: Bounds, found: Found) -> None:
+    if why := bounds.refusal(found.url):
+        judged.refused[why] += 1
+    else:
+        judged.found.append(found)
+
+
+def rank(url: str, language: str = "", neighbour: bool | None = None) -> int:
+    """Say how early an address should be asked for (`hints.rank_of`)."""
+    return rank_of(urlsplit(url).hostname or "", path_of(url), language=language, neighbour=neighbour)
+
+
+def _unpacked(answer: Answer, job: Job) -> bytes:
+    limit = int(job.limits.unpacked_mb * 1e6)
+    return unwrapped(answer.body, None, answer.header("content-encoding"), max_bytes=limit)
+
+
+def _broken(fault: BodyError) -> str:
+    return "bomb" if fault.reason == "too_large" else fault.reason
+
+
+def _joined(base: str, named: str) -> str:
+    try:
+        return urljoin(base, named)
+    except ValueError:
+        return ""

@@ -1,0 +1,79 @@
+"""Parquet: mapped columns are read, wrong ones are named."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kakehi.pipeline.sources.formats import parquet
+from kakehi.pipeline.sources.formats.records import Record, Reject
+
+FIELDS = {"text": "body", "id": "key"}
+
+
+def read(tmp_path, table, fields=None):
+    """Write the table to a file and read it."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=300)
+    return list(parquet.read(path, fields=fields or FIELDS))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_rows_are_numbered(tmp_path, kind):
+    """Rows come in order with their numbers over row groups and batches, null and empty texts as rejects."""
+    texts = [None if n % 7 == 3 else "" if n % 7 == 5 else f"文{n}" for n in range(1000)]
+    table = pa.table(
+        {"body": pa.array(texts).cast(kind), "key": pa.array(range(1000)), "rest": [[n] for n in range(1000)]}
+    )
+    items = read(tmp_path, table)
+    assert [item.offset for item in items] == list(range(1000))
+    assert items[0] == Record(record_id="0", offset=0, length=1, text="文0")
+    assert items[3] == Reject(record_id="3", offset=3, length=1, reason="missing_field", note="body")
+    assert items[5].reason == "empty_body"
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    """A string that is not UTF-8 costs its row alone."""
+    bad = pa.array([b"a", b"\xff", b"c"]).cast(pa.binary())
+    column = pa.Array.from_buffers(pa.string(), 3, bad.buffers())
+    items = read(tmp_path, pa.table({"body": column, "key": ["x", "y", "z"]}))
+    assert [getattr(item, "text", None) for item in items] == ["a", None, "c"]
+    assert items[1].reason == "invalid_utf8"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"text": "missing"},
+            r"column 'missing' \(for text\): found none, wanted one; columns: body \(string\), key",
+        ),
+        ({"text": "key"}, r"column 'key' \(for text\): got int64, wanted string; columns: body"),
+        ({"text": "body", "url": "list"}, r"column 'list' \(for url\): got list<.*, wanted string"),
+        ({"text": "body", "id": "list"}, r"wanted string or a whole number"),
+    ],
+)
+def test_wrong_column_is_named(tmp_path, fields, message):
+    """A missing column, or one of another type, is an error that says what there is."""
+    table = pa.table({"body": ["a"], "key": [1], "list": [["a"]]})
+    with pytest.raises(ValueError, match=message) as caught:
+        read(tmp_path, table, fields)
+    assert "t.parquet" in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, -20])
+def test_broken_file_is_an_error(tmp_path, keep):
+    """A file that is no Parquet, or is cut off, is an error that names it."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"body": ["文" * 99] * 99}), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"t\.parquet: can't be read as Parquet"):
+        list(parquet.read(path, fields={"text": "body"}))
+
+
+def test_empty_table(tmp_path):
+    """A table without rows has no records."""
+    assert (
+        read(tmp_path, pa.table({"body": pa.array([], pa.string()), "key": pa.array([], pa.string())})) == []
+    )
