@@ -21,10 +21,10 @@ import xxhash
 
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.kernels import compile_kernels
-from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.signing import Signed
-from kakehi.pipeline.stages.compare import compare
-from kakehi.pipeline.stages.remember import remember
+from kakehi.pipeline.stages.dedupe.compare import compare
+from kakehi.pipeline.stages.dedupe.remember import remember
+from kakehi.pipeline.stages.dedupe.signing import Signed
+from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import GROUPS, ID, Table, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Receipt, Store

@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.kernels import compile_kernels
-from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.signing import Signed
-from kakehi.pipeline.stages.keep import keep
-from kakehi.pipeline.stages.pair import pair
+from kakehi.pipeline.stages.dedupe.keep import keep
+from kakehi.pipeline.stages.dedupe.pair import pair
+from kakehi.pipeline.stages.dedupe.signing import Signed
+from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import GROUPS, ID, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import TableWriter

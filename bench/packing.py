@@ -38,9 +38,9 @@ import pyarrow.parquet as pq
 from kakehi.pipeline.costs import Corpus, Job, pages_per_row
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.stages.encode import encode, load_encoder
-from kakehi.pipeline.stages.pack import pack
+from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.pack.pack import pack
 from kakehi.pipeline.storage.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY, TOKENS, flat_ids, packed_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import TableWriter

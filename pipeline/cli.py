@@ -16,7 +16,7 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import alarms, discovery, runner, wiring
+from kakehi.pipeline import discovery, runner, wiring
 from kakehi.pipeline.asking import ask
 from kakehi.pipeline.clean import unreached
 from kakehi.pipeline.compiling import load
@@ -43,8 +43,9 @@ from kakehi.pipeline.manifest import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
 from kakehi.pipeline.planner import Step, waiting
 from kakehi.pipeline.progress import Bars
-from kakehi.pipeline.report.collect import signals_of
-from kakehi.pipeline.report.tally import draw, funnel
+from kakehi.pipeline.stages.dedupe import alarms
+from kakehi.pipeline.stages.report.collect import signals_of
+from kakehi.pipeline.stages.report.funnel import draw, funnel
 from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.sweep import read_samples

@@ -22,8 +22,8 @@ from kakehi.pipeline.families import with_files, with_needs
 from kakehi.pipeline.manifest import Fetched, Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, parse, validated
 from kakehi.pipeline.rulesets import needs_of, read_rules
-from kakehi.pipeline.stage import Stage
-from kakehi.pipeline.stages import STAGES, TOGETHER
+from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
+from kakehi.pipeline.stages.stage import Stage
 
 #: In `screen`, the name for what holds for every source.
 EVERY: Final = "all"

@@ -8,15 +8,15 @@ import pyarrow as pa
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import DataError, nearest
-from kakehi.pipeline.history import open_history
 from kakehi.pipeline.manifest import StepSpec, writers_of
 from kakehi.pipeline.reading import Location, Reading
-from kakehi.pipeline.speakers import is_number
-from kakehi.pipeline.stages import STAGES
-from kakehi.pipeline.stages.compare import refuse_history
+from kakehi.pipeline.stages.catalogue import STAGES
+from kakehi.pipeline.stages.dedupe.compare import refuse_history
+from kakehi.pipeline.stages.dedupe.history import open_history
+from kakehi.pipeline.stages.dedupe.representatives import is_number
+from kakehi.pipeline.stages.dedupe.sign import signed_by
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
 from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
-from kakehi.pipeline.stages.sign import signed_by
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
-from kakehi.pipeline.history import content_of
 from kakehi.pipeline.manifest import Manifest, SourceSpec
 from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
 from kakehi.pipeline.sources.formats import hub
+from kakehi.pipeline.stages.dedupe.history import content_of
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
 from kakehi.pipeline.storage.store import Store, file_digest

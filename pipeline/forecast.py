@@ -11,8 +11,8 @@ from kakehi.pipeline.costs import Corpus, Job, drawn, refusals
 from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.stages.index import Job as PlannedJob
-from kakehi.pipeline.stages.pack import Portion
+from kakehi.pipeline.stages.pack.index import Job as PlannedJob
+from kakehi.pipeline.stages.pack.pack import Portion
 from kakehi.pipeline.storage.store import Store, merge
 from kakehi.pipeline.wiring import receipts_of
 from kakehi.tokenizer.encoding import open_encoder

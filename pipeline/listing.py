@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kakehi.pipeline import wiring
 from kakehi.pipeline.engines.resources import BASE_BYTES, size_of
-from kakehi.pipeline.history import NAME
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step, waiting
+from kakehi.pipeline.stages.dedupe.history import NAME
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.volumes import promised
 

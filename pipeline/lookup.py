@@ -12,7 +12,7 @@ from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.listing import shown
 from kakehi.pipeline.options import MAPS, Example
 from kakehi.pipeline.replay import faults, open_packed
-from kakehi.pipeline.withdrawals import read_withdrawals
+from kakehi.pipeline.stages.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kakehi.pipeline.stage import Stage
-from kakehi.pipeline.stages import TOGETHER
+from kakehi.pipeline.stages.catalogue import TOGETHER
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import Table
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from kakehi.pipeline.manifest import Manifest, SourceSpec, StepSpec
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.addresses import Recipe, address, differences, versions
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shards import Shard

@@ -8,8 +8,8 @@ import time
 
 from tqdm import tqdm
 
-from kakehi.pipeline import alarms
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.storage.store import Receipt
 
 #: Columns where the terminal does not say how many it has.

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.sources.formats.records import host_of
-from kakehi.pipeline.stages.pack import MANIFEST
-from kakehi.pipeline.withdrawals import Withdrawals
+from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Int64N, Lanes
 

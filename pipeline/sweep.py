@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from kakehi.pipeline.asking import Asked, Rules, screens
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.report.bins import Bins
+from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.screen import objections
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.wiring import tables_of

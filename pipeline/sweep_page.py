@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from kakehi.filters.signals import Signal
 from kakehi.pipeline.asking import Asked
-from kakehi.pipeline.report.bins import Bins
-from kakehi.pipeline.report.charts import draw_retention
-from kakehi.pipeline.report.examples import BEGINNING
-from kakehi.pipeline.report.page import fill
-from kakehi.pipeline.report.summary import SignalLine
+from kakehi.pipeline.stages.report.charts import draw_retention
+from kakehi.pipeline.stages.report.examples import BEGINNING
+from kakehi.pipeline.stages.report.histogram import Bins
+from kakehi.pipeline.stages.report.page import fill
+from kakehi.pipeline.stages.report.summary import SignalLine
 from kakehi.pipeline.sweep import Corner, Found
 
 Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
@@ -42,7 +43,7 @@ def render_sweep(
     lines = list(_lines(found, asked, signals))
     curves = [(line, draw_retention(line, number)) for number, line in enumerate(lines)]
     return fill(
-        "sweep.html.jinja",
+        Path(__file__).with_name("sweep.html.jinja"),
         [drawn for _, drawn in curves],
         title=title,
         version=version("kakehi"),

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.asking import Asked
-from kakehi.pipeline.report.bins import Bins
-from kakehi.pipeline.report.examples import say_number
+from kakehi.pipeline.stages.report.examples import say_number
+from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.sweep import Corner, Found
 from kakehi.pipeline.sweep_page import Samples, named_corners
 

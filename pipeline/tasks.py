@@ -21,10 +21,10 @@ import pyarrow as pa
 from kakehi.pipeline.bookmark import Bookmark
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.interrupts import heed
-from kakehi.pipeline.report.tally import count_batch
 from kakehi.pipeline.sources.split import Split
-from kakehi.pipeline.stage import Stage
-from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.stages.catalogue import STAGES
+from kakehi.pipeline.stages.counts import count_batch
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store, file_digest, merge, writing

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kakehi.pipeline.engines.resources import Promise, Volume, refuse
-from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
-from kakehi.pipeline.stages.sign import signed_by
+from kakehi.pipeline.stages.dedupe.sign import signed_by
+from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.store import Store, merge
 from kakehi.pipeline.storage.tables import column_bytes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kakehi.pipeline.inputs import Inputs, StepSummary
 from kakehi.pipeline.manifest import Manifest
 from kakehi.pipeline.planner import Step
+from kakehi.pipeline.stages.inputs import Inputs, StepSummary
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.shards import InputFile, Shard

@@ -20,9 +20,9 @@ import pytest
 
 from kakehi.pipeline.cli import main
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.inputs import Inputs
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.split import Split
+from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import DOCUMENTS, Table
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import TableWriter

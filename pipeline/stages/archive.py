@@ -17,7 +17,7 @@ from kakehi.pipeline.sources.archive.rate_limit import Pace
 from kakehi.pipeline.sources.archive.select import forecast
 from kakehi.pipeline.sources.archive.transports import open_place
 from kakehi.pipeline.sources.fetch import Fetch
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.addresses import digest
 from kakehi.pipeline.storage.shards import InputFile, Shard, find_files, piece
 from kakehi.pipeline.storage.store import Counts

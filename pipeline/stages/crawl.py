@@ -33,7 +33,7 @@ from kakehi.pipeline.sources.crawl.parameters import (
 )
 from kakehi.pipeline.sources.crawl.tables import LEDGER, SITES, VISITS, write
 from kakehi.pipeline.sources.fetch import Fetch
-from kakehi.pipeline.stage import FilePath, Stage
+from kakehi.pipeline.stages.stage import FilePath, Stage
 from kakehi.pipeline.storage.shards import Shard, piece
 from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.walltime import OutOfTimeError

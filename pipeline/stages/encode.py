@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS, packed_ids
 from kakehi.tokenizer.encoding import Encoder, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod

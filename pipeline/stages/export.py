@@ -17,8 +17,8 @@ import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
-from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import set_aside

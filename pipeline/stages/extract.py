@@ -19,7 +19,7 @@ from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record
 from kakehi.pipeline.sources.split import Rows, Split
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 
 GATE = "extract:language"
 

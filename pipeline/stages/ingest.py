@@ -13,7 +13,7 @@ from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.formats import aozora, open_records
 from kakehi.pipeline.sources.formats.records import Record
 from kakehi.pipeline.sources.split import Rows, Split
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 
 Column = Literal["text", "id", "url", "title", "fetched"]
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from kakehi.filters.signals import find_family
 from kakehi.filters.signals.family import Family
 from kakehi.pipeline.errors import ContractError, EngineError
-from kakehi.pipeline.stage import Stage, parameter_model
+from kakehi.pipeline.stages.stage import Stage, parameter_model
 from kakehi.pipeline.storage.addresses import digest
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kakehi.pipeline.stage import Stage
+from kakehi.pipeline.stages.stage import Stage
 from kakehi.tokenizer.sampling import ranks
 
 VERDICT: Final = pa.schema(

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.inputs import Inputs
-from kakehi.pipeline.sample import Sample, draw
-from kakehi.pipeline.stage import FilePath, Stage
 from kakehi.pipeline.stages.encode import load_encoder
+from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.stage import FilePath, Stage
+from kakehi.pipeline.stages.train_sample import Sample, draw
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.evaluation import evaluate
 from kakehi.tokenizer.packed.indexed import token_dtype

@@ -7,8 +7,8 @@ from typing import Final
 import pyarrow as pa
 
 from kakehi.filters.cleaning.consent import ALL_SOURCES, PageSource, forbidding
-from kakehi.pipeline.stage import FilePath, Stage
-from kakehi.pipeline.withdrawals import Withdrawals, read_withdrawals
+from kakehi.pipeline.stages.stage import FilePath, Stage
+from kakehi.pipeline.stages.withdrawals import Withdrawals, read_withdrawals
 
 #: Verdict, before the kind of the entry that is met, or the place where the record says so.
 WITHDRAW: Final = "withdraw:"

@@ -13,7 +13,7 @@ from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines.kernels import KERNELS, forget_stale
 from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.stages import STAGES
+from kakehi.pipeline.stages.catalogue import STAGES
 
 QUICKSTART = Path(__file__).parents[2] / "manifests" / "quickstart.yaml"
 

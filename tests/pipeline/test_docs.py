@@ -15,7 +15,6 @@ from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli import cli
-from kakehi.pipeline.deciding import EXACT, NEAR
 from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.manifest import Selection
 from kakehi.pipeline.sources.archive.fetch_shard import Server
@@ -23,14 +22,15 @@ from kakehi.pipeline.sources.archive.index import Select
 from kakehi.pipeline.sources.crawl import parameters as crawl
 from kakehi.pipeline.sources.documents import Normalisation
 from kakehi.pipeline.sources.formats import records
-from kakehi.pipeline.stage import parameter_model
-from kakehi.pipeline.stages import STAGES, TOGETHER
-from kakehi.pipeline.stages.against import OF_RUN
+from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
+from kakehi.pipeline.stages.dedupe.against import OF_RUN
+from kakehi.pipeline.stages.dedupe.verdicts import EXACT, NEAR
 from kakehi.pipeline.stages.extract import GATE
-from kakehi.pipeline.stages.index import Job
+from kakehi.pipeline.stages.pack.index import Job
 from kakehi.pipeline.stages.screen import Threshold
+from kakehi.pipeline.stages.stage import parameter_model
 from kakehi.pipeline.stages.withdraw import WITHDRAW
-from kakehi.pipeline.withdrawals import Kind
+from kakehi.pipeline.stages.withdrawals import Kind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

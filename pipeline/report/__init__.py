@@ -1,1 +1,0 @@
-"""Mergeable counts and one self-contained page."""

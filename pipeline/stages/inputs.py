@@ -1,0 +1,65 @@
+"""What a corpus stage is handed: the shards in order, with the paths of their tables, and artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kakehi.pipeline.engines.resources import Promise
+from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.schemas import Table
+from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.pipeline.storage.store import Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSummary:
+    """A step that ran before, for a stage that sums up.
+
+    Args:
+        name: of the step.
+        source: for source and row-wise steps, else None.
+        stage: what ran.
+        parameters: filled in.
+        receipts: of its shards, or the one of a corpus step.
+    """
+
+    name: str
+    source: str | None
+    stage: Stage
+    parameters: Mapping[str, Any]
+    receipts: tuple[Receipt, ...]
+
+
+def _unheard(_: Promise) -> None:
+    """Nobody asks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a corpus stage reads.
+
+    Args:
+        corpus: the manifest's name for it.
+        shards: in the manifest's order of sources, then by trie prefix.
+        scratch: folder for what a killed run shall find again; removed when the step is published.
+        artifacts: table to the folder it lies in, for tables that are no rows of shards.
+        bytes_per_worker: memory a task may take.
+        promise: told by a stage what it will take, once more of that is known than before it started.
+        steps: every step before this one, for stages that sum up; else empty.
+    """
+
+    corpus: str
+    shards: tuple[ShardTables, ...]
+    scratch: Path
+    artifacts: Mapping[Table, Path] = field(default_factory=dict)
+    bytes_per_worker: int = 4 << 30
+    promise: Callable[[Promise], None] = _unheard
+    steps: tuple[StepSummary, ...] = ()
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources in order."""
+        return list(dict.fromkeys(shard.source for shard in self.shards))

@@ -1,0 +1,1 @@
+"""Packing: tokens into rows of Megatron binaries, and the index maps of jobs."""

@@ -1,0 +1,138 @@
+"""index: the maps that Megatron would build at its first start, made beforehand; no token is read or moved."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.store import Counts
+from kakehi.tokenizer.packed import maps
+from kakehi.tokenizer.packed.checking import layout_of
+from kakehi.tokenizer.packed.maps import Maps
+
+Reader = Literal["core", "fork"]
+
+
+class Job(BaseModel):
+    """A planned job.
+
+    Args:
+        micro_batch: rows of a step for one rank at a time.
+        data_parallel: ranks that read.
+        global_batch: rows of a step; null for one micro batch a rank. For `kakehi plan`, as the next two.
+        readers: processes that open the files; null for two a rank (megatron-core: first and last pipeline stage).
+        nodes: of the job; null for one a reader.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    micro_batch: Annotated[int, Field(ge=1)] = 1
+    data_parallel: Annotated[int, Field(ge=1)]
+    global_batch: Annotated[int, Field(ge=1)] | None = None
+    readers: Annotated[int, Field(ge=1)] | None = None
+    nodes: Annotated[int, Field(ge=1)] | None = None
+
+
+def index(
+    inputs: Inputs,
+    out: Path,
+    engine: Engine,  # noqa: ARG001 - arithmetic, at the speed of the disk
+    *,
+    readers: list[Reader] = ["fork"],  # noqa: B006 - pydantic copies defaults
+    tokenizer: dict[str, Any] | None = None,
+    train_samples: Annotated[int, Field(ge=1)] | None = None,
+    validation_samples: Annotated[int, Field(ge=1)] | None = None,
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
+    jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
+) -> Counts:
+    """Write index maps and the flags that go with them.
+
+    Args:
+        inputs: the binaries.
+        out: folder for `cache/` and `flags-*.txt`.
+        engine: not used.
+        readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024.
+        tokenizer: the tokenizer's `unique_identifiers` as a real job has them; for `core`, whose caches it names.
+        train_samples: that the job asks for; null for all there are.
+        validation_samples: the same of validation, over and over where there are fewer; null for each once.
+        seed: Megatron's `--seed`.
+        jobs: that will read these files: each must suit the lanes.
+    """
+    about = json.loads((inputs.artifacts["packed"] / MANIFEST).read_bytes())
+    train, valid = _asked(about, train_samples, validation_samples, seed)
+    cache = out / "cache"
+    cache.mkdir()
+    for asked in filter(None, (train, valid)):
+        _write(asked, cache, readers, tokenizer)
+    # From the folder of the binaries, wherever both are moved to together.
+    there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
+    flags: dict[Reader, list[str]] = {
+        "core": maps.core_flags(train, valid, there),
+        "fork": maps.fork_flags(train, there),
+    }
+    for reader in readers:
+        text = "".join(f"{flag}\n" for flag in flags[reader])
+        (out / f"flags-{reader}.txt").write_text(text, encoding="utf-8")
+    return {"train_samples": train.samples, "validation_samples": valid.samples if valid else 0}
+
+
+def _asked(
+    about: Mapping[str, Any], train_samples: int | None, validation_samples: int | None, seed: int
+) -> tuple[Maps, Maps | None]:
+    found = {
+        kind: [n for n, b in about["binaries"].items() if b["for"] == kind]
+        for kind in ("training", "validation")
+    }
+    if len(found["training"]) != 1:
+        raise ParameterError(
+            f"index: got {len(found['training'])} binaries for training, wanted one: Megatron makes the maps of blends itself",
+            hint="leave index out, or raise pack.file_gb",
+        )
+
+    def maps_of(name: str, split: maps.Split, samples: int | None) -> Maps:
+        layout = layout_of(about["binaries"][name])
+        return Maps(
+            prefix=name,
+            layout=layout,
+            sequence_tokens=about["sequence_tokens"],
+            samples=layout.samples if samples is None else samples,
+            seed=seed,
+            split=split,
+            shuffled=split == "train" and about["layout"] == "stock",
+        )
+
+    train = maps_of(found["training"][0], "train", train_samples)
+    valid = maps_of(found["validation"][0], "valid", validation_samples) if found["validation"] else None
+    return train, valid
+
+
+def _write(asked: Maps, cache: Path, readers: list[Reader], tokenizer: Mapping[str, Any] | None) -> None:
+    """Write the arrays once, under the names of each reader; the fork takes no validation of its own prefix."""
+    named = [maps.core_names(asked, tokenizer)] if "core" in readers and tokenizer is not None else []
+    if tokenizer is not None and named:
+        (cache / named[0]["description"]).write_text(maps.description(asked, tokenizer), encoding="utf-8")
+    if "fork" in readers and asked.split == "train":
+        named.append(maps.fork_names(asked))
+    for names in named[:1]:
+        maps.write_arrays(asked, cache, names)
+    for names in named[1:]:
+        maps.link(cache, named[0], names)
+
+
+STAGE = Stage(
+    run=index,
+    shape="corpus",
+    reads=("packed",),
+    writes="maps",
+    version=1,
+    libraries=("numpy",),
+)

@@ -1,0 +1,370 @@
+"""pack: token ids to rows of one length in Megatron `.bin/.idx`, laid out for those who read them forward.
+
+Planned once from how many pieces there are of each length, then moved once: each shard's pieces go to files sorted by
+bucket (a range of rows of a binary), and each bucket is written in its place. Memory is that of a shard or a bucket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.shuffle import Shuffles
+from kakehi.pipeline.stages.encode import load_encoder
+from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.pack import tasks
+from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, Terms
+from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_lots
+from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.schemas import EOD_KEY
+from kakehi.pipeline.storage.store import Counts, file_digest, merge
+from kakehi.tokenizer.encoding import Encoder
+from kakehi.tokenizer.packed import indexed, provenance
+from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
+from kakehi.tokenizer.packed.rows import Packing
+
+#: A bucket takes 2.6 times its bytes (400 MB for one of 157, measured), and half of a worker is for it.
+_BUCKET_FACTOR: Final = 6
+
+MANIFEST: Final = "manifest.json"
+
+
+def _short(value: object) -> object:
+    return {"tokens": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _pairs(value: object) -> object:
+    """Read `{2: 3, 5: 10}` as pairs, in the order of sizes."""
+    return sorted(value.items()) if isinstance(value, Mapping) else value
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Portion(BaseModel):
+    """How much of a source is packed; a number alone means tokens.
+
+    Args:
+        tokens: so many, over as many epochs as that takes.
+        epochs: each document so often.
+        weight: in proportion to other sources' weights, as much as the scarcest allows in one epoch.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    tokens: Annotated[int, BeforeValidator(_whole), Field(ge=0)] | None = None
+    epochs: Annotated[float, Field(ge=0, le=1000)] | None = None
+    weight: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Portion:
+        if sum(value is not None for value in (self.tokens, self.epochs, self.weight)) != 1:
+            raise ValueError("wanted one of tokens, epochs, weight")
+        return self
+
+    @property
+    def share(self) -> Share:
+        """The portion in exact numbers: 0.1 is a tenth, not its nearest float."""
+        return Share(self.tokens, _exact(self.epochs), _exact(self.weight))
+
+
+#: Copies by the least size of a cluster, `[(2, 3), (5, 10)]`; no mapping, whose keys would be text in a recipe.
+Copies = Annotated[
+    list[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=1000)]]], BeforeValidator(_pairs)
+]
+
+Mix = dict[str, Annotated[Portion, BeforeValidator(_short)]]
+
+
+def pack(
+    inputs: Inputs,
+    out: Path,
+    engine: Engine,
+    *,
+    sequence_tokens: Annotated[int, Field(ge=2, le=1 << 20)] = 2048,
+    packing: Packing = "best-fit",
+    layout: Literal["lanes", "stock"] = "lanes",
+    lanes: Annotated[int, Field(ge=1)] = 64,
+    tile_rows: Annotated[int, Field(ge=1)] = 256,
+    mix: Mix | None = None,
+    copies: Copies = [],  # noqa: B006 - pydantic copies defaults
+    validation_rows: Annotated[int, Field(ge=0)] = 0,
+    seed: Annotated[int, Field(ge=0)] = 1,
+    file_gb: Annotated[float, Field(gt=0)] | None = None,
+) -> Counts:
+    """Pack every encoded document into rows.
+
+    Args:
+        inputs: tokens, documents and the tokenizer.
+        out: folder for the binaries, their provenance and `manifest.json`.
+        engine: runs a task for each shard and each bucket.
+        sequence_tokens: S, tokens of a row; Megatron's `--seq-length`.
+        packing: cut documents longer than S only (`best-fit`), or wherever a row ends (`concat`).
+        layout: `lanes` for readers that go forward, `stock` for Megatron's own shuffles.
+        lanes: Λ, a multiple of every planned micro batch × data-parallel size; for `layout: lanes`.
+        tile_rows: rows of a lane that lie together; for `layout: lanes`.
+        mix: how much of each source; null for one epoch of each.
+        copies: how often an epoch has a document, by the least size of its cluster of look-alikes; once below the
+            least size named.
+        validation_rows: about so many rows of documents held out from training, in binaries of their own.
+        seed: of all shuffles.
+        file_gb: largest `.bin`, in 10^9 bytes; more of them where `layout` is `stock`.
+    """
+    encoder = load_encoder(inputs.artifacts["tokenizer"])
+    terms = replace(_terms(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
+    shares = _shares(inputs.sources, mix)
+    shuffles = Shuffles(stage="pack", engine=engine, scratch=inputs.scratch)
+    counted, terms = _count(inputs, shuffles, terms, shares, validation_rows)
+    lots = plan_lots(inputs.shards, counted, shares, packing=packing, seed=seed)
+    training, validation = (sum(lot.taken for lot in lots if lot.held_out is kind) for kind in (False, True))
+    terms = replace(terms, rows=(training, validation))
+    shape = (lanes, tile_rows) if layout == "lanes" else (1, 1)
+    terms = replace(terms, binaries=lay_out(inputs.corpus, terms, shape, file_gb))
+    loads = pair_loads(inputs.shards, counted, lots)
+    made = _move(inputs, shuffles, terms, lots, loads)
+    cut = _cut(shuffles, terms, loads)
+    documents = _join_documents(inputs, out)
+    for binary in terms.binaries:
+        _finish(binary, out, terms, made[binary.name][1])
+    counts = _counts(counted, terms, made, cut)
+    about = {
+        "corpus": inputs.corpus,
+        "sequence_tokens": sequence_tokens,
+        "packing": packing,
+        "layout": layout,
+        "seed": seed,
+        "copies": copies,
+        "eod": terms.eod,
+        "vocab_size": terms.vocab_size,
+        "dtype": np.dtype(terms.dtype).name,
+        "tokenizer": terms.tokenizer,
+        "counts": counts,
+        "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
+        "files": _digests(documents),
+        "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in terms.binaries},
+    }
+    (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return counts
+
+
+def _terms(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> Terms:
+    said = [pq.read_schema(shard.paths["tokens"][0]).metadata or {} for shard in inputs.shards[:1]]
+    return Terms(
+        sequence_tokens=sequence_tokens,
+        seed=seed,
+        dtype=encoder.dtype.str,
+        vocab_size=encoder.vocab_size,
+        eod=int(said[0].get(EOD_KEY, b"-1")) if said else -1,
+        tokenizer=encoder.digest,
+        held_out={},
+    )
+
+
+def _shares(sources: Sequence[str], mix: Mapping[str, Portion] | None) -> dict[str, Share]:
+    if mix is None:
+        return dict.fromkeys(sources, Share(epochs=Fraction(1)))
+    return {name: mix[name].share for name in sources}
+
+
+def _exact(value: float | None) -> Fraction | None:
+    return None if value is None else Fraction(str(value))
+
+
+def _count(
+    inputs: Inputs, shuffles: Shuffles, terms: Terms, shares: Mapping[str, Share], validation_rows: int
+) -> tuple[list[Counted], Terms]:
+    """Count all shards; once more where documents are held out, since how many depends on what there is."""
+    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+
+    def counted(terms: Terms) -> list[Counted]:
+        task = partial(tasks.count, terms=terms, folder=inputs.scratch / "documents")
+        return shuffles.gather(shards, task)
+
+    found = counted(terms)
+    if not sum(part.documents for part in found):
+        raise ValueError("got no document, wanted one at least; no reader maps an empty file")
+    if not validation_rows:
+        return found, terms
+    have = _tokens_by_source(inputs, found)
+    asked = {name: have[name] * epochs for name, epochs in epochs_of(shares, have).items()}
+    total, wanted = sum(asked.values()), validation_rows * terms.sequence_tokens
+    held = {name: held_out_below(int(wanted * asked[name] / total), have[name]) for name in have}
+    terms = replace(terms, held_out=held)
+    return counted(terms), terms
+
+
+def _tokens_by_source(inputs: Inputs, counted: Sequence[Counted]) -> dict[str, int]:
+    have = dict.fromkeys(inputs.sources, 0)
+    for shard, part in zip(inputs.shards, counted, strict=True):
+        have[shard.source] += part.tokens
+    return have
+
+
+def _move(
+    inputs: Inputs, shuffles: Shuffles, terms: Terms, lots: Sequence[Lot], loads: Mapping[str, Load]
+) -> dict[str, tuple[Counts, list[Path]]]:
+    """Write every binary; give its counts, and the parts of its table of pieces in order."""
+    ranges = bucket_ranges(terms, inputs.bytes_per_worker // _BUCKET_FACTOR)
+    terms = replace(terms, buckets=tuple(binary.first + first for binary, first, _ in ranges))
+    scattered = shuffles.scatter(
+        "pieces",
+        loads,
+        partial(tasks.spread, terms=terms, folder=inputs.scratch / f"tokens-{len(ranges)}"),
+        [f"{binary.name} from row {first}, {rows} rows" for binary, first, rows in ranges],
+        PIECE,
+    )
+    folder = inputs.scratch / f"rows-{len(ranges)}"
+    _make_room(terms, folder)
+    files = tuple(
+        tasks.tokens_path(inputs.scratch / f"tokens-{len(ranges)}", load) for load in loads.values()
+    )
+    buckets = {
+        name: Bucket(part=part, tokens=files, binary=binary, first=first, rows=rows)
+        for (name, part), (binary, first, rows) in zip(scattered.parts.items(), ranges, strict=True)
+    }
+    task = partial(tasks.assemble, terms=terms, epochs=tuple(lot.epoch for lot in lots), folder=folder)
+    results = shuffles.gather(buckets, task)
+    made = {}
+    for binary in terms.binaries:
+        mine = [number for number, (of, _, _) in enumerate(ranges) if of == binary]
+        parts = [folder / f"{number}.parquet" for number in mine]
+        made[binary.name] = (merge([results[number] for number in mine]), parts)
+    return made
+
+
+def _make_room(terms: Terms, folder: Path) -> None:
+    """Make files of their full size to write rows into; where one is new, nothing of it was written yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for binary in terms.binaries:
+        path = folder / f"{binary.name}.bin"
+        size = binary.layout.rows * terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+        if not path.exists() or path.stat().st_size != size:
+            for done in folder.glob("*.json"):
+                done.unlink()
+            with path.open("wb") as file:
+                file.truncate(size)
+
+
+def _finish(binary: Binary, out: Path, terms: Terms, parts: Sequence[Path]) -> None:
+    """Move a binary to its place, and write its index and its table of pieces."""
+    prefix = out / binary.name
+    parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
+    runs = [(count, rows * terms.sequence_tokens) for count, rows in binary.layout.runs()]
+    indexed.write_index(prefix, np.dtype(terms.dtype), lambda: indexed.repeated(runs))
+    provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
+
+
+def _join_documents(inputs: Inputs, out: Path) -> Path:
+    """Write the table of all documents, of which each shard's part was written as it was counted."""
+    path = out / f"{inputs.corpus}.documents.parquet"
+    parts = [inputs.scratch / "documents" / f"{shard.ordinal}.parquet" for shard in inputs.shards]
+    provenance.join(parts, path, provenance.DOCUMENTS)
+    return path
+
+
+def _cut(shuffles: Shuffles, terms: Terms, loads: Mapping[str, Load]) -> dict[str, tuple[int, int]]:
+    """Count, by source, documents cut, and those that concatenation would have cut, each in its first epoch."""
+    first = {name: load for name, load in loads.items() if load.lot.epoch == 0}
+    task = partial(tasks.cut_of, terms=terms)
+    found: dict[str, tuple[int, int]] = {}
+    for load, (ours, theirs) in zip(first.values(), shuffles.gather(first, task), strict=True):
+        before = found.get(load.lot.source, (0, 0))
+        found[load.lot.source] = (before[0] + ours, before[1] + theirs)
+    return found
+
+
+def _counts(
+    counted: Sequence[Counted],
+    terms: Terms,
+    made: Mapping[str, tuple[Counts, Sequence[Path]]],
+    cut: Mapping[str, tuple[int, int]],
+) -> Counts:
+    written = merge(counts for counts, _ in made.values())
+    samples = sum(binary.layout.samples for binary in terms.binaries if not binary.held_out)
+    return {
+        "documents": sum(part.documents for part in counted),
+        "tokens": written["tokens"],
+        "bytes": written["rows"] * terms.sequence_tokens * np.dtype(terms.dtype).itemsize,
+        "rows": sum(terms.rows),
+        "samples": samples,
+        "spare_rows": terms.rows[0] - samples,
+        "validation_rows": terms.rows[1],
+        "padding": sum(terms.rows) * terms.sequence_tokens - written["tokens"],
+        "pieces": written["pieces"],
+        "documents_cut": sum(ours for ours, _ in cut.values()),
+        "documents_concat_would_cut": sum(theirs for _, theirs in cut.values()),
+    }
+
+
+def _told_sources(
+    inputs: Inputs,
+    counted: Sequence[Counted],
+    lots: Sequence[Lot],
+    cut: Mapping[str, tuple[int, int]],
+    written: Counts,
+) -> dict[str, Any]:
+    told = {}
+    for name in inputs.sources:
+        mine = [part for shard, part in zip(inputs.shards, counted, strict=True) if shard.source == name]
+        ours, theirs = cut.get(name, (0, 0))
+        told[name] = {
+            "documents": sum(part.documents for part in mine),
+            "tokens": sum(part.tokens for part in mine),
+            "documents_cut": ours,
+            "documents_concat_would_cut": theirs,
+            "epochs": [
+                _told_lot(lot, written[f"lot/{number}"])
+                for number, lot in enumerate(lots)
+                if lot.source == name
+            ],
+        }
+    return told
+
+
+def _told_lot(lot: Lot, tokens: int) -> dict[str, Any]:
+    room = lot.taken * lot.plan.sequence_tokens
+    return {
+        "for": "validation" if lot.held_out else "training",
+        "rows": lot.plan.rows,
+        "rows_taken": lot.taken,
+        "tokens_taken": tokens,
+        "fill": round(tokens / room, 6) if room else None,
+    }
+
+
+def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
+    paths = [out / f"{binary.name}{ending}" for ending in (".bin", ".idx", ".provenance.parquet")]
+    return {
+        "for": "validation" if binary.held_out else "training",
+        **asdict(binary.layout),
+        "sequences": binary.layout.sequences,
+        "tokens": counts["tokens"],
+        "pieces": counts["pieces"],
+        "files": _digests(*paths),
+    }
+
+
+def _digests(*paths: Path) -> dict[str, Any]:
+    return {path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths}
+
+
+STAGE = Stage(
+    run=pack,
+    shape="corpus",
+    reads=("documents", "tokenizer", "tokens"),
+    optional=("verdict",),
+    writes="packed",
+    version=4,
+    libraries=("numpy",),
+    kernels=("move",),
+)

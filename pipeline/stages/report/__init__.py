@@ -1,0 +1,1 @@
+"""The report: what all steps counted, as one HTML file."""

@@ -1,0 +1,88 @@
+"""index: maps under the names of each reader, and flags that lead to them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.stages.pack.index import Job, index
+
+
+@pytest.fixture
+def run(make, packed_runs, tmp_path):
+    """Call the stage on finished binaries; give its folder and its counts."""
+
+    def called(layout: str = "lanes", **parameters):
+        out = tmp_path / "index" / "ADDRESS"
+        out.mkdir(parents=True)
+        inputs = make.inputs(packed=packed_runs[layout])
+        object.__setattr__(inputs, "scratch", out / ".shuffle")
+        return out, index(inputs, out, Inline(), **parameters)
+
+    return called
+
+
+def names(out: Path) -> list[str]:
+    return sorted(path.name for path in (out / "cache").iterdir())
+
+
+def test_the_fork_has_three_arrays_for_training(run) -> None:
+    """And flags that name them, from the folder of the binaries; none for validation, which it can't take."""
+    out, counts = run()
+    assert len(names(out)) == 3
+    assert all(f"_train_indexmap_{counts['train_samples']}ns_32sl_1234s_" in name for name in names(out))
+    flags = (out / "flags-fork.txt").read_text(encoding="utf-8")
+    assert all(f"ADDRESS/cache/{name}\n" in flags for name in names(out))
+    assert not (out / "flags-core.txt").exists()
+
+
+def test_core_has_four_files_for_each_binary(run) -> None:
+    """Named by what the job asks for; arrays that both readers want are there once."""
+    tokenizer = {"class": "x.Y", "tokenizer_path": "t.model"}
+    out, counts = run(
+        readers=["core", "fork"], tokenizer=tokenizer, train_samples=24, validation_samples=100, seed=7
+    )
+    assert counts == {"train_samples": 24, "validation_samples": 100}
+    assert len(names(out)) == 4 + 4 + 3
+    for path in (out / "cache").glob("*-description.txt"):
+        asked = json.loads(path.read_bytes())
+        assert asked["num_samples"] == (24 if asked["index_split"] == "train" else 100)
+        assert (asked["random_seed"], asked["tokenizer"]) == (7, tokenizer)
+    assert sum(path.stat().st_nlink == 2 for path in (out / "cache").iterdir()) == 6
+    flags = (out / "flags-core.txt").read_text(encoding="utf-8")
+    assert "--train-samples 24\n" in flags
+    assert "--valid-data-path c_valid_text_document\n" in flags
+
+
+def test_more_samples_than_there_are_is_an_error(run) -> None:
+    """A second epoch is packed anew, by the mix."""
+    with pytest.raises(ValueError, match=r"wanted .* at most: there are no more"):
+        run(train_samples=10**6)
+
+
+def test_stock_goes_in_megatrons_order(run) -> None:
+    """The seed is Megatron's own."""
+    out, _ = run("stock", seed=5)
+    [path] = (out / "cache").glob("*_shuffle_idx.npy")
+    order = np.load(path)
+    assert sorted(order.tolist()) == list(range(len(order)))
+    assert order.tolist() != list(range(len(order)))
+
+
+def test_several_binaries_are_megatrons_to_blend(run, packed_runs, make, tmp_path, monkeypatch) -> None:
+    """Their maps hold what the blend asks of each, which this can't know."""
+    home = make.file(tmp_path / "two" / "manifest.json", "")
+    about = json.loads((packed_runs["stock"] / "manifest.json").read_bytes())
+    about["binaries"]["c_01_text_document"] = about["binaries"]["c_text_document"]
+    home.write_text(json.dumps(about), encoding="utf-8")
+    monkeypatch.setitem(packed_runs, "two", home.parent)
+    with pytest.raises(ParameterError, match="index: got 2 binaries for training, wanted one"):
+        run("two")
+
+
+def test_a_job_needs_ranks() -> None:
+    """All else has a default."""
+    assert Job(data_parallel=4).micro_batch == 1
