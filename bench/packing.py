@@ -35,9 +35,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.costs import Corpus, Job, pages_per_row
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
+from kakehi.pipeline.planning.training_cost import Corpus, Job, pages_per_row
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack.pack import pack

@@ -32,11 +32,12 @@ from pathlib import Path
 import corpus
 import pyarrow as pa
 
-from kakehi.pipeline import discovery, runner
-from kakehi.pipeline.compiling import load
+from kakehi.pipeline import runner
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning import discovery
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.storage.store import Receipt, Store
 
 HERE = Path(__file__).resolve().parent

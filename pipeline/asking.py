@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.planner import Step
-from kakehi.pipeline.reading import Reading
-from kakehi.pipeline.rulesets import changed, read_rules
+from kakehi.pipeline.manifest.rule_sets import changed, read_rules
+from kakehi.pipeline.manifest.yaml_tree import Reading
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.screen import NUMBERS, Threshold
 
 #: Stands for the rules of the manifest among sets that are compared.

@@ -16,17 +16,14 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import discovery, runner, wiring
+from kakehi.pipeline import runner
 from kakehi.pipeline.asking import ask
-from kakehi.pipeline.clean import unreached
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.lock import Claim
 from kakehi.pipeline.engines.machine import Machine, load_machine
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.explain import explain as explain_one
-from kakehi.pipeline.forecast import forecast, refuse
 from kakehi.pipeline.interrupts import remembered
 from kakehi.pipeline.listing import (
     draw_plan,
@@ -39,9 +36,13 @@ from kakehi.pipeline.listing import (
     shown,
 )
 from kakehi.pipeline.lookup import check_packed, lookup
-from kakehi.pipeline.manifest import Manifest, filled
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.model import Manifest, filled
 from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
-from kakehi.pipeline.planner import Step, waiting
+from kakehi.pipeline.planning import discovery, resolve
+from kakehi.pipeline.planning.forecast import forecast, refuse
+from kakehi.pipeline.planning.planner import Step, waiting
+from kakehi.pipeline.planning.unreached import unreached
 from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.report.collect import signals_of
@@ -311,7 +312,7 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
     store = Store(work)
     for step in steps:
         home = store.folder(step.name, step.address)
-        for output in (output for r in wiring.receipts_of(step, store) for output in r.outputs):
+        for output in (output for r in resolve.receipts_of(step, store) for output in r.outputs):
             place = target / output.name if len(steps) == 1 else target / step.name / output.name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(home / output.name, place)
@@ -353,7 +354,7 @@ def clean(manifests: tuple[Path, ...], work: Path, yes: bool) -> None:
 
 def _draw_funnel(steps: Sequence[Step], store: Store) -> None:
     """Print the funnel, and what rings in it."""
-    summaries = [wiring.summary(step, store) for step in steps]
+    summaries = [resolve.summary(step, store) for step in steps]
     click.echo(draw(funnel(summaries)))
     for line in alarms.heard(summaries):
         click.echo(f"warning: {line}", err=True)

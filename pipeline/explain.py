@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from kakehi.filters.signals import find_family
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.sources.documents import document_id
 from kakehi.pipeline.storage.schemas import DOCUMENTS
 from kakehi.pipeline.storage.shards import Shard

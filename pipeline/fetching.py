@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store

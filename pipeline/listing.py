@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kakehi.pipeline import wiring
 from kakehi.pipeline.engines.resources import BASE_BYTES, size_of
-from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step, waiting
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning import resolve
+from kakehi.pipeline.planning.planner import Step, waiting
 from kakehi.pipeline.stages.dedupe.history import NAME
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.volumes import promised
@@ -75,7 +75,7 @@ def foretold(manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_
 def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
     """Yield what corpus steps promised and what they took, where they have run."""
     for step in steps:
-        for receipt in wiring.receipts_of(step, store) if step.stage.promise else ():
+        for receipt in resolve.receipts_of(step, store) if step.stage.promise else ():
             if receipt.promised:
                 tables = sum(output.size for output in receipt.outputs)
                 taken = (receipt.scratch_bytes, tables, receipt.peak_bytes)
@@ -112,7 +112,7 @@ def places(steps: list[Step], store: Store) -> list[str]:
     lines = []
     for step in steps:
         kind = kinds.get(step.stage.name)
-        names = [o.name for r in wiring.receipts_of(step, store) for o in r.outputs] if kind else []
+        names = [o.name for r in resolve.receipts_of(step, store) for o in r.outputs] if kind else []
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
         if kind == "history" and chosen:

@@ -8,7 +8,7 @@ import time
 
 from tqdm import tqdm
 
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.storage.store import Receipt
 

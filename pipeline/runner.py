@@ -15,15 +15,15 @@ from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.events import Events, brief
 from kakehi.pipeline.fetching import fetch_pieces
-from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.planning.resolve import artifacts_of, inputs_of, receipts_of, tables_of
 from kakehi.pipeline.quarantine import joined, shards_error
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.store import Receipt, Store, merge, writing
 from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.volumes import Promising, bytes_below, volume_of
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
-from kakehi.pipeline.wiring import artifacts_of, inputs_of, receipts_of, tables_of
 
 T = TypeVar("T")
 R = TypeVar("R")

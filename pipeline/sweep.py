@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from kakehi.pipeline.asking import Asked, Rules, screens
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.planning.resolve import tables_of
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.screen import objections
 from kakehi.pipeline.storage.store import Store
-from kakehi.pipeline.wiring import tables_of
 from kakehi.tokenizer.sampling import ranks
 
 BoolNR = npt.NDArray[np.bool_]  # one row a document, one column a rule

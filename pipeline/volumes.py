@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kakehi.pipeline.engines.resources import Promise, Volume, refuse
-from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.planning.resolve import inputs_of, receipts_of
 from kakehi.pipeline.stages.dedupe.sign import signed_by
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.store import Store, merge
 from kakehi.pipeline.storage.tables import column_bytes
-from kakehi.pipeline.wiring import inputs_of, receipts_of
 
 
 def volume_of(step: Step, inputs: Inputs, store: Store) -> Volume:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline import discovery
-from kakehi.pipeline.compiling import load
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning import discovery
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.storage.store import Store
 
 ROOT = Path(__file__).parents[2]

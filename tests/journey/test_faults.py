@@ -28,8 +28,8 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline import discovery
-from kakehi.pipeline.compiling import load
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning import discovery
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.tasks import ShardTask, run_shard
 

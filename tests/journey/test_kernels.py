@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kakehi.filters.signals import FAMILIES
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines.kernels import KERNELS, forget_stale
-from kakehi.pipeline.manifest import Manifest
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.stages.catalogue import STAGES
 
 QUICKSTART = Path(__file__).parents[2] / "manifests" / "quickstart.yaml"
@@ -37,7 +37,7 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from kakehi.pipeline.engines.kernels import compile_kernels
 from kakehi.pipeline.cli import cli
-from kakehi.pipeline.compiling import load
+from kakehi.pipeline.manifest.compile import load
 
 def signatures():
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("kakehi.")]

@@ -4,8 +4,8 @@ import runpy
 import sys
 from pathlib import Path
 
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.engines.machine import load_machine
+from kakehi.pipeline.manifest.compile import load
 
 ROOT = Path(__file__).parents[2]
 

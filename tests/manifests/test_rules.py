@@ -12,9 +12,9 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
 
-from kakehi.pipeline.families import with_files
-from kakehi.pipeline.reading import Reading
-from kakehi.pipeline.rulesets import needs_of, read_rules, shipped
+from kakehi.pipeline.manifest.families import with_files
+from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules, shipped
+from kakehi.pipeline.manifest.yaml_tree import Reading
 from kakehi.pipeline.stages.measure import STAGE, FamilySpec, measure
 from kakehi.pipeline.stages.screen import NUMBERS, Threshold, screen
 from tests.manifests import edges, recipes

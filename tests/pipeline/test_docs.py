@@ -16,7 +16,7 @@ from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli import cli
 from kakehi.pipeline.engines.machine import Limits, Machine
-from kakehi.pipeline.manifest import Selection
+from kakehi.pipeline.manifest.model import Selection
 from kakehi.pipeline.sources.archive.fetch_shard import Server
 from kakehi.pipeline.sources.archive.index import Select
 from kakehi.pipeline.sources.crawl import parameters as crawl

@@ -15,9 +15,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py"))
 PURE = [
-    "pipeline/planner.py",
+    "pipeline/planning/planner.py",
     "pipeline/storage/addresses.py",
-    "pipeline/costs.py",
+    "pipeline/planning/training_cost.py",
     "pipeline/stages/pack/plan.py",
 ]
 DOORS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.bookmark import Bookmark, read_bookmark
-from kakehi.pipeline.compiling import load
-from kakehi.pipeline.discovery import make_plan
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning.discovery import make_plan
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.tasks import ShardTask, run_shard
 

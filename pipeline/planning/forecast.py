@@ -7,14 +7,14 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-from kakehi.pipeline.costs import Corpus, Job, drawn, refusals
 from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.planning.resolve import receipts_of
+from kakehi.pipeline.planning.training_cost import Corpus, Job, drawn, refusals
 from kakehi.pipeline.stages.pack.index import Job as PlannedJob
 from kakehi.pipeline.stages.pack.pack import Portion
 from kakehi.pipeline.storage.store import Store, merge
-from kakehi.pipeline.wiring import receipts_of
 from kakehi.tokenizer.encoding import open_encoder
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.packed.mix import Share, epochs_of

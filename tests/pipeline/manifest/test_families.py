@@ -2,9 +2,9 @@
 
 import pytest
 
-from kakehi.pipeline import discovery
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning import discovery
 from kakehi.pipeline.storage.store import Store
 
 MANIFEST = """

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.storage.store import Store
 
 #: JSON that a run which died had not yet renamed to its place.

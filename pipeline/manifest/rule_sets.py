@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator
 
+import kakehi
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import nearest
-from kakehi.pipeline.reading import Location, Reading, parse, validated
+from kakehi.pipeline.manifest.yaml_tree import Location, Reading, parse, validated
 from kakehi.pipeline.stages.screen import Threshold, from_short
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "manifests" / "rules"
+FOLDER: Final = Path(str(kakehi.__file__)).resolve().parent / "manifests" / "rules"
 
 _BOUNDS: Final = tuple(
     field.alias or name for name, field in Threshold.model_fields.items() if name != "signal"

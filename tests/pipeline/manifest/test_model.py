@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.manifest import filled
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.model import filled
 from kakehi.pipeline.sources.documents import Normalisation
 
 GOOD = """\

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline import discovery
-from kakehi.pipeline.clean import unreached
-from kakehi.pipeline.compiling import load
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning import discovery
+from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.planning.unreached import unreached
 from kakehi.pipeline.storage.store import Receipt, Store
 
 HEX = "0123456789abcdef" * 2

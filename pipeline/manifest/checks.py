@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import DataError, nearest
-from kakehi.pipeline.manifest import StepSpec, writers_of
-from kakehi.pipeline.reading import Location, Reading
+from kakehi.pipeline.manifest.model import StepSpec, writers_of
+from kakehi.pipeline.manifest.yaml_tree import Location, Reading
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.dedupe.compare import refuse_history
 from kakehi.pipeline.stages.dedupe.history import open_history

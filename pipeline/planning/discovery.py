@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
-from kakehi.pipeline.manifest import Manifest, SourceSpec
-from kakehi.pipeline.planner import NOT_YET, Step, fetch_steps, fetching_steps, known_steps, plan, waiting
+from kakehi.pipeline.manifest.model import Manifest, SourceSpec
+from kakehi.pipeline.planning.planner import (
+    NOT_YET,
+    Step,
+    fetch_steps,
+    fetching_steps,
+    known_steps,
+    plan,
+    waiting,
+)
+from kakehi.pipeline.planning.resolve import fetched_files
 from kakehi.pipeline.sources.formats import hub
 from kakehi.pipeline.stages.dedupe.history import content_of
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
 from kakehi.pipeline.storage.store import Store, file_digest
-from kakehi.pipeline.wiring import fetched_files
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.filters.signals import find_family
-from kakehi.pipeline.reading import Location, Reading
+from kakehi.pipeline.manifest.yaml_tree import Location, Reading
 
 
 def with_needs(items: object, needs: Callable[[str], Sequence[Any] | None]) -> object:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.compiling import load
 from kakehi.pipeline.errors import ManifestError
-from kakehi.pipeline.reading import Reading
-from kakehi.pipeline.rulesets import read_rules, shipped
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.rule_sets import read_rules, shipped
+from kakehi.pipeline.manifest.yaml_tree import Reading
 
 
 def read(*items, beside=Path("m.yaml")):

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from kakehi.pipeline.crosschecks import (
+from kakehi.pipeline.errors import ManifestError, nearest
+from kakehi.pipeline.manifest.checks import (
     check_histories,
     check_origins,
     check_packing,
@@ -17,11 +18,10 @@ from kakehi.pipeline.crosschecks import (
     check_reads,
     check_signals,
 )
-from kakehi.pipeline.errors import ManifestError, nearest
-from kakehi.pipeline.families import with_files, with_needs
-from kakehi.pipeline.manifest import Fetched, Manifest, Selection, SourceSpec, StepSpec
-from kakehi.pipeline.reading import Location, Reading, is_name, listed_names, parse, validated
-from kakehi.pipeline.rulesets import needs_of, read_rules
+from kakehi.pipeline.manifest.families import with_files, with_needs
+from kakehi.pipeline.manifest.model import Fetched, Manifest, Selection, SourceSpec, StepSpec
+from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules
+from kakehi.pipeline.manifest.yaml_tree import Location, Reading, is_name, listed_names, parse, validated
 from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
 from kakehi.pipeline.stages.stage import Stage
 

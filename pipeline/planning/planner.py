@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from kakehi.pipeline.manifest import Manifest, SourceSpec, StepSpec
+from kakehi.pipeline.manifest.model import Manifest, SourceSpec, StepSpec
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.addresses import Recipe, address, differences, versions
 from kakehi.pipeline.storage.schemas import Table

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from kakehi.pipeline.costs import Corpus, Job, costs, pages_per_row, refusals
 from kakehi.pipeline.engines.machine import Limit, Limits
+from kakehi.pipeline.planning.training_cost import Corpus, Job, costs, pages_per_row, refusals
 
 #: The published 13 B run: 2,016 rows a step, 288 ranks, 2,048 tokens of 2 bytes, pages of 64 KiB.
 RUN = Job(micro_batch=1, data_parallel=288, global_batch=2016, readers=576, nodes=13_824)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kakehi.pipeline.manifest import Manifest
-from kakehi.pipeline.planner import Step
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.inputs import Inputs, StepSummary
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shard_tables import ShardTables

@@ -1,0 +1,1 @@
+"""Manifests: YAML read with its lines, checked, and filled in."""
