@@ -21,7 +21,7 @@ from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
 from kakehi.pipeline.sources.crawl.schedule import Turns
 from tests.pipeline.sources.crawl.web import Page, Web, real_pages
 
-COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 MANIFEST = """\
 corpus: c
 sources:

@@ -199,7 +199,7 @@ def our_decisions(texts: list[str], folder: Path) -> tuple[list[int], float, Pai
     command = [
         sys.executable,
         "-c",
-        "from kakehi.pipeline.cli import main; main()",
+        "from kakehi.pipeline.cli.main import main; main()",
         "run",
         str(folder / "gold.yaml"),
     ]

@@ -32,8 +32,8 @@ from pathlib import Path
 import corpus
 import pyarrow as pa
 
-from kakehi.pipeline import runner
 from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.execution import runner
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning import discovery

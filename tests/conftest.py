@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 import pytest
 
-from kakehi.pipeline.cli import main
+from kakehi.pipeline.cli.main import main
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.split import Split

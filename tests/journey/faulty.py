@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.cli import main
+from kakehi.pipeline.cli.main import main
 from kakehi.pipeline.storage.store import Store
 
 DIED = 137

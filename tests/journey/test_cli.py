@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kakehi.pipeline.cli import cli
+from kakehi.pipeline.cli.main import cli
 
 COMMANDS = (
     "check",
@@ -441,14 +441,14 @@ def test_what_was_shuffled_is_not_shuffled_again(kakehi, fresh, monkeypatch, ste
     for receipt in (work / step).glob("*/receipt.json"):
         receipt.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(f"kakehi.pipeline.stages.{step}.{last}", broken)
+        patch.setattr(f"kakehi.pipeline.stages.dedupe.{step}.{last}", broken)
         said = kakehi("run", manifest, "--work", work)
     assert said.code == 5
     assert f"{step}: " in said.err
     [left] = (work / step).glob("*/.shuffle")
     assert list(left.rglob("*.records"))
     assert kakehi("clean", manifest, "--work", work).out == ""
-    monkeypatch.setattr(f"kakehi.pipeline.stages.{step}.{first}", broken)
+    monkeypatch.setattr(f"kakehi.pipeline.stages.dedupe.{step}.{first}", broken)
     assert kakehi("run", manifest, "--work", work).code == 0
     assert content(work) == wanted
     assert not left.exists()
@@ -473,7 +473,7 @@ def test_clean_removes_the_shards_of_inputs_that_are_gone(make, kakehi, tmp_path
 
 def start(manifest: Path, work: Path, **environment: str) -> subprocess.Popen[str]:
     """Start a run as a process of its own."""
-    code = "import sys; from kakehi.pipeline.cli import main; sys.argv[0] = 'kakehi'; main()"
+    code = "import sys; from kakehi.pipeline.cli.main import main; sys.argv[0] = 'kakehi'; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "run", os.fspath(manifest), "--work", os.fspath(work)],
         stdout=subprocess.PIPE,

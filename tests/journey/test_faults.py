@@ -28,10 +28,10 @@ from pathlib import Path
 
 import pytest
 
+from kakehi.pipeline.execution.shard_task import ShardTask, run_shard
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning import discovery
 from kakehi.pipeline.storage.store import Store
-from kakehi.pipeline.tasks import ShardTask, run_shard
 
 FAULTY = Path(__file__).with_name("faulty.py")
 KAKEHI = str(Path(sys.executable).with_name("kakehi"))

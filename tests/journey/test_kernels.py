@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from kakehi.pipeline.engines.kernels import compile_kernels
-from kakehi.pipeline.cli import cli
+from kakehi.pipeline.cli.main import cli
 from kakehi.pipeline.manifest.compile import load
 
 def signatures():

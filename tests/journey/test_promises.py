@@ -107,7 +107,7 @@ def test_a_disk_without_room_is_refused_before_the_step(
     manifest = ran[0] / "m.yaml"
     assert kakehi("run", manifest, "--work", tmp_path / "w", "--until", "sign").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("kakehi.pipeline.volumes.shutil.disk_usage", lambda _: Usage(1, 1, 500_000))
+        patch.setattr("kakehi.pipeline.execution.estimates.shutil.disk_usage", lambda _: Usage(1, 1, 500_000))
         said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "pair")
         assert said.code == 3
         assert "pair: will take 1.2 MB of disk, 500.0 kB are free in the work folder" in said.err
@@ -123,7 +123,9 @@ def test_candidates_that_are_too_many_are_refused_once_they_are_known(
     manifest = ran[0] / "m.yaml"
     assert kakehi("run", manifest, "--work", tmp_path / "w", "--until", "sign").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("kakehi.pipeline.volumes.shutil.disk_usage", lambda _: Usage(1, 1, 2_000_000))
+        patch.setattr(
+            "kakehi.pipeline.execution.estimates.shutil.disk_usage", lambda _: Usage(1, 1, 2_000_000)
+        )
         said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "pair")
         assert (said.code, "pair: will take" in said.err) == (3, True)
     left = {path.parent.name for path in (tmp_path / "w" / "pair").rglob("*.records")}

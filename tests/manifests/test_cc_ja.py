@@ -14,7 +14,7 @@ from tests.oracles import read_megatron
 from tests.pipeline.sources.archive.site import Site, build, parquet
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "cc-ja.yaml"
-COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 FAULTS = ["429", "503", "500", "cut", "reset", "short range"]
 
 

@@ -16,7 +16,7 @@ from tests.pipeline.sources.crawl.web import Page, Web, real_pages, redirect
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "crawl-ja.yaml"
-COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 
 #: The host that has everything a crawler fears, and what becomes of it.
 WILD = "httpd-howto.example"

@@ -14,7 +14,7 @@ from kakehi.filters.cleaning import html
 from kakehi.filters.cleaning.page import page as rules_page
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
-from kakehi.pipeline.cli import cli
+from kakehi.pipeline.cli.main import cli
 from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.manifest.model import Selection
 from kakehi.pipeline.sources.archive.fetch_shard import Server

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fastwarc.warc import ArchiveIterator
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CRAWL = "CC-MAIN-2026-04"
 KANA = re.compile("[ぁ-ヿ]")
 

@@ -238,7 +238,7 @@ def test_a_killed_fetch_asks_for_no_finished_range_again(far, kakehi, tmp_path, 
     path = manifest(tmp_path, site.url, missing=0.05, gap=0)
     slow = path.read_text().replace("requests_per_s: null", "requests_per_s: 30")
     path.write_text(slow)
-    command = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
+    command = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
     line = [*command, "run", str(path), "--work", str(tmp_path / "w"), "--until", "archive"]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60

@@ -19,7 +19,7 @@ from tests.pipeline.sources.crawl.web import Page, Web
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
-COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 HOSTS = ("a.test", "b.test", "c.test")
 
 

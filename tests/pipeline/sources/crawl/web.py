@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 class Page(NamedTuple):

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kakehi.pipeline.engines.resources import BASE_BYTES, size_of
+from kakehi.pipeline.execution.estimates import promised
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning import resolve
 from kakehi.pipeline.planning.planner import Step, waiting
 from kakehi.pipeline.stages.dedupe.history import NAME
 from kakehi.pipeline.storage.store import Store
-from kakehi.pipeline.volumes import promised
 
 
 def left_out(manifest: Manifest) -> list[str]:

@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from kakehi.pipeline.bookmark import Bookmark
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
+from kakehi.pipeline.execution.bookmark import Bookmark
 from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.catalogue import STAGES

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.asking import Asked
+from kakehi.pipeline.inspection.sweep import Corner, Found
+from kakehi.pipeline.inspection.sweep_page import Samples, named_corners
+from kakehi.pipeline.inspection.sweep_request import Asked
 from kakehi.pipeline.stages.report.examples import say_number
 from kakehi.pipeline.stages.report.histogram import Bins
-from kakehi.pipeline.sweep import Corner, Found
-from kakehi.pipeline.sweep_page import Samples, named_corners
 
 #: Percent of the documents that a curve's values are not exceeded by.
 PERCENT: Final = (1, 5, 10, 25, 50, 75, 90, 95, 99)

@@ -16,16 +16,9 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from kakehi.pipeline import runner
-from kakehi.pipeline.asking import ask
-from kakehi.pipeline.engines import open_engine
-from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.engines.lock import Claim
-from kakehi.pipeline.engines.machine import Machine, load_machine
-from kakehi.pipeline.errors import CorpusError, DataError
-from kakehi.pipeline.explain import explain as explain_one
-from kakehi.pipeline.interrupts import remembered
-from kakehi.pipeline.listing import (
+from kakehi.pipeline.cli.lookup import check_packed, lookup
+from kakehi.pipeline.cli.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
+from kakehi.pipeline.cli.plan_view import (
     draw_plan,
     fetch_costs,
     follows,
@@ -35,24 +28,31 @@ from kakehi.pipeline.listing import (
     places,
     shown,
 )
-from kakehi.pipeline.lookup import check_packed, lookup
+from kakehi.pipeline.cli.progress import Bars
+from kakehi.pipeline.engines import open_engine
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.machine import Machine, load_machine
+from kakehi.pipeline.errors import CorpusError, DataError
+from kakehi.pipeline.execution import runner
+from kakehi.pipeline.execution.status import status as status_of
+from kakehi.pipeline.inspection.explain import explain as explain_one
+from kakehi.pipeline.inspection.sweep import read_samples
+from kakehi.pipeline.inspection.sweep import sweep as sweep_signals
+from kakehi.pipeline.inspection.sweep_page import render_sweep
+from kakehi.pipeline.inspection.sweep_request import ask
+from kakehi.pipeline.inspection.sweep_tables import draw_sweep, write_sweep
+from kakehi.pipeline.interrupts import remembered
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.model import Manifest, filled
-from kakehi.pipeline.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
 from kakehi.pipeline.planning import discovery, resolve
 from kakehi.pipeline.planning.forecast import forecast, refuse
 from kakehi.pipeline.planning.planner import Step, waiting
 from kakehi.pipeline.planning.unreached import unreached
-from kakehi.pipeline.progress import Bars
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.report.collect import signals_of
 from kakehi.pipeline.stages.report.funnel import draw, funnel
-from kakehi.pipeline.status import status as status_of
 from kakehi.pipeline.storage.store import Store
-from kakehi.pipeline.sweep import read_samples
-from kakehi.pipeline.sweep import sweep as sweep_signals
-from kakehi.pipeline.sweep_page import render_sweep
-from kakehi.pipeline.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.walltime import Walltime
 
 #: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).

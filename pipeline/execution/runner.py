@@ -13,16 +13,16 @@ from typing import Protocol, TypeVar
 
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
-from kakehi.pipeline.events import Events, brief
-from kakehi.pipeline.fetching import fetch_pieces
+from kakehi.pipeline.execution.estimates import Promising, bytes_below, volume_of
+from kakehi.pipeline.execution.events import Events, brief
+from kakehi.pipeline.execution.failed_shards import joined, shards_error
+from kakehi.pipeline.execution.fetch_task import fetch_pieces
+from kakehi.pipeline.execution.shard_task import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import artifacts_of, inputs_of, receipts_of, tables_of
-from kakehi.pipeline.quarantine import joined, shards_error
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.store import Receipt, Store, merge, writing
-from kakehi.pipeline.tasks import Guarded, ShardTask, measured, run_shard
-from kakehi.pipeline.volumes import Promising, bytes_below, volume_of
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 
 T = TypeVar("T")

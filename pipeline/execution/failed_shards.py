@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from kakehi.pipeline.bookmark import read_bookmark
 from kakehi.pipeline.engines.engine import Failure
 from kakehi.pipeline.engines.failures import one_error
 from kakehi.pipeline.errors import CorpusError, EngineError, WorkFolderError
+from kakehi.pipeline.execution.bookmark import read_bookmark
+from kakehi.pipeline.execution.shard_task import NO_RECORD, ShardTask
 from kakehi.pipeline.storage.tables import take_rows
-from kakehi.pipeline.tasks import NO_RECORD, ShardTask
 
 #: Places that a hint names; the error names all of them.
 _SHOWN = 3

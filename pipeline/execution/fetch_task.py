@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
+from kakehi.pipeline.execution.shard_task import measured
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store
-from kakehi.pipeline.tasks import measured
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 
 #: Seconds between two words on how far a piece is: each is an event.

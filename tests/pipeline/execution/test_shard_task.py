@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.bookmark import Bookmark, read_bookmark
+from kakehi.pipeline.execution.bookmark import Bookmark, read_bookmark
+from kakehi.pipeline.execution.shard_task import ShardTask, run_shard
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import make_plan
 from kakehi.pipeline.storage.store import Store
-from kakehi.pipeline.tasks import ShardTask, run_shard
 
 HANGS = """
 import sys
 from pathlib import Path
 from kakehi.pipeline import tasks
-from kakehi.pipeline.bookmark import Bookmark
+from kakehi.pipeline.execution.bookmark import Bookmark
 
 tasks.RECORD_CPU_S = 0.2
 with Bookmark(Path(sys.argv[1])) as bookmark:

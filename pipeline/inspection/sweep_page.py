@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.filters.signals import Signal
-from kakehi.pipeline.asking import Asked
+from kakehi.pipeline.inspection.sweep import Corner, Found
+from kakehi.pipeline.inspection.sweep_request import Asked
 from kakehi.pipeline.stages.report.charts import draw_retention
 from kakehi.pipeline.stages.report.examples import BEGINNING
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.report.page import fill
 from kakehi.pipeline.stages.report.summary import SignalLine
-from kakehi.pipeline.sweep import Corner, Found
 
 Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
 

@@ -11,7 +11,7 @@ import pytest
 
 from kakehi.pipeline.engines.lock import Claim
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.status import progress_of, status
+from kakehi.pipeline.execution.status import progress_of, status
 
 BEGIN = {"event": "begin", "step": "measure", "source": "docs", "shards": 4, "time": 100.0}
 DONE = {"event": "done", "step": "measure", "time": 110.0, "counts": {"rows": 50}}

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.replay import faults, open_packed
+from kakehi.pipeline.inspection.provenance import faults, open_packed
 from tests.tokenizer.packed.test_checking import same_layout
 
 NAME = "c_text_document"

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.asking import Asked, Rules, screens
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
+from kakehi.pipeline.inspection.sweep_request import Asked, Rules, screens
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import tables_of
 from kakehi.pipeline.stages.report.histogram import Bins

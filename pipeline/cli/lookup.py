@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import numpy as np
 
+from kakehi.pipeline.cli.options import MAPS, Example
+from kakehi.pipeline.cli.plan_view import shown
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.listing import shown
-from kakehi.pipeline.options import MAPS, Example
-from kakehi.pipeline.replay import faults, open_packed
+from kakehi.pipeline.inspection.provenance import faults, open_packed
 from kakehi.pipeline.stages.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.events import Events, brief
+from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.storage.store import Receipt, Store, writing
 
 

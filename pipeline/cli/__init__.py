@@ -1,0 +1,1 @@
+"""The command `kakehi`, and what it prints."""
