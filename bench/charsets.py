@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kakehi.filters.cleaning.charset import META, decode
-from kakehi.filters.cleaning.jis import AS_CP932
-from kakehi.filters.cleaning.labels import codec_of
+from kakehi.filters.decoding.charset import META, decode
+from kakehi.filters.decoding.jis import AS_CP932
+from kakehi.filters.decoding.labels import codec_of
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record
 

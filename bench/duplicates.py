@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.duplicates.bands import caught
 from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling
 from kakehi.filters.duplicates.similarity import shared_shingles
+from kakehi.filters.normalisation.normalise import normalise
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 

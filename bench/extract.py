@@ -25,8 +25,8 @@ import trafilatura
 from corpus import HERE, fetch
 from resiliparse.extract.html2text import extract_plain_text
 
-from kakehi.filters.cleaning.charset import decode
-from kakehi.filters.cleaning.html import PageError, main_text
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.page.html import PageError, main_text
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record

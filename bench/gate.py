@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from fastwarc.warc import ArchiveIterator
 
-from kakehi.filters.cleaning.gate import MIN_KANA
+from kakehi.filters.decoding.gate import MIN_KANA
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.sources.formats import warc

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from kakehi.filters.cleaning.charset import decode
-from kakehi.filters.cleaning.html import PageError, main_text
-from kakehi.filters.cleaning.normalise import normalise
-from kakehi.filters.cleaning.rules import LEVELS
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.normalisation.normalise import normalise
+from kakehi.filters.normalisation.rules import LEVELS
+from kakehi.filters.page.html import PageError, main_text
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Reject

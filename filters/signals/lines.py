@@ -11,10 +11,10 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from kakehi.filters.cleaning.codepoints import code_at
+from kakehi.filters.codepoints import code_at
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.pieces import KINDS, STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import share
+from kakehi.filters.signals.segments import KINDS, STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, character, leaf, view
 
 Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a count

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from kakehi.filters.signals.again import AGAIN, find_again, sum_frequent
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.ngrams import PADDING, TOP, Room, make_room, most_frequent
+from kakehi.filters.signals.repeated_ngrams import AGAIN, find_again, sum_frequent
 from kakehi.filters.signals.script import Int64NC, share
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, decode_into, longest_of, view
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from numba import njit
 
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.pieces import STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.signals.script import Int64NC, share
+from kakehi.filters.signals.segments import STOPS, before, bound_of_pieces, ends_sentence, seen
 from kakehi.filters.texts import Int64N1, Texts, UInt8M, leaf, longest_of, view
 
 _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)

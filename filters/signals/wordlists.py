@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from kakehi.filters.cleaning.normalise import normalise as normalised
+from kakehi.filters.normalisation.normalise import normalise as normalised
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import SCRIPT, Int64NC, share
 from kakehi.filters.texts import (

@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 
 from kakehi import filters, tokenizer
-from kakehi.filters.cleaning.gate import looks_japanese
-from kakehi.filters.cleaning.html import HARMLESS_TAGS, main_text
-from kakehi.filters.cleaning.normalise import normalise
+from kakehi.filters.decoding.gate import looks_japanese
 from kakehi.filters.duplicates.keepers import candidate_pairs, leaving
 from kakehi.filters.duplicates.minhash import Scheme, Signing, band_keys
 from kakehi.filters.duplicates.shingles import Shingling, shingle_hashes
 from kakehi.filters.duplicates.similarity import shared_shingles
+from kakehi.filters.normalisation.normalise import normalise
+from kakehi.filters.page.html import HARMLESS_TAGS, main_text
 from kakehi.filters.signals import FAMILIES
 from kakehi.filters.signals.wordlists import build, count_hits
 from kakehi.filters.texts import view
-from kakehi.tokenizer.packed.moving import move
+from kakehi.tokenizer.packed.copy_ranges import move
 
 #: Where kernels, and what they call, are written.
 SOURCES: Final = tuple(Path(str(leaf.__file__)).resolve().parent for leaf in (filters, tokenizer))

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_serializer, model_validator
 
-from kakehi.filters.cleaning.normalise import settle
-from kakehi.filters.cleaning.rules import rules_of
+from kakehi.filters.normalisation.normalise import settle
+from kakehi.filters.normalisation.rules import rules_of
 from kakehi.pipeline.errors import nearest
 from kakehi.pipeline.sources.formats.records import Record, Reject, host_of
 from kakehi.pipeline.sources.split import Rows, Split

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from kakehi.filters.cleaning.consent import TRAINING
+from kakehi.filters.page.consent import TRAINING
 from kakehi.pipeline.errors import ContractError, DataError, EngineError, ManifestError, ParameterError
 from kakehi.pipeline.sources.crawl.frontier import Frontier
 from kakehi.pipeline.sources.crawl.parameters import (

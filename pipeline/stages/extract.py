@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import xxhash
 from pydantic import Field
 
-from kakehi.filters.cleaning.charset import Decoded, decode
-from kakehi.filters.cleaning.consent import TRAINING, said_in_headers, said_in_page
-from kakehi.filters.cleaning.gate import looks_japanese
-from kakehi.filters.cleaning.html import Extractor, PageError, Ruby, main_text
+from kakehi.filters.decoding.charset import Decoded, decode
+from kakehi.filters.decoding.gate import looks_japanese
+from kakehi.filters.page.consent import TRAINING, said_in_headers, said_in_page
+from kakehi.filters.page.html import Extractor, PageError, Ruby, main_text
 from kakehi.pipeline.errors import ContractError, ParameterError
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.formats import warc

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
-from kakehi.filters.cleaning.aozora import read_aozora
-from kakehi.filters.cleaning.charset import decode
-from kakehi.filters.cleaning.html import Ruby
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.page.aozora import read_aozora
+from kakehi.filters.page.html import Ruby
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.formats import aozora, open_records
 from kakehi.pipeline.sources.formats.records import Record

@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from kakehi.filters.cleaning.consent import ALL_SOURCES, PageSource, forbidding
+from kakehi.filters.page.consent import ALL_SOURCES, PageSource, forbidding
 from kakehi.pipeline.stages.stage import FilePath, Stage
 from kakehi.pipeline.stages.withdrawals import Withdrawals, read_withdrawals
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.filters.cleaning.html import main_text
+from kakehi.filters.page.html import main_text
 from kakehi.pipeline.sources.formats import jsonl, parquet, warc
 from kakehi.pipeline.sources.formats.records import Record, Reject
 

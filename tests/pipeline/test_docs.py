@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from ruamel.yaml import YAML
 
-from kakehi.filters.cleaning import html
-from kakehi.filters.cleaning.page import page as rules_page
+from kakehi.filters.page import html
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli.main import cli
@@ -31,6 +30,7 @@ from kakehi.pipeline.stages.screen import Threshold
 from kakehi.pipeline.stages.stage import parameter_model
 from kakehi.pipeline.stages.withdraw import WITHDRAW
 from kakehi.pipeline.stages.withdrawals import Kind
+from tests.generators.normalisation_page import page as rules_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -106,7 +106,7 @@ def test_every_key_of_the_manifest_is_explained() -> None:
 
 
 def test_the_page_of_normalisation_is_fresh() -> None:
-    """It is made from the table of rules: python -m kakehi.filters.cleaning.page > docs/normalisation.md."""
+    """It is made from the table of rules: python -m tests.generators.normalisation_page > docs/normalisation.md."""
     assert page("normalisation.md") == rules_page()
 
 

@@ -27,7 +27,7 @@ DOORS = {
     "urllib3": "pipeline/sources/archive/",
     "fugashi": "tokenizer/words.py",
     "sentencepiece": "tokenizer/",
-    "resiliparse": "filters/cleaning/",
+    "resiliparse": "filters/page/",
     "fastwarc": "pipeline/sources/formats/",
     "datasets": "pipeline/sources/formats/",
     "bokeh": "pipeline/stages/report/",

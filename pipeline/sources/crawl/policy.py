@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from kakehi.filters.cleaning.charset import decode
-from kakehi.filters.cleaning.consent import Said, said_in_headers, said_in_page
-from kakehi.filters.cleaning.hints import is_japanese, rank_of
-from kakehi.filters.cleaning.links import Link, links_of
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.page.consent import Said, said_in_headers, said_in_page
+from kakehi.filters.page.hints import is_japanese, rank_of
+from kakehi.filters.page.links import Link, links_of
 from kakehi.pipeline.sources.crawl import sitemaps
 from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Visit
 from kakehi.pipeline.sources.crawl.parameters import Job

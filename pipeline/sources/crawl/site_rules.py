@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin
 
-from kakehi.filters.cleaning.consent import Said, said_in_file
+from kakehi.filters.page.consent import Said, said_in_file
 from kakehi.pipeline.sources.crawl.frontier import Frontier, Site
 from kakehi.pipeline.sources.crawl.parameters import Job
 from kakehi.pipeline.sources.crawl.responses import Answer, Ask

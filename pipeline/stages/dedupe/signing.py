@@ -10,9 +10,9 @@ from typing import Any, Final, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.filters.cleaning.normalise import normalise
 from kakehi.filters.duplicates.minhash import Scheme, Signing
 from kakehi.filters.duplicates.shingles import Shingling, Unit
+from kakehi.filters.normalisation.normalise import normalise
 from kakehi.pipeline.errors import DataError
 from kakehi.tokenizer.words import segment
 

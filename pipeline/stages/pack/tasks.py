@@ -30,7 +30,7 @@ from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import provenance
-from kakehi.tokenizer.packed.moving import Tokens, move
+from kakehi.tokenizer.packed.copy_ranges import Tokens, move
 from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 

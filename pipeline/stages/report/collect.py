@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from kakehi.filters.cleaning.rules import RULES
+from kakehi.filters.normalisation.rules import RULES
 from kakehi.filters.signals import Signal, find_family
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.stages.dedupe import alarms

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.cleaning.normalise import normalise
+from kakehi.filters.normalisation.normalise import normalise
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.shuffle import Part

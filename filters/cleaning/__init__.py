@@ -1,1 +1,0 @@
-"""Bytes of a page to normalised text."""

@@ -1,0 +1,1 @@
+"""Bytes to characters: which charset, decoded without failing, and whether it can be Japanese at all."""

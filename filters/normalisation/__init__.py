@@ -1,0 +1,1 @@
+"""One spelling for each character: rules, and the kernel that applies them."""

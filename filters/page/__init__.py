@@ -1,0 +1,1 @@
+"""A page's markup: main text, links, and what it says about being stored."""
