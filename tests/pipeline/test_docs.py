@@ -175,7 +175,7 @@ def test_readme_names_every_command_and_exit_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("*.md"))], ids=lambda p: p.name
+    "path", [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))], ids=lambda p: p.name
 )
 def test_links_lead_somewhere(path: Path) -> None:
     """Relative links name files of the repository, and anchors name headings."""
@@ -188,6 +188,27 @@ def test_links_lead_somewhere(path: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, f"{path.name} links to {target}#{anchor}"
+
+
+def test_architecture_is_one_page() -> None:
+    """A reader finishes it: 12 kB, and a glossary of at most thirty words."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 12_000
+    words = [line for line in section(text, "Glossary").splitlines() if line.startswith("| ")][1:]
+    assert 10 < len(words) <= 30
+
+
+def test_decisions_are_numbered_dated_and_listed() -> None:
+    """Each has its number, date and status, and stands in the list once."""
+    files = sorted(path for path in (DOCS / "decisions").glob("*.md") if path.name != "README.md")
+    assert [int(path.name[:4]) for path in files] == list(range(1, len(files) + 1))
+    listed = re.findall(r"\]\((\d{4}-[^)]*)\)", page("decisions/README.md"))
+    assert listed == [path.name for path in files]
+    for path in files:
+        title, _, date, status = path.read_text(encoding="utf-8").splitlines()[:4]
+        assert re.match(rf"# {int(path.name[:4])}\. \S", title)
+        assert re.fullmatch(r"- Date: 20\d\d-\d\d-\d\d", date)
+        assert re.fullmatch(r"- Status: (accepted|replaced by \[\d+\]\(\d{4}-.*\.md\))", status)
 
 
 def test_the_family_in_the_docs_runs(kakehi, make, tmp_path, monkeypatch) -> None:
