@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Version and "+cpu": what pip takes by itself brings CUDA, several GB. Where it lies: docs/packing.md.
 TORCH  ?= torch==2.13.0+cpu
 
-.PHONY: help demo check test interop bench clean
+.PHONY: help demo check test release interop bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -22,6 +22,9 @@ check: $(VENV)/.dev ## style, types, spelling
 
 test: $(VENV)/.dev ## the whole suite
 	$(BIN)/pytest
+
+release: $(VENV)/.dev ## build the sdist and from it the wheel, install that as a stranger would, run the quickstart
+	KAKEHI_RELEASE=index $(BIN)/pytest tests/release
 
 interop: $(VENV)/.interop ## the tests against the readers and writers of others: Megatron's own, on a CPU build of torch
 	$(BIN)/pytest tests/interop

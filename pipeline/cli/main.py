@@ -1,9 +1,8 @@
-"""The command: `kakehi check | plan | run | status | explain | lookup | sweep | report | export | defaults | clean`."""
+"""The command: `kakehi check | plan | run | status | explain | lookup | quickstart | sweep | report | export | defaults | clean`."""
 
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import sys
 import time
@@ -17,7 +16,17 @@ import click
 from ruamel.yaml import YAML
 
 from kakehi.pipeline.cli.lookup import check_packed, lookup
-from kakehi.pipeline.cli.options import LIMIT, MANIFEST, MAPS, UNTIL, VERIFY, WORK, Example, seconds
+from kakehi.pipeline.cli.options import (
+    LIMIT,
+    MANIFEST,
+    MAPS,
+    UNTIL,
+    VERIFY,
+    WORK,
+    Example,
+    refuse_filled,
+    seconds,
+)
 from kakehi.pipeline.cli.plan_view import (
     draw_plan,
     fetch_costs,
@@ -29,6 +38,7 @@ from kakehi.pipeline.cli.plan_view import (
     shown,
 )
 from kakehi.pipeline.cli.progress import Bars
+from kakehi.pipeline.cli.quickstart import quickstart
 from kakehi.pipeline.engines import open_engine
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.lock import Claim
@@ -69,7 +79,7 @@ def main() -> None:
     """Run the command; an error of ours is one message and its own exit code."""
     try:
         with remembered():
-            cli.main(standalone_mode=False)
+            cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -208,6 +218,7 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
 
 
 cli.add_command(lookup)
+cli.add_command(quickstart)
 
 
 @cli.command(cls=Example, example="kakehi sweep manifests/quickstart.yaml --set kana_share.min=0.15")
@@ -307,8 +318,7 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
         raise DataError(
             "export: not made yet, or out of date", hint=f"kakehi run {manifest}, with export: in it"
         )
-    if target.exists() and any(target.iterdir()):
-        raise DataError(f"{os.fspath(target)!r}: is not empty", hint="name a folder that is")
+    refuse_filled(target)
     store = Store(work)
     for step in steps:
         home = store.folder(step.name, step.address)

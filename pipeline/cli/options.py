@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.walltime import seconds_of
 
 
@@ -51,3 +53,13 @@ def seconds(_: click.Context, __: click.Parameter, value: str | None) -> float |
         return None if value is None else seconds_of(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def refuse_filled(folder: Path) -> None:
+    """Refuse to fill a folder that is not empty.
+
+    Raises:
+        DataError: something is in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise DataError(f"{os.fspath(folder)!r}: is not empty", hint="name a folder that is")
