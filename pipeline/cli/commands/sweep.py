@@ -10,7 +10,6 @@ import click
 from kakehi.pipeline.cli.plan_view import shown
 from kakehi.pipeline.inspection.sweep import read_samples
 from kakehi.pipeline.inspection.sweep import sweep as sweep_signals
-from kakehi.pipeline.inspection.sweep_page import render_sweep
 from kakehi.pipeline.inspection.sweep_request import ask
 from kakehi.pipeline.inspection.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.manifest.compile import load
@@ -39,14 +38,11 @@ def sweep(
         click.echo(line)
     if target is not None:
         measures = [step for step in steps if step.stage.name == "measure"]
+        known = dict(signals_of(plain for step in measures for plain in step.parameters["families"]))
+        from kakehi.pipeline.inspection.sweep_page import render_sweep  # noqa: PLC0415 - Bokeh takes 0.5 s to import
+
         page = render_sweep(
-            found,
-            asked,
-            chosen,
-            title=read.corpus,
-            signals=dict(signals_of(plain for step in measures for plain in step.parameters["families"])),
-            changes=changes,
-            compare=compare,
+            found, asked, chosen, title=read.corpus, signals=known, changes=changes, compare=compare
         )
         for path in write_sweep(found, asked, chosen, page, target):
             click.echo(shown(path))
