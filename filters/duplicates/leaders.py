@@ -6,6 +6,7 @@ lengths are far apart are not alike, whatever they share: each length has leader
 different lengths in one bucket do not crowd each other out.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -13,8 +14,7 @@ import numpy as np
 from kakehi.filters.texts import Int64M, Int64N, Int64NK
 
 #: Lengths of one class differ by a 64th, and a text meets leaders of the next 16 classes, up to 1.3 times as long: texts
-#: of similarity 0.8 differ in length by a quarter at most. Whole numbers, so that no machine rounds them otherwise.
-_BORDERS: Final = np.unique([65**power // 64**power for power in range(2400)]).astype(np.int64)
+#: of similarity 0.8 differ in length by a quarter at most.
 _STEPS: Final = 16
 
 
@@ -46,8 +46,14 @@ def led_pairs(rows: Int64M, sizes: Int64M, sources: Int64M, *, leaders: int) -> 
 
 def length_class(sizes: Int64M) -> Int64N:
     """Number the class of length of each size."""
-    found: Int64N = np.searchsorted(_BORDERS, sizes, "right").astype(np.int64)
+    found: Int64N = np.searchsorted(_borders(), sizes, "right").astype(np.int64)
     return found
+
+
+@cache
+def _borders() -> Int64N:
+    """Give the least length of each class, of whole numbers, so that no machine rounds them otherwise: 60 ms."""
+    return np.unique([65**power // 64**power for power in range(2400)]).astype(np.int64)
 
 
 def _rank(class_: Int64N, source: Int64N) -> Int64N:

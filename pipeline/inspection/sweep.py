@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,10 @@ class Corner(NamedTuple):
 
     first: bool
     second: bool
+
+
+#: Documents that stand for each corner.
+Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
 
 
 class Place(NamedTuple):
@@ -103,6 +107,16 @@ def read_samples(found: Found, asked: Asked) -> dict[Corner, list[dict[str, Any]
         ]
         for corner, places in found.samples.items()
     }
+
+
+def named_corners(
+    compare: tuple[str, str], samples: Samples
+) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Yield samples by who keeps them; first where the two sets disagree."""
+    for corner in (Corner(True, False), Corner(False, True), Corner(True, True), Corner(False, False)):
+        who = [name for name, keeps in zip(compare, corner, strict=True) if keeps]
+        if samples.get(corner):
+            yield f"kept by {' and '.join(who) or 'neither'}", samples[corner]
 
 
 def _tables(step: Step, store: Store) -> Iterator[_Tables]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from kakehi.filters.signals import Signal
-from kakehi.pipeline.inspection.sweep import Corner, Found
+from kakehi.pipeline.inspection.sweep import Found, Samples, named_corners
 from kakehi.pipeline.inspection.sweep_request import Asked
 from kakehi.pipeline.stages.report.charts import draw_retention
 from kakehi.pipeline.stages.report.examples import BEGINNING
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.report.page import fill
 from kakehi.pipeline.stages.report.summary import SignalLine
-
-Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
 
 
 def render_sweep(
@@ -54,16 +51,6 @@ def render_sweep(
         samples=list(named_corners(compare, samples)) if compare else [],
         beginning=BEGINNING,
     )
-
-
-def named_corners(
-    compare: tuple[str, str], samples: Samples
-) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Yield samples by who keeps them; first where the two sets disagree."""
-    for corner in (Corner(True, False), Corner(False, True), Corner(True, True), Corner(False, False)):
-        who = [name for name, keeps in zip(compare, corner, strict=True) if keeps]
-        if samples.get(corner):
-            yield f"kept by {' and '.join(who) or 'neither'}", samples[corner]
 
 
 def _lines(found: Found, asked: Asked, signals: Mapping[str, Signal]) -> Iterator[SignalLine]:

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.inspection.sweep import Corner, Found
-from kakehi.pipeline.inspection.sweep_page import Samples, named_corners
+from kakehi.pipeline.inspection.sweep import Corner, Found, Samples, named_corners
 from kakehi.pipeline.inspection.sweep_request import Asked
 from kakehi.pipeline.stages.report.examples import say_number
 from kakehi.pipeline.stages.report.histogram import Bins

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from kakehi.pipeline.errors import DataError
@@ -94,7 +93,7 @@ class Select(BaseModel):
         """All records together."""
         return None if self.max_gb is None else int(self.max_gb * 10**9)
 
-    def filter(self, columns: frozenset[str]) -> ds.Expression:
+    def filter(self, columns: frozenset[str]) -> pc.Expression:
         """Say it as a filter over the columns that an index has."""
         asked = [
             self._languages(columns),
@@ -102,18 +101,18 @@ class Select(BaseModel):
             _any(_host(host) for host in self.hosts),
             _mime(columns).isin(list(self.mimes)) if self.mimes else None,
             _one_of("fetch_status", self.statuses),
-            _any(pc.match_substring(ds.field("warc_filename"), f"/{crawl}/") for crawl in self.crawls),
-            pc.match_substring_regex(ds.field("url"), self.url) if self.url else None,
+            _any(pc.match_substring(pc.field("warc_filename"), f"/{crawl}/") for crawl in self.crawls),
+            pc.match_substring_regex(pc.field("url"), self.url) if self.url else None,
         ]
-        return reduce(and_, [each for each in asked if each is not None], ds.scalar(True))
+        return reduce(and_, [each for each in asked if each is not None], pc.scalar(True))
 
-    def _languages(self, columns: frozenset[str]) -> ds.Expression | None:
+    def _languages(self, columns: frozenset[str]) -> pc.Expression | None:
         if not self.languages:
             return None
         unlabelled = _one_of("url_host_tld", self.unlabelled_tlds)
         if "content_languages" not in columns:
-            return ds.scalar(False) if unlabelled is None else unlabelled
-        found = ds.field("content_languages")
+            return pc.scalar(False) if unlabelled is None else unlabelled
+        found = pc.field("content_languages")
         named = reduce(or_, (pc.match_substring(found, language) for language in self.languages))
         return named if unlabelled is None else pc.if_else(found.is_null(), unlabelled, named)
 
@@ -148,6 +147,8 @@ class Index:
                     yield sound
 
     def _parquet(self, path: Path) -> Iterator[pa.RecordBatch]:
+        import pyarrow.dataset as ds  # noqa: PLC0415 - it imports pandas, 0.3 s that `check` and `plan` need not spend
+
         try:
             index = ds.dataset(path, format="parquet")
             # A column without any value has the type null, which nothing can be compared with.
@@ -165,7 +166,7 @@ class Index:
             _check_columns(path, names)
             self.rows += index.count_rows()
             yield from index.scanner(
-                columns={name: ds.field(name).cast(COLUMNS[name]) for name in COLUMNS if name in names},
+                columns={name: pc.field(name).cast(COLUMNS[name]) for name in COLUMNS if name in names},
                 filter=self.select.filter(names),
                 batch_size=BATCH_ROWS,
                 batch_readahead=1,  # 16 by default: 16 row groups' worth of columns in memory
@@ -224,21 +225,21 @@ def _check_columns(path: Path, names: frozenset[str]) -> None:
         )
 
 
-def _mime(columns: frozenset[str]) -> ds.Expression:
+def _mime(columns: frozenset[str]) -> pc.Expression:
     """Say by what a media type is judged: what was detected, else what the server said."""
-    found = [ds.field(name) for name in ("content_mime_detected", "content_mime_type") if name in columns]
-    return pc.coalesce(*found) if len(found) == 2 else found[0] if found else ds.scalar(None)
+    found = [pc.field(name) for name in ("content_mime_detected", "content_mime_type") if name in columns]
+    return pc.coalesce(*found) if len(found) == 2 else found[0] if found else pc.scalar(None)
 
 
-def _host(host: str) -> ds.Expression:
-    name = ds.field("url_host_name")
+def _host(host: str) -> pc.Expression:
+    name = pc.field("url_host_name")
     return pc.ends_with(name, host) if host.startswith(".") else name == host
 
 
-def _one_of(column: str, values: Sequence[Any]) -> ds.Expression | None:
-    return ds.field(column).isin(list(values)) if values else None
+def _one_of(column: str, values: Sequence[Any]) -> pc.Expression | None:
+    return pc.field(column).isin(list(values)) if values else None
 
 
-def _any(asked: Iterator[ds.Expression]) -> ds.Expression | None:
+def _any(asked: Iterator[pc.Expression]) -> pc.Expression | None:
     every = list(asked)
     return reduce(or_, every) if every else None

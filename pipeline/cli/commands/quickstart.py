@@ -1,4 +1,4 @@
-"""The command `kakehi quickstart`: the demo, for whoever has the package and no checkout."""
+"""`kakehi quickstart`: the demo, for whoever has the package and no checkout."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Final
 import click
 
 import kakehi
-from kakehi.pipeline.cli.options import Example, refuse_filled
+from kakehi.pipeline.cli.options import refuse_filled
 
 #: What the demo needs, files and folders of `manifests/`; rules are found in the package by name.
 COPIED: Final = ("quickstart.yaml", "quickstart", "machines")
 _MANIFESTS: Final = Path(str(kakehi.__file__)).resolve().parent / "manifests"
 
 
-@click.command(cls=Example, example="kakehi quickstart manifests")
-@click.argument("target", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER")
 def quickstart(target: Path) -> None:
     """Copy the demo's manifest, pages and machine files into an empty folder."""
     refuse_filled(target)

@@ -1,0 +1,1 @@
+"""What each command does, one a file; `catalogue` says how it is called."""

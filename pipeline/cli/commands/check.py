@@ -1,0 +1,50 @@
+"""`kakehi check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.inspection.provenance import faults, open_packed
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning import discovery
+
+
+def check(target: Path, cache: Path | None) -> None:
+    """Check a manifest and its inputs, or a packed prefix and its index maps; change nothing."""
+    if target.with_name(f"{target.name}.idx").exists() or target.with_name(f"{target.name}.bin").exists():
+        _check_packed(target, cache)
+    else:
+        _check_manifest(target)
+
+
+def _check_manifest(manifest: Path) -> None:
+    read = load(manifest)
+    shards = {**discovery.discover(read), **discovery.find_pieces(read)}
+    for source in read.sources:
+        mine = shards[source.name]
+        files = [file for shard in mine for file in shard.files]
+        size = sum(file.size for file in files)
+        parts = (
+            f"{len(mine)} pieces for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
+        )
+        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
+    click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
+
+
+def _check_packed(prefix: Path, cache: Path | None) -> None:
+    packed = open_packed(prefix)
+    found = list(faults(packed, cache))
+    if found:
+        raise DataError(
+            "\n".join(found), hint="copy it again, or run again: what is not as it was is made anew"
+        )
+    told = packed.about["binaries"][prefix.name]
+    size = sum(file["bytes"] for file in told["files"].values())
+    maps = f", maps in {shown(cache)} checked too" if cache else ""
+    click.echo(
+        f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}"
+    )

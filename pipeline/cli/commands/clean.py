@@ -1,0 +1,29 @@
+"""`kakehi clean`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning.discovery import whole_plan
+from kakehi.pipeline.planning.unreached import unreached
+from kakehi.pipeline.storage.store import Store
+
+
+def clean(manifests: Sequence[Path], work: Path, yes: bool) -> None:
+    """Remove what none of these manifests reaches."""
+    store = Store(work)
+    with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
+        gone = unreached([step for path in manifests for step in whole_plan(load(path), store)], store)
+        for path in gone:
+            click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
+            if yes:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)

@@ -1,0 +1,32 @@
+"""`kakehi plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kakehi.pipeline.cli.plan_view import draw_plan, fetch_costs, follows, foretold
+from kakehi.pipeline.engines.machine import load_machine
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.planning.discovery import make_plan
+from kakehi.pipeline.planning.forecast import forecast
+from kakehi.pipeline.storage.store import Store
+
+
+def plan(
+    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+) -> None:
+    """Print what `run` would do, and why."""
+    read, store = load(manifest), Store(work)
+    steps = make_plan(read, store, limit=limit, until=until, verify=verify)
+    click.echo(draw_plan(steps))
+    for line in [*fetch_costs(steps), *follows(steps)]:
+        click.echo(line)
+    told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    place = load_machine(machine)
+    told += foretold(read, steps, store, place.bytes_per_worker)
+    click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
+    if machine is not None:
+        for line in forecast(steps, store, place):
+            click.echo(line)

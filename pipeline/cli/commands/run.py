@@ -1,0 +1,103 @@
+"""`kakehi run`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+
+from kakehi.pipeline.cli.funnel_view import print_funnel
+from kakehi.pipeline.cli.plan_view import draw_plan, left_out, places
+from kakehi.pipeline.cli.progress import Bars
+from kakehi.pipeline.engines.inline import Inline
+from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.machine import Machine, load_machine
+from kakehi.pipeline.engines.opening import open_engine
+from kakehi.pipeline.execution import runner
+from kakehi.pipeline.manifest.compile import load
+from kakehi.pipeline.manifest.model import Manifest
+from kakehi.pipeline.planning.discovery import make_plan
+from kakehi.pipeline.planning.forecast import refuse
+from kakehi.pipeline.planning.planner import Step, waiting
+from kakehi.pipeline.storage.store import Store
+from kakehi.pipeline.walltime import Walltime
+
+#: Exit code of a run that stopped before its walltime: not an error, and not done (EX_TEMPFAIL).
+STOPPED = 75
+
+
+def run(
+    manifest: Path,
+    work: Path,
+    limit: int | None,
+    until: str | None,
+    verify: bool,
+    machine: Path | None,
+    scheduler: str | None,
+    walltime: float | None,
+) -> None:
+    """Run a manifest; what is whole already is left alone."""
+    started = time.monotonic()
+    time_left = Walltime(limit_s=walltime)
+    read, place, store = load(manifest), load_machine(machine), Store(work)
+    planned = partial(make_plan, read, store, limit=limit, until=until)
+    steps, ran = planned(), False
+    if verify or any(step.action == "run" for step in steps):
+        with Claim(store.root):  # what another run did meanwhile is seen from here on
+            steps = planned(verify=verify)
+            ran = _run_planned(read, steps, store, place, scheduler, time_left)
+            if waiting(steps) and not time_left.cut:
+                steps = planned(verify=verify)
+                ran |= _run_planned(read, steps, store, place, scheduler, time_left)
+    if not ran:
+        click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
+    else:
+        click.echo(
+            f"{'stopped' if time_left.cut else 'done'} in {time.monotonic() - started:.1f} s", err=True
+        )
+    if time_left.cut:
+        click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
+        sys.exit(STOPPED)
+    print_funnel(steps, store)
+    for line in places(steps, store):
+        click.echo(line)
+
+
+def _run_planned(
+    manifest: Manifest,
+    steps: list[Step],
+    store: Store,
+    place: Machine,
+    scheduler: str | None,
+    time_left: Walltime,
+) -> bool:
+    """Run what a plan says has to run; say whether there was anything."""
+    todo = [step for step in steps if step.action == "run"]
+    if not todo:
+        return False
+    hold = partial(refuse, steps=steps, store=store, machine=place)
+    for step in todo:
+        hold(step)
+    for line in left_out(manifest):
+        click.echo(line, err=True)
+    click.echo(draw_plan(todo), err=True)
+    kernels = [name for step in todo for name in step.stage.kernels_for(step.parameters)]
+    # What fetches does so in this process: no workers are started for it.
+    fetching = bool(waiting(steps))
+    with Inline() if fetching else open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
+        if engine.dashboard:
+            click.echo(f"watch at {engine.dashboard}", err=True)
+        runner.run(
+            manifest,
+            steps,
+            store,
+            engine,
+            progress=Bars(),
+            bytes_per_worker=place.bytes_per_worker,
+            refuse=hold,
+            walltime=time_left,
+        )
+    return True
