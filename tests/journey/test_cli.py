@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.cli.main import cli
+from tests.journey.conftest import ROOT
 
 COMMANDS = sorted(cli.commands)
 
@@ -198,6 +199,32 @@ def test_check_looks_at_binaries_and_maps(whole, kakehi):
     [cache] = (work / "index").rglob("cache")
     said = kakehi("check", binary.with_suffix(""), "--maps", cache)
     assert (said.code, "no fault found" in said.out) == (0, True)
+
+
+def test_the_quickstart_is_copied_into_an_empty_folder_only(kakehi, tmp_path):
+    """What the demo needs, byte for byte, under a manifest that is whole; a second time nothing is touched."""
+    home = tmp_path / "new"
+    said = kakehi("quickstart", home)
+    assert (said.code, said.out.count("\n")) == (0, 3), said.err
+    own, copies = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (ROOT / "manifests", home)
+    )
+    wanted = {"quickstart.yaml", "quickstart", "machines"}
+    assert copies == {place: held for place, held in own.items() if place.parts[0] in wanted}
+    assert "no fault found" in kakehi("check", home / "quickstart.yaml").out
+    again = kakehi("quickstart", home)
+    assert (again.code, "is not empty" in again.err) == (3, True)
+    assert kakehi("quickstart", home / "quickstart.yaml").code == 2
+
+
+@pytest.mark.parametrize("words", [["--version"], ["run", "--help"]])
+def test_the_module_is_the_command(kakehi, words):
+    """`python -m kakehi` says what `kakehi` says, its name in the usage too."""
+    line = [sys.executable, "-m", "kakehi", *words]
+    said = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "kakehi" in said.stdout.split("\n")[0]
+    assert said.stdout == kakehi(*words).out
 
 
 def test_export_copies_into_an_empty_folder_only(whole, kakehi, tmp_path):

@@ -155,7 +155,7 @@ def test_the_wheel_has_the_package_alone(release: tuple[Path, Path]) -> None:
 
 @pytest.mark.slow
 def test_the_quickstart_runs_where_there_is_no_checkout(stranger: Stranger) -> None:
-    """The command and the module print what the README shows, from the wheel's own files."""
+    """The command and the module print what the README shows, from the wheel's own files; the home stays empty."""
     place = stranger.call("python", "-c", "import kakehi; print(kakehi.__file__)")
     assert Path(place).is_relative_to(stranger.environment)
     assert stranger.call("kakehi", "--version").split()[-1] == project()["version"]
@@ -167,6 +167,7 @@ def test_the_quickstart_runs_where_there_is_no_checkout(stranger: Stranger) -> N
     assert list(missing(shown[-len(lines) :], lines)) == []
     again = stranger.call("python", "-m", "kakehi", *words, "--work", "again")
     assert re.sub(r"\bagain/", "work/", again) == printed
+    assert list(stranger.home.iterdir()) == []
 
 
 def project() -> dict[str, Any]:
