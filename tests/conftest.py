@@ -17,9 +17,11 @@ from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from kakehi.pipeline.cli.main import main
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
+from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.inputs import Inputs
@@ -31,6 +33,14 @@ WHO = ["私", "彼女", "先生", "東京都", "研究所", "新しい計算機"
 WHAT = ["本", "大規模言語モデル", "長い手紙", "資料", "データ", "古い地図", "赤いりんご", "ラジオ"]
 DID = ["調べた", "読んでいる", "作りました", "走らせる", "考えていた", "届けた", "たずねている"]
 JOIN = ["しかし", "また", "きのうは", "なお、", "それから", "ところが"]
+
+
+def pytest_configure() -> None:
+    """Give hypothesis no deadline: whichever test of a kernel comes first waits for its compilation."""
+    settings.register_profile(
+        "kakehi", settings.default, deadline=None
+    )  # in CI the default is without chance
+    settings.load_profile("kakehi")
 
 
 def pytest_sessionstart() -> None:
@@ -210,6 +220,7 @@ def _kakehi(*arguments: object) -> Said:
                 main()
             except SystemExit as end:
                 code = int(end.code or 0)
+    heed()  # the command made an exit code of a Ctrl-C, and it was meant for the tests too
     said = []
     for stream in (out, err):
         stream.flush()

@@ -9,10 +9,8 @@ from pathlib import Path
 from kakehi.filters.signals import Signal
 from kakehi.pipeline.inspection.sweep import Found, Samples, named_corners
 from kakehi.pipeline.inspection.sweep_request import Asked
-from kakehi.pipeline.stages.report.charts import draw_retention
 from kakehi.pipeline.stages.report.examples import BEGINNING
 from kakehi.pipeline.stages.report.histogram import Bins
-from kakehi.pipeline.stages.report.page import fill
 from kakehi.pipeline.stages.report.summary import SignalLine
 
 
@@ -37,6 +35,9 @@ def render_sweep(
         changes: the bounds of `--set`, as they were written.
         compare: the names of the two sets.
     """
+    from kakehi.pipeline.stages.report.charts import draw_retention  # noqa: PLC0415 - Bokeh takes a second to import
+    from kakehi.pipeline.stages.report.page import fill  # noqa: PLC0415
+
     lines = list(_lines(found, asked, signals))
     curves = [(line, draw_retention(line, number)) for number, line in enumerate(lines)]
     return fill(

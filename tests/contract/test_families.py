@@ -66,7 +66,7 @@ def test_result_has_the_declared_schema(family, texts):
 
 
 @every_family
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     texts=st.lists(st.one_of(st.sampled_from(TRAPS), st.text(), st.none()), max_size=6),
     where=st.integers(0, 6),

@@ -35,7 +35,7 @@ def test_view_does_not_copy_large_strings():
     assert view(column).bytes_.ctypes.data == column.buffers()[2].address
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(), max_size=6))
 def test_column_of_undoes_view(texts):
     """Texts to column to texts is the identity."""
@@ -43,7 +43,7 @@ def test_column_of_undoes_view(texts):
     assert column_of(view(column)).equals(column)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text())
 def test_decode_into_equals_python(text):
     """The code points are Python's."""

@@ -5,6 +5,8 @@ After a change that is meant: KAKEHI_IMPORTS=write pytest tests/pipeline/test_im
 
 import ast
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -134,3 +136,11 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (
                 ".".join([*base, *([node.module] if node.module else []), alias.name]) for alias in node.names
             )
+
+
+def test_the_command_starts_without_what_few_commands_need() -> None:
+    """What takes a while to import waits for the command, stage or engine that asks for it."""
+    heavy = "bokeh", "distributed", "datasets", "scrapy", "fugashi", "sentencepiece", "trafilatura"
+    code = f"import sys, kakehi.pipeline.cli.main; print(*sys.modules.keys() & {{*{heavy}}})"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == []

@@ -1,13 +1,37 @@
 """Ctrl-C that nothing swallows."""
 
 import signal
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.interrupts import heed, remembered
 from kakehi.pipeline.storage.store import Receipt, Store
+
+ROOT = Path(__file__).parents[2]
+
+#: A command that says when it runs and then only waits, and a test after it.
+TWO_TESTS = """
+import os, threading
+from kakehi.pipeline.execution import runner
+
+def wait(*_, **__):
+    os.write(1, b"begun\\n")
+    threading.Event().wait(60)
+
+def test_one(make, kakehi, monkeypatch, tmp_path):
+    make.texts(tmp_path / "a.jsonl", 1)
+    manifest = make.file(tmp_path / "m.yaml", "corpus: c\\nsources: {t: {ingest: {files: a.jsonl}}}\\n")
+    monkeypatch.setattr(runner, "run", wait)
+    kakehi("run", manifest, "--work", tmp_path / "w")
+
+def test_two():
+    os.write(1, b"went on\\n")
+"""
 
 
 def swallowed(_: object = None) -> None:
@@ -74,3 +98,17 @@ def test_where_it_is_ignored_it_stays_so() -> None:
             heed()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_it_ends_the_tests_while_a_command_runs_in_them(make, tmp_path) -> None:
+    """The command makes an exit code of it, and pytest yet stops at once, with its own code for that."""
+    path = make.file(tmp_path / "test_two.py", TWO_TESTS)
+    options = ("-s", "-p", "tests.conftest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}")
+    line = [sys.executable, "-m", "pytest", *options, str(path)]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("begun" in said for said in process.stdout)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, rest
+    assert "went on" not in rest

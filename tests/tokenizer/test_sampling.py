@@ -60,7 +60,7 @@ def test_choose_takes_all_when_the_budget_is_larger() -> None:
     assert choose(np.array([5, 1], np.uint64), np.array([10, 10]), 100).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), min_size=1, max_size=30),
     st.integers(1, 400),
@@ -83,7 +83,7 @@ def test_lines_are_cut_at_the_best_mark() -> None:
     assert list(cut("𠮷𠮷𠮷", 10)) == ["𠮷𠮷", "𠮷"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.text(st.characters(codec="utf-8") | st.sampled_from("。、！ \n𠮷あ"), max_size=80), st.integers(4, 40)
 )

@@ -28,7 +28,7 @@ def test_white_space_leads_the_next_word() -> None:
     assert segment("  私は\tABC def ") == ["  私", "は", "\tABC", " def", " "]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from(" \t\n\0　私は行った。"), max_size=60))
 @example("a\0b")
 @example("\x1c\u2028 \x85")

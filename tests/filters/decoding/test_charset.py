@@ -208,7 +208,7 @@ def test_no_kanji_turns_to_another_with_euc_jis_2004():
     assert decode(b"\xa4\xa2\xf9\xa1", "euc-jp").text == "あ" + b"\xed\x40".decode("cp932")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=200),
     st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["utf-16", "gbk", "big5"])),
@@ -220,7 +220,7 @@ def test_never_raises(body, header):
     assert decoded.replaced >= 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.text(alphabet="あいうアイウー漢字。、abc <>\n", max_size=80),
     st.sampled_from(["cp932", "euc_jp", "iso2022_jp"]),

@@ -50,7 +50,7 @@ def problems(draw):
     return pairs[:, 1], pairs[:, 0], np.array(similarity, float), gone
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problems())
 def test_equals_slow_greedy(problem):
     """The pair by which each leaves is the slow choice's."""
@@ -59,7 +59,7 @@ def test_equals_slow_greedy(problem):
     assert found.dtype == np.int64
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(problems())
 def test_nobody_leaves_for_a_leaver(problem):
     """Everyone leaves by a pair of its own, for one that stays and was not gone."""
@@ -86,7 +86,7 @@ def test_a_million_pairs_are_quick():
         assert (pair < 0).sum() == kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 8), st.randoms(use_true_random=False))
 def test_candidates_equal_buckets(keys, max_bucket, random):
     """Pairs, and the rows of large buckets, equal those of a dictionary."""

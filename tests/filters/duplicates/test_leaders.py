@@ -8,7 +8,7 @@ from kakehi.filters.duplicates.leaders import led_pairs, length_class
 from tests.oracles import pairs_led_slowly
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

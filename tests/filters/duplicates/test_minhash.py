@@ -70,7 +70,7 @@ def fss_of(hashes, bins, seed):
 TEXTS = st.lists(st.text(alphabet="あいうえおアｶﾞ漢𠮷ab ", max_size=200), max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     TEXTS,
     st.integers(1, 7),
@@ -88,7 +88,7 @@ def test_bit_equal_to_datasketch(texts, ngram, hashes, seed, scheme):
         assert signed[i].tolist() == wanted.tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(1, 7), st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_fss_equals_plain_loop(texts, ngram, hashes, seed):
     """Every bin has the hash of the plain loop; few shingles fill all bins too."""
@@ -110,7 +110,7 @@ def test_long_text_crosses_blocks(scheme):
         assert signed[i].tolist() == datasketch_of(shingles, 112, 1, scheme).tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=24, max_size=24), st.sampled_from([1, 2, 3, 8, 24]))
 def test_keys_equal_plain_loop(signature, bands):
     """Band keys equal the plain loop's."""

@@ -49,7 +49,7 @@ def hashes_slowly(text, ngram):
     return [hash_slowly(points[i : i + ngram]) for i in range(len(points) - ngram + 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(TEXT, max_size=5), st.integers(1, 8))
 def test_equals_plain_loop(texts, ngram):
     """Every hash of every text equals that of the plain loop."""
@@ -101,7 +101,7 @@ def test_words_are_hashed_as_numbers():
         shingle_hashes(texts_of(["は"]), Shingling(unit="words"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(TEXT, max_size=12), st.integers(1, 30))
 def test_parts_are_all_texts_in_order(texts, most):
     """Each of at most so many bytes, or one text."""

@@ -22,7 +22,7 @@ def shingles_slowly(text, ngram):
     return {padded[i : i + ngram] for i in range(len(padded) - ngram + 1)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.text(alphabet="あいアｶﾞ漢𠮷a", max_size=150), min_size=1, max_size=6),
     st.integers(1, 6),
@@ -40,7 +40,7 @@ def test_equals_python_sets(texts, ngram, data):
     assert union.tolist() == [len(sets[a] | sets[b]) for a, b in pairs]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 400), st.floats(0, 1), st.floats(0, 1), st.integers(0, 1 << 32), st.booleans())
 def test_sets_of_any_overlap_equal_python_sets(size, missing, foreign, seed, swap):
     """Equal in long runs, in short ones, nowhere, one much the smaller: as many as Python's sets share."""

@@ -61,14 +61,14 @@ marks = st.text(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(marks)
 def test_compose_is_nfc_on_our_characters(text):
     """Between compatibility ideographs there is nothing else."""
     assert canonical.compose(text) == unicodedata.normalize("NFC", text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(marks, st.sampled_from("\ufa19\ufa11\uf91d\U0002f800"), marks)
 def test_names_part_what_is_composed(before, name, after):
     """A compatibility ideograph stays, and nothing joins across it."""

@@ -177,28 +177,28 @@ def test_no_rule_makes_a_text_longer():
                 assert len(after.encode()) <= len(before.encode())
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(japanese)
 def test_archive_equals_its_twin(text):
     """The kernel does what a few readable lines do."""
     assert one(text, "archive") == archive_slowly(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(japanese)
 def test_training_equals_its_twin(text):
     """The kernel does what a few readable lines do."""
     assert one(text) == training_slowly(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(japanese)
 def test_key_equals_its_twin(text):
     """The kernel does in one pass what a few readable lines do on the text of level `training`."""
     assert one(text, "key") == key_slowly(text)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(laid_out)
 def test_layout_equals_its_twins(text):
     """However blanks, newlines, marks and what is removed follow one another."""
@@ -206,7 +206,7 @@ def test_layout_equals_its_twins(text):
     assert (archive, training, key) == (archive_slowly(text), training_slowly(text), key_slowly(text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(japanese, laid_out), st.sampled_from(LEVELS), st.sampled_from(LEVELS))
 def test_each_level_is_a_function_of_the_one_before(text, first, second):
     """A level after another is the higher of both: so each is idempotent, and a key can be made of any text."""
@@ -215,7 +215,7 @@ def test_each_level_is_a_function_of_the_one_before(text, first, second):
         assert one(one(text, first), second) == one(text, higher)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.none(), japanese), max_size=5))
 def test_rows_do_not_touch_each_other(texts):
     """A batch is its rows, in order, at any offset; a null row is empty."""
@@ -387,14 +387,14 @@ def voices(text):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(japanese, st.sampled_from(LEVELS))
 def test_no_kana_loses_its_dakuten(text, level):
     """There are as many voiced marks after as before, composed or not."""
     assert voices(one(text, level)) == voices(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(japanese, st.sampled_from(["archive", "training"]))
 def test_rules_fire_where_a_text_changes(text, level):
     """A text that changed has its rules counted, and one that did not has none."""
@@ -425,7 +425,7 @@ def test_rules_are_counted(text, fired):
     assert settle(pa.array([text]), "training").fired == fired
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(japanese, st.sets(st.sampled_from([rule.name for rule in RULES if rule.level != "key"])))
 def test_rules_can_be_left_out(text, without):
     """What is left out never fires, and all that is done is still done by the others alone."""

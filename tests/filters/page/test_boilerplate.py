@@ -280,7 +280,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 @example("<td><a href=x>い<td>あ</td>ああああ")
 @example("<div>ああああ<div class=nav>あ</div></div>")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_like_the_slow_twin(html):
     """The kernel cuts what the rules, spelt out, cut; lengths are bytes there and characters here."""
     # One byte a character, so that shares agree; joining lines is tested above.
@@ -316,7 +316,7 @@ def test_muddled_end_tags_are_linear():
 
 
 @given(st.binary(max_size=120))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes(html):
     """Whatever comes in, no more comes out."""
     assert len(cut_boilerplate(html).html) <= len(html)

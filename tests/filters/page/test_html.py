@@ -193,7 +193,7 @@ TAGS = ["<a ", "<B>", "</b>", "</a>", "<font", "</FONT\n", "<strong>", "<strikes
     ).map("".join)
 )
 @example("<b><b></b><i")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_unclosed_formatting_is_counted_as_slowly(html):
     """The kernel finds the tags that a regular expression finds."""
     assert _most_unclosed(html.encode(errors="replace")) == most_unclosed_slowly(html)

@@ -68,7 +68,7 @@ def slowly(text):
     }
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.text()))
 def test_hojichar_equals_its_twin(text):
     """The kernel counts what the regular expressions count."""

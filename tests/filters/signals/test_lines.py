@@ -108,7 +108,7 @@ def divide(part, whole):
     return part / whole if whole else float("nan")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.one_of(pieces, st.text().map(lambda s: s.replace("\r", ""))))
 def test_lines_equal_their_twin(text):
     """The kernel counts what the readable version counts."""

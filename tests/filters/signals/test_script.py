@@ -47,7 +47,7 @@ def script_slowly(c):
     return "other"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text_of_traps)
 def test_scripts_agree_with_unicode_names(text):
     """Kana, kanji, digits and blanks are what the Unicode names say, for the characters this Unicode version knows."""
@@ -73,7 +73,7 @@ def swallow_slowly(text):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text_of_traps)
 def test_swallow_letters_are_swallows(text):
     """The faithful count misses what Swallow misses, and nothing else."""
@@ -111,7 +111,7 @@ def test_symbols_and_emoji():
     assert measured("、あア日Aé0\u00ad\u2060\u2066가")["symbols"] == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text_of_traps)
 def test_a_symbol_is_no_letter(text):
     """What counts as a symbol has a category of punctuation, symbol or number."""

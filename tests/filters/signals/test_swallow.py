@@ -59,7 +59,7 @@ def extra(items, size):
     return sum(size(item) * (times - 1) for item, times in Counter(items).items())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.text()))
 def test_swallow_equals_its_twin(text):
     """The kernel counts what the readable version counts."""

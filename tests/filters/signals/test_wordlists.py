@@ -62,7 +62,7 @@ def free(before, word, after, guard):
     return not any(re.fullmatch(run, a) and re.fullmatch(run, b) for run in runs for a, b in ends)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     text=st.text(st.sampled_from(LETTERS), max_size=40),
     listed=st.lists(
@@ -87,7 +87,7 @@ def test_hits_equal_their_twin(tmp_path_factory, text, listed, guard, match):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("AssKıİſ .,\n猫"), max_size=12))
 def test_english_equals_hojichars_expression(tmp_path_factory, text):
     """A hit is there whenever HojiChar's expression finds one."""

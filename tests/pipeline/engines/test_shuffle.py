@@ -88,7 +88,7 @@ def slowly(sources: dict[str, list[int]]) -> dict[int, list[int]]:
 
 
 @given(st.lists(st.lists(st.integers(0, 40), max_size=12), max_size=5), st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_record_arrives_once_and_in_order(keys, parts):
     """Empty sources, no sources, more partitions than records: nothing is lost or swapped."""
     sources = {str(number): found for number, found in enumerate(keys)}
@@ -165,7 +165,7 @@ def texts_of(numbers: list[int], *, parts: int) -> Spread:
 
 
 @given(st.lists(st.lists(st.integers(0, 40), max_size=12), max_size=4), st.integers(1, 7), st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_texts_arrive_with_their_records(keys, parts, step):
     """All of them, or those that are asked for: in the order of the records."""
     sources = {str(number): found for number, found in enumerate(keys)}

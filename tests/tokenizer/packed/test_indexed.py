@@ -50,7 +50,7 @@ def test_three_sequences_are_golden(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.bin", "a.b.idx"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     blocks=st.lists(st.lists(st.integers(1, 9), max_size=5), min_size=1, max_size=4).filter(any),
     vocab_size=st.sampled_from([300, 100_000]),
@@ -152,7 +152,7 @@ def test_documents_of_several_sequences_are_read(tmp_path: Path) -> None:
         reader.document(3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     lengths=npst.arrays(np.int64, st.integers(0, 8), elements=st.integers(0, 5)),
     bos=st.sampled_from([None, 1]),

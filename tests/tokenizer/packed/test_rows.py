@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces, plan_rows
@@ -47,7 +47,6 @@ def edges(size: int) -> st.SearchStrategy[list[int]]:
 
 
 @Packings
-@settings(deadline=None)
 @given(st.data(), st.integers(2, 40), st.integers(1, 4))
 def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
     """Pieces of a document follow each other from its first to its last token, and no row is too full or empty."""
@@ -74,7 +73,6 @@ def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
     assert len({*zip(pieces.row.tolist(), pieces.order.tolist(), strict=True)}) == len(pieces.row)
 
 
-@settings(deadline=None)
 @given(st.data(), st.integers(2, 40))
 @example(None, 8)
 def test_best_fit_agrees_with_the_plain_algorithm(data, size: int) -> None:

@@ -38,7 +38,7 @@ def _bucket(name: str) -> int:
     return hashlib.sha1(name.encode(), usedforsecurity=False).digest()[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(PLACES, max_size=4), st.integers(1, 80))
 def test_order_is_that_of_a_plain_sort_whatever_was_spilled(parts, held: int) -> None:
     """Each place once."""

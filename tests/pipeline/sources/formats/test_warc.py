@@ -230,7 +230,7 @@ def test_damaged_gzip_member_is_skipped(tmp_path, how, where):
     assert sum(i.length for i in items) == len(content)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 3000), st.booleans())
 def test_any_damage_keeps_the_account(tmp_path_factory, seed, width, packs):
     """Overwriting any stretch of bytes loses no record outside it, doubles none, and every byte is answered for."""

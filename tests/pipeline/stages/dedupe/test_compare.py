@@ -130,7 +130,7 @@ def slowly(mine, earlier, max_bucket, leaders):
     st.sampled_from([(2, 1), (6, 2), (64, 16)]),
     st.sampled_from([3, 40]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_hits_are_those_of_the_slow_way(make, mine, earlier, memory, bucket, spread):
     """Whatever the shards, the keys, the bound of a bucket, and the memory; against two runs at once."""
     max_bucket, leaders = bucket

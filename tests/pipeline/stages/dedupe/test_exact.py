@@ -65,7 +65,7 @@ def slowly(shards):
 @given(
     st.lists(st.lists(st.sampled_from("あいうえおかきくけこ"), max_size=8), max_size=4), st.integers(64, 8192)
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_groups_are_those_of_the_texts(make, shards, memory):
     """Whatever the shards, the repetitions and the memory."""
     with tempfile.TemporaryDirectory() as folder:

@@ -61,7 +61,7 @@ KEYS = st.one_of(st.integers(0, 5), st.integers((1 << 64) - 5, (1 << 64) - 1), s
     st.sampled_from([1, 3, 64]),
     st.sampled_from([1, 2, 3, 512]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_key_is_found_with_all_its_rows(keys, others, files, block):
     """Equal to a dictionary: keys that are there, often more of one than a block has, and keys that are not."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

@@ -284,7 +284,7 @@ def corpora(draw):
     st.sampled_from([64, 2000, 10_000, 4 << 30]),
     st.lists(st.sampled_from(PRIORITIES), max_size=3),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_equals_the_slow_greedy(make, corpus, memory, priority):
     """Whatever the groups, objections, pairs, priority, homes and slices: a few bytes make a slice of every edge."""
     shards, pairs, signals = corpus

@@ -157,7 +157,7 @@ def keyed(make, root, shards, bands):
     st.sampled_from([3000, 1 << 16, 4 << 30]),
     st.sampled_from([(2, 1), (2, 3), (4, 1), (64, 8)]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pairs_are_those_of_the_slow_way(make, shards, memory, bucket):
     """Whatever the shards, the keys, the bound of a bucket, and the memory: a few bytes make many partitions."""
     bands, (max_bucket, leaders) = 3, bucket

@@ -18,7 +18,7 @@ def quantile_slowly(values: list[float], percent: int) -> float:
     raise AssertionError
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FLOATS, st.integers(0, 100))
 def test_quantiles_are_right_to_a_thousandth(values: list[float], percent: int) -> None:
     """A quantile is the exact one, rounded towards zero by less than 0.1 %."""
@@ -31,7 +31,7 @@ def test_quantiles_are_right_to_a_thousandth(values: list[float], percent: int) 
         assert np.sign(found) == np.sign(wanted)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(FLOATS, st.integers(0, 40))
 def test_bins_of_parts_add_up(values: list[float], cut: int) -> None:
     """Counting in two parts, merged in either order, is counting once."""
