@@ -190,6 +190,15 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in slugs, f"{path.name} links to {target}#{anchor}"
 
 
+def test_the_signatures_in_the_docs_compare() -> None:
+    """The code block of manifest.md estimates a similarity, and finds the text that is like the first."""
+    names: dict[str, Any] = {}
+    [block] = re.findall(r"```python\n(.*?)```", page("manifest.md"), re.DOTALL)
+    exec(block, names)  # noqa: S102 - our own page
+    assert 0.3 < names["estimate"] == names["first"].jaccard(names["second"]) < 0.7
+    assert names["found"] == ["first"]
+
+
 def test_the_family_in_the_docs_runs(kakehi, make, tmp_path, monkeypatch) -> None:
     """The code block, the manifest and the command of own-family.md do what the page says."""
     blocks = dict(re.findall(r"```(python|yaml)\n(.*?)```", page("own-family.md"), re.DOTALL))
