@@ -300,6 +300,18 @@ def test_a_run_that_was_stopped_goes_on() -> None:
     assert found["read b"] == (["b0"], "first run")
 
 
+def test_a_corpus_step_that_was_stopped_says_what_it_was_begun_for() -> None:
+    """Its recipe is there already; the one before it is what it is compared with."""
+    receipts = Receipts().ran(planned(Receipts()))
+    begun = planned(receipts, changed(EXACT, level=2))
+    receipts.ran([step for step in begun if step.name == "exact"])
+    receipts.whole = {one for one in receipts.whole if one[1] != begun[-3].address}
+    assert told(planned(receipts, changed(EXACT, level=2)))["exact"] == (
+        EVERY,
+        "parameter changed: level 1 → 2",
+    )
+
+
 def test_a_corpus_step_without_shards_runs_once() -> None:
     """It has a reason, though no shard to do."""
     nothing: dict[str, list[Shard]] = {"a": [], "b": []}
