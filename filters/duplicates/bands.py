@@ -1,5 +1,7 @@
-"""What bands catch: the S-curve of a number of bands and rows, and the best of them for a target."""
+"""What bands catch: the S-curve of a number of bands and rows, and datasketch's choice of them for a target."""
 
+from bisect import bisect_left
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +25,9 @@ def caught(similarity: Float64N | float, bands: int, rows: int) -> Float64N:
 def best_bands(similarity: float, *, hashes: int, recall: float = 0.0) -> Bands:
     """Choose bands and rows for a threshold, from at most so many hashes.
 
-    The error is datasketch's: the area under the S-curve below the threshold (false candidates) and the area over it
-    above, equally weighted. Of all choices that catch `recall` of the pairs at the threshold, the one of least error;
-    of equal ones the fewest bands.
+    They are those of datasketch's index for the threshold. Where that catches less than `recall` of the pairs at the
+    threshold, the rows are those of its index for the nearest threshold below, in hundredths, that catches as many; and
+    of its bands the fewest that do.
 
     Args:
         similarity: The threshold, over 0, below 1.
@@ -33,27 +35,36 @@ def best_bands(similarity: float, *, hashes: int, recall: float = 0.0) -> Bands:
         recall: Share of pairs at the threshold that must be caught, 0 to 1.
 
     Raises:
-        ValueError: No choice catches so many.
+        ValueError: No index catches so many, in two bands or more.
 
-    Source: datasketch, `MinHashLSH(threshold, num_perm)`; with recall 0 the choice is the same.
+    Source: datasketch, `MinHashLSH(threshold, num_perm)`. Its `weights` are no way to a recall: at 0.8, for 0.99 of the pairs
+    from 128 hashes, they lead to rows of one hash, where this gives 16 bands of 6.
     """
-    below, above = (np.linspace(*ends, 513) for ends in ((0.0, similarity), (similarity, 1.0)))
-    found: tuple[float, Bands] | None = None
-    for bands in range(1, hashes + 1):
-        for rows in range(1, hashes // bands + 1):
-            if recall and float(caught(similarity, bands, rows)) < recall:
-                break  # more rows catch fewer
-            error = _area(caught(below, bands, rows), below) + _area(1 - caught(above, bands, rows), above)
-            if found is None or error < found[0] - 1e-9:
-                found = error, Bands(bands, rows)
+
+    def reaches(step: int) -> bool:
+        found = _of_index(similarity - step / 100, hashes)
+        return found is not None and float(caught(similarity, *found)) >= recall
+
+    steps = range(max(1, int(100 * similarity)))
+    step = 0 if reaches(0) else bisect_left(steps, True, key=reaches)
+    found = _of_index(similarity - step / 100, hashes) if step < len(steps) else None
     if found is None:
         raise ValueError(
             f"bands: {hashes} hashes catch no {recall!r} of pairs at {similarity!r}, wanted more hashes or less recall"
         )
-    return found[1]
+    if step and recall:
+        enough = (bands for bands in range(1, found.bands) if caught(similarity, bands, found.rows) >= recall)
+        return Bands(next(enough, found.bands), found.rows)
+    return found
 
 
-def _area(values: Float64N, at: Float64N) -> float:
-    """Integrate by Simpson's rule over an odd number of even steps."""
-    step = (at[-1] - at[0]) / (len(at) - 1)
-    return float(step / 3 * (values[0] + values[-1] + 4 * values[1:-1:2].sum() + 2 * values[2:-1:2].sum()))
+@cache
+def _of_index(threshold: float, hashes: int) -> Bands | None:
+    """Ask datasketch's index, 25 ms for 128 hashes and 0.6 s for 1,024; None where it would have a single band."""
+    from datasketch import MinHashLSH  # noqa: PLC0415 - brings scipy, 0.6 s to import
+
+    try:
+        index = MinHashLSH(threshold=threshold, num_perm=hashes)
+    except ValueError:
+        return None
+    return Bands(index.b, index.r)

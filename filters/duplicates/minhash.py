@@ -1,7 +1,10 @@
 """Sign texts by MinHash over their shingles, and cut signatures into band keys."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -10,11 +13,14 @@ from numpy.typing import NDArray
 from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
 from kakehi.filters.texts import Int64N1, Texts, UInt32M, UInt32NK, UInt64M, UInt64NB
 
+if TYPE_CHECKING:
+    from datasketch import LeanMinHash
+
 # Shingles per block: hashes of a block and one permutation stay in the first-level cache.
 BLOCK: Final = 4096
 # Pad to a full vector, by a repetition, which no minimum notices.
 LANES: Final = 64
-# Of the legacy scheme.
+# Modulus of the legacy scheme.
 PRIME: Final = (1 << 61) - 1
 
 
@@ -86,8 +92,24 @@ def keys_of(signed: UInt32NK, *, bands: int) -> UInt64NB:
     return keys
 
 
+def lean_minhashes(texts: Texts, signing: Signing) -> Iterator[LeanMinHash]:
+    """Give each text's signature as an object of datasketch's, to compare or to index there.
+
+    It compares with `MinHash(num_perm=bands * rows, seed=seed, scheme=scheme, hashfunc=int)` of `shingle_hashes`; with one
+    over other hashes, datasketch's own sha1 among them, nothing agrees, and no error says so.
+
+    Raises:
+        ValueError: The scheme is `fss`, which datasketch does not have.
+    """
+    if signing.scheme == "fss":
+        raise ValueError(
+            "minhash.lean_minhashes: scheme is 'fss', wanted one of datasketch's: affine32, legacy"
+        )
+    return _lean_minhashes(texts, signing)
+
+
 def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Draw what decides the permutations, as datasketch does.
+    """Draw what decides the permutations: datasketch's own for its schemes.
 
     Returns:
         `affine32`: slopes (odd) and shifts modulo 2**32, uint32[hashes] each. `legacy`: the same modulo 2**61 - 1,
@@ -95,16 +117,20 @@ def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[NDArray[Any], 
     """
     if hashes < 1:
         raise ValueError(f"minhash.permutations: hashes is {hashes!r}, wanted at least 1")
-    draw = np.random.RandomState(seed)
-    if scheme == "legacy":
-        bounds = [(one, PRIME) for _ in range(hashes) for one in (1, 0)]
-        drawn = np.array([draw.randint(low, high, dtype=np.uint64) for low, high in bounds], np.uint64)
-        return drawn[::2].copy(), drawn[1::2].copy()
     if scheme == "fss":
-        seeds = draw.randint(0, 1 << 32, 2 * hashes, dtype=np.uint32)
+        seeds = np.random.RandomState(seed).randint(0, 1 << 32, 2 * hashes, dtype=np.uint32)
         return seeds, seeds
-    slopes = draw.randint(0, 1 << 31, hashes, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    return slopes, draw.randint(0, 1 << 32, hashes, dtype=np.uint32)
+    from datasketch import MinHash  # noqa: PLC0415 - brings scipy, 0.6 s to import
+
+    slopes, shifts = MinHash(num_perm=hashes, seed=seed, scheme=scheme).permutations
+    return np.ascontiguousarray(slopes), np.ascontiguousarray(shifts)
+
+
+def _lean_minhashes(texts: Texts, signing: Signing) -> Iterator[LeanMinHash]:
+    from datasketch import LeanMinHash  # noqa: PLC0415 - as above
+
+    for signed in signatures(texts, signing):
+        yield LeanMinHash(seed=signing.seed, hashvalues=signed, scheme=signing.scheme)
 
 
 @njit(cache=True, nogil=True)

@@ -129,11 +129,15 @@ def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return (*always, "lxml", "trafilatura")
 
 
+def _kernels(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("html", "normalise", *(["gate"] if parameters["language"] else []))
+
+
 STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
     version=3,
     libraries=_libraries,
-    kernels=lambda parameters: ("html", "normalise", *(["gate"] if parameters["language"] else [])),
+    kernels=_kernels,
 )

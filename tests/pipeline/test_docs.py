@@ -211,6 +211,15 @@ def test_decisions_are_numbered_dated_and_listed() -> None:
         assert re.fullmatch(r"- Status: (accepted|replaced by \[\d+\]\(\d{4}-.*\.md\))", status)
 
 
+def test_the_signatures_in_the_docs_compare() -> None:
+    """The code block of manifest.md estimates a similarity, and finds the text that is like the first."""
+    names: dict[str, Any] = {}
+    [block] = re.findall(r"```python\n(.*?)```", page("manifest.md"), re.DOTALL)
+    exec(block, names)  # noqa: S102 - our own page
+    assert 0.3 < names["estimate"] == names["first"].jaccard(names["second"]) < 0.7
+    assert names["found"] == ["first"]
+
+
 def test_the_family_in_the_docs_runs(kakehi, make, tmp_path, monkeypatch) -> None:
     """The code block, the manifest and the command of own-family.md do what the page says."""
     blocks = dict(re.findall(r"```(python|yaml)\n(.*?)```", page("own-family.md"), re.DOTALL))

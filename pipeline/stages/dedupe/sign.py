@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kakehi.filters.duplicates.bands import best_bands, caught
+from kakehi.filters.duplicates.bands import Bands, best_bands, caught
 from kakehi.filters.duplicates.minhash import Scheme, band_keys
 from kakehi.filters.duplicates.shingles import Unit
 from kakehi.filters.texts import view
@@ -27,7 +27,16 @@ class Target(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     similarity: Annotated[float, Field(gt=0, lt=1)]
     recall: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    hashes: Annotated[int, Field(ge=1, le=10_000)] = 128
+    hashes: Annotated[int, Field(ge=2, le=10_000)] = 128
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Target:
+        self.chosen()
+        return self
+
+    def chosen(self) -> Bands:
+        """Choose the bands and rows that catch it."""
+        return best_bands(self.similarity, hashes=self.hashes, recall=self.recall)
 
 
 def sign(
@@ -68,8 +77,7 @@ def _signed(preset: Preset | None, target: Target | None, plain: Signed) -> Sign
     if preset is not None:
         plain = plain._replace(**PRESETS[preset]._asdict())
     if target is not None:
-        chosen = best_bands(target.similarity, hashes=target.hashes, recall=target.recall)
-        plain = plain._replace(bands=chosen.bands, rows=chosen.rows)
+        plain = plain._replace(**target.chosen()._asdict())
     return plain
 
 
@@ -97,7 +105,12 @@ def foretell(parameters: Mapping[str, Any]) -> str:
 def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     preset = parameters["preset"]
     unit = PRESETS[preset].unit if preset else parameters["unit"]
-    return ("datasketch", "numpy", *(("fugashi", "unidic-lite") if unit == "words" else ()))
+    return (
+        "datasketch",
+        "numpy",
+        *(["scipy"] if parameters["target"] else []),  # datasketch integrates by it to choose bands
+        *(["fugashi", "unidic-lite"] if unit == "words" else []),
+    )
 
 
 def _kernels(parameters: Mapping[str, Any]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def test_published_shares(bands, rows, wanted):
     np.testing.assert_allclose(found, list(wanted.values()), atol=0.001)
 
 
-@pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9])
+@pytest.mark.parametrize("similarity", [0.05, 0.5, 0.7, 0.8, 0.9])
 @pytest.mark.parametrize("hashes", [32, 112, 128])
 def test_equals_datasketch(similarity, hashes):
     """Without a wish for recall, the choice is that of its index."""
@@ -30,16 +30,56 @@ def test_equals_datasketch(similarity, hashes):
     assert best_bands(similarity, hashes=hashes) == (index.b, index.r)
 
 
+def test_a_single_band_is_none():
+    """Where datasketch's index would have one, the choice is that for the nearest threshold with two."""
+    with pytest.raises(ValueError, match="number of bands are too small"):
+        datasketch.MinHashLSH(threshold=0.95, num_perm=16)
+    assert best_bands(0.95, hashes=16) == (2, 8)
+
+
+def least_error(similarity, hashes, recall):
+    """Look through all choices for the least area between the S-curve and a step at the threshold."""
+    at = (np.arange(4000) + 0.5) / 4000
+    found = {}
+    for bands in range(1, hashes + 1):
+        for rows in range(1, hashes // bands + 1):
+            if 1 - (1 - similarity**rows) ** bands >= recall:
+                curve = 1 - (1 - at**rows) ** bands
+                found[bands, rows] = np.where(at < similarity, curve, 1 - curve).mean()
+    return found
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.6, 0.7, 0.75, 0.8])
+@pytest.mark.parametrize("recall", [0.8, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("hashes", [64, 128])
+def test_of_those_that_catch_as_many_it_has_the_least_error(similarity, recall, hashes):
+    """As far as a look through all of them tells."""
+    errors = least_error(similarity, hashes, recall)
+    assert errors[best_bands(similarity, hashes=hashes, recall=recall)] == pytest.approx(
+        min(errors.values()), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("similarity", "recall"), [(0.6, 0.5), (0.85, 0.5), (0.9, 0.9), (0.95, 0.5)])
+def test_or_nearly_the_least(similarity, recall):
+    """Of little recall or a high threshold, it may have a quarter more."""
+    errors = least_error(similarity, 100, recall)
+    assert errors[best_bands(similarity, hashes=100, recall=recall)] < 1.25 * min(errors.values())
+
+
 def test_recall_is_reached():
-    """Of those that catch as many, the one of least error: more rows would catch too few."""
+    """With one band less it would not be."""
     bands, rows = best_bands(0.8, hashes=256, recall=0.95)
     assert bands * rows <= 256
-    assert caught(0.8, bands, rows) >= 0.95
-    assert caught(0.8, 256 // (rows + 2), rows + 2) < 0.95
+    assert caught(0.8, bands, rows) >= 0.95 > caught(0.8, bands - 1, rows)
     assert best_bands(0.8, hashes=128, recall=0.0) != best_bands(0.8, hashes=128, recall=0.99)
 
 
-def test_recall_out_of_reach():
+@pytest.mark.parametrize(
+    ("similarity", "hashes", "recall"), [(0.5, 4, 0.999), (0.5, 1, 0.0), (0.004, 2, 0.9)]
+)
+def test_recall_out_of_reach(similarity, hashes, recall):
     """The error names what was asked for."""
-    with pytest.raises(ValueError, match=r"4 hashes catch no 0.999 of pairs at 0.5, wanted more hashes"):
-        best_bands(0.5, hashes=4, recall=0.999)
+    said = f"{hashes} hashes catch no {recall} of pairs at {similarity}, wanted more hashes"
+    with pytest.raises(ValueError, match=said):
+        best_bands(similarity, hashes=hashes, recall=recall)

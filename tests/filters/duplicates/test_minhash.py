@@ -1,5 +1,9 @@
 """Test signatures against datasketch and band keys against a plain loop."""
 
+import subprocess
+import sys
+from itertools import pairwise
+
 import datasketch
 import numpy as np
 import pyarrow as pa
@@ -8,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kakehi.filters.duplicates.bands import caught
-from kakehi.filters.duplicates.minhash import Signing, band_keys, keys_of, signatures
+from kakehi.filters.duplicates.minhash import Signing, band_keys, keys_of, lean_minhashes, signatures
 from kakehi.filters.duplicates.shingles import Shingling, shingle_hashes
 from kakehi.filters.texts import view
 
@@ -170,6 +174,46 @@ def test_bands_catch_as_many_as_the_curve_says(scheme, bands, rows, size):
     same = size - 4 - max(1, size // 25)
     wanted = float(caught(same / (2 * (size - 4) - same), bands, rows))
     assert abs(met - wanted) < 3 * np.sqrt(wanted * (1 - wanted) / 1000) + 1e-3
+
+
+@pytest.mark.parametrize("scheme", ["affine32", "legacy"])
+def test_signatures_are_objects_of_datasketch(scheme):
+    """They estimate against a MinHash of one's own over the same shingles, and are found by its index."""
+    texts = ["吾輩は猫である。名前はまだ無い。", "吾輩は猫である。名前はもう有る。", ""]
+    made = list(lean_minhashes(texts_of(texts), signing(256, seed=7, scheme=scheme)))
+    shingles, offsets = shingle_hashes(texts_of(texts), Shingling())
+    own = []
+    for start, stop in pairwise(offsets):
+        own.append(datasketch.MinHash(num_perm=256, seed=7, scheme=scheme, hashfunc=int))
+        own[-1].update_batch(shingles[start:stop].tolist())
+    assert [one == datasketch.LeanMinHash(other) for one, other in zip(made, own, strict=True)] == [True] * 3
+    assert made[0].jaccard(own[1]) == own[0].jaccard(own[1]) == pytest.approx(8 / 16, abs=0.1)
+    assert made[2].is_empty()
+    index = datasketch.MinHashLSH(threshold=0.9, num_perm=256)
+    index.insert("first", made[0])
+    assert index.query(own[0]) == ["first"]
+    assert index.query(own[1]) == []
+
+
+def test_another_seed_is_refused_by_datasketch():
+    """An estimate of signatures that can't be compared is an error there, as ever."""
+    [one], [other] = (lean_minhashes(texts_of(["あいうえおか"]), signing(seed=seed)) for seed in (1, 2))
+    with pytest.raises(ValueError, match="different seeds"):
+        one.jaccard(other)
+
+
+def test_fss_has_no_object():
+    """It says so at once, not at the first row."""
+    with pytest.raises(ValueError, match="scheme is 'fss', wanted one of datasketch's: affine32, legacy"):
+        lean_minhashes(texts_of(["あ"]), signing(scheme="fss"))
+
+
+def test_the_command_does_without_datasketch():
+    """It brings SciPy, which takes most of a second, and only who signs needs it."""
+    heavy = "{'datasketch', 'scipy.integrate'} & sys.modules.keys()"
+    asked = f"import sys, kakehi.pipeline.cli.main; print(sorted({heavy}))"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
 
 
 def test_bad_parameters():

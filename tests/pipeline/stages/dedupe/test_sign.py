@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from kakehi.filters.duplicates.bands import best_bands
 from kakehi.pipeline.stages.dedupe.sign import STAGE, Target, foretell, sign
@@ -47,10 +48,23 @@ def test_presets(make, preset, bands):
 
 
 def test_a_target_decides_bands_and_rows(make):
-    """The optimum is datasketch's, among those that catch as many."""
+    """As many as catch what is wanted."""
     found = sign(make.documents([make.text(1)]), target=Target(similarity=0.8, recall=0.9, hashes=64))
     said = json.loads(found.schema.metadata[b"kakehi.signed"])
     assert (said["bands"], said["rows"]) == best_bands(0.8, hashes=64, recall=0.9)
+
+
+def test_a_target_out_of_reach_is_a_bad_parameter():
+    """The manifest is refused, with what was asked for."""
+    with pytest.raises(ValidationError, match=r"4 hashes catch no 0.99 of pairs at 0.5, wanted more hashes"):
+        filled(target={"similarity": 0.5, "recall": 0.99, "hashes": 4})
+
+
+def test_scipy_decides_bands_of_a_target_alone():
+    """Bands are chosen by it: its version is in the address of who names a target, and in no other's."""
+    assert STAGE.libraries_for(filled()) == ("datasketch", "numpy")
+    target = {"similarity": 0.8, "recall": 0.9}
+    assert STAGE.libraries_for(filled(target=target)) == ("datasketch", "numpy", "scipy")
 
 
 def filled(**given):
