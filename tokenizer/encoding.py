@@ -10,7 +10,9 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from .packed.indexed import Dtype, Ids, Int64N, token_dtype
+from kakehi.arrays import Int64N
+
+from .packed.indexed import Dtype, Ids, token_dtype
 
 Kind = Literal["sentencepiece", "tokenizer.json"]
 

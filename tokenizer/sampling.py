@@ -5,11 +5,8 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-UInt64N = NDArray[np.uint64]
-Int64N = NDArray[np.int64]
-BoolN = NDArray[np.bool_]
+from kakehi.arrays import BoolN, Int64N, UInt64N
 
 #: Shards tell what they hold by so many upper bits of rank: 32 KB a shard, and a 4,096th of all rows left to sort.
 _BUCKET_BITS: Final = 12

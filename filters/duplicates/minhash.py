@@ -1,14 +1,14 @@
 """Sign texts by MinHash over their shingles, and cut signatures into band keys."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from kakehi.arrays import AnyN, Int64N1, UInt32M, UInt32NK, UInt64M, UInt64NB
 from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
-from kakehi.filters.texts import Int64N1, Texts, UInt32M, UInt32NK, UInt64M, UInt64NB
+from kakehi.filters.texts import Texts
 
 # Shingles per block: hashes of a block and one permutation stay in the first-level cache.
 BLOCK: Final = 4096
@@ -86,7 +86,7 @@ def keys_of(signed: UInt32NK, *, bands: int) -> UInt64NB:
     return keys
 
 
-def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[NDArray[Any], NDArray[Any]]:
+def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[AnyN, AnyN]:
     """Draw what decides the permutations, as datasketch does.
 
     Returns:

@@ -8,7 +8,8 @@ import numpy as np
 import xxhash
 from numba import njit
 
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into, longest_of
+from kakehi.arrays import Int64N1, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import Texts, decode_into, longest_of
 
 MAX_NGRAM: Final = 64
 # N-grams summed at a time: short enough for the first-level cache.

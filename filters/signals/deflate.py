@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt16M, UInt32M, UInt64M
 from kakehi.filters.signals.huffman import (
     DISTANCE_BITS,
     END_OF_BLOCK,
@@ -22,20 +23,7 @@ from kakehi.filters.signals.huffman import (
     empty_block,
     end_block,
 )
-from kakehi.filters.texts import (
-    MIX,
-    Int64N,
-    Int64N1,
-    Place,
-    Texts,
-    UInt8M,
-    UInt16M,
-    UInt32M,
-    UInt64M,
-    eight,
-    leaf,
-    longest_of,
-)
+from kakehi.filters.texts import MIX, Place, Texts, eight, leaf, longest_of
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
 _inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)

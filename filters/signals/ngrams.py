@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kakehi.filters.texts import MIX, Int64M, Place, UInt8M, UInt32M, UInt64M, leaf
+from kakehi.arrays import Int64M, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import MIX, Place, leaf
 
 #: n of the n-grams whose most frequent one is measured.
 TOP: Final = (2, 3, 4)

@@ -16,8 +16,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from kakehi.arrays import Int64M
 from kakehi.filters.signals.ngrams import PADDING, Room, alike, classify, note, width_of
-from kakehi.filters.texts import MIX, Int64M, Place, leaf
+from kakehi.filters.texts import MIX, Place, leaf
 
 #: n of the n-grams that are measured for coming again.
 AGAIN: Final = (5, 6, 7, 8, 9, 10)

@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from kakehi.arrays import Int64NC, UInt8M
 from kakehi.filters.codepoints import code_at
-from kakehi.filters.signals.script import Int64NC
-from kakehi.filters.texts import MIX, UInt8M, eight, leaf
+from kakehi.filters.texts import MIX, eight, leaf
 
 #: Kinds of pieces that `seen` tells apart.
 KINDS: Final = 3

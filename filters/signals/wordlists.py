@@ -10,23 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.arrays import BoolN, Int32M, Int64M, Int64N1, Int64NC, UInt8M, UInt32M, UInt64M
 from kakehi.filters.normalisation.normalise import normalise as normalised
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.script import SCRIPT, Int64NC, share
-from kakehi.filters.texts import (
-    MIX,
-    BoolN,
-    Int32M,
-    Int64M,
-    Int64N1,
-    Texts,
-    UInt8M,
-    UInt32M,
-    UInt64M,
-    decode_into,
-    longest_of,
-    view,
-)
+from kakehi.filters.signals.script import SCRIPT, share
+from kakehi.filters.texts import MIX, Texts, decode_into, longest_of, view
 
 Guard: TypeAlias = Literal["script", "katakana", "english", "none"]
 Match: TypeAlias = Literal["longest", "first"]

@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from kakehi.arrays import Int64N, VoidN
 from kakehi.filters.texts import view
 from kakehi.pipeline.errors import ContractError, DataError
 
-Records: TypeAlias = npt.NDArray[np.void]  # one-dimensional, of a packed structured dtype
-Int64N: TypeAlias = npt.NDArray[np.int64]
+Records: TypeAlias = VoidN  # one-dimensional, of a packed structured dtype
 
 _MAGIC: Final = b"kakehiS2"
 _HEADER: Final = np.dtype(

@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
-
-Int64N = npt.NDArray[np.int64]
-UInt64N = npt.NDArray[np.uint64]
 
 _EVERY: Final = 2**64 - 1
 

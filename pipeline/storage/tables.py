@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ContractError, DataError
 from kakehi.pipeline.storage.schemas import Table
 
@@ -169,7 +169,7 @@ def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
     return [(int(group.num_rows), int(group.column(place).total_uncompressed_size)) for group in groups]
 
 
-def take_rows(path: Path, column: str, places: npt.NDArray[np.int64]) -> pa.Array:
+def take_rows(path: Path, column: str, places: Int64N) -> pa.Array:
     """Read one column at the given rows, which ascend; row groups without any are skipped."""
     file = _open(path)
     taken = [file.schema_arrow.empty_table().column(column).combine_chunks()]

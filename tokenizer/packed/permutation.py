@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
-UInt64N = NDArray[np.uint64]
+from kakehi.arrays import UInt64N
+
 Numbers = UInt64N | np.uint64
 
 _ROUNDS: Final = 4

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from kakehi.arrays import BoolN, Int64N
 from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
@@ -41,8 +41,6 @@ from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter, set_aside
-
-Int64N = npt.NDArray[np.int64]
 
 _ASKED: Final = np.dtype([("key", "<u8"), ("row", "<i8")])
 
@@ -214,7 +212,7 @@ def _write(item: tuple[ShardTables, Part], *, runs: tuple[Run, ...], out: Path, 
     return {"rows": shard.rows, "met": int((found >= 0).sum())}
 
 
-def _every(hits: Records) -> npt.NDArray[np.bool_]:
+def _every(hits: Records) -> BoolN:
     return np.ones(len(hits), bool)
 
 

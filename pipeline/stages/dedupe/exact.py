@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import UInt32N, UInt64N
 from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
@@ -119,9 +119,7 @@ def _write_shard(shard: ShardTables, records: Records, out: Path, scratch: Path)
     return {"rows": len(own), "groups": groups, "rows_in_groups_of_several": int((size > 1).sum())}
 
 
-def _write_table(
-    shard: ShardTables, path: Path, leader: npt.NDArray[np.uint64], size: npt.NDArray[np.uint32]
-) -> None:
+def _write_table(shard: ShardTables, path: Path, leader: UInt64N, size: UInt32N) -> None:
     with TableWriter(path, GROUPS) as writer:
         start = 0
         for batch in shard.batches("documents", columns=("id",)):

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
@@ -54,8 +54,6 @@ from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter, set_aside
-
-Int64N = npt.NDArray[np.int64]
 
 #: What a bidder is told of a group: the row its members leave for (the speaker's, where it stays).
 _REPLY: Final = np.dtype(

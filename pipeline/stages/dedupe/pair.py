@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from kakehi.arrays import Int64N
 from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.leaders import led_pairs
 from kakehi.filters.duplicates.similarity import shared_shingles
@@ -40,8 +40,6 @@ from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.storage.tables import set_aside
-
-Int64N = npt.NDArray[np.int64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("size", "<u4"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import BoolN, Int64N
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.engines.spill import Records, Spread
@@ -17,8 +17,6 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import column_bytes, take_rows
-
-Int64N = npt.NDArray[np.int64]
 
 #: A text that is brought: its row, and its bytes.
 TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
@@ -143,5 +141,5 @@ def _take_texts(item: tuple[_Run, Part]) -> Spread:
     return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
 
 
-def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:
+def _is_of(texts: Records, *, rows: Int64N) -> BoolN:
     return np.isin(texts["row"], rows)

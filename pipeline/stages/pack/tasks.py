@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.arrays import BoolN, Int64N, UInt64N
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Int64N, Load, Terms
+from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, Terms
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
@@ -63,7 +63,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     )
 
 
-def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> npt.NDArray[np.bool_]:
+def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> BoolN:
     """Say which documents are held out: by a hash of their id, so always the same ones, bool[n]."""
     below = terms.held_out.get(shard.source, 0)
     if not below:
@@ -253,7 +253,7 @@ def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, ter
         )
 
 
-def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
+def _digests(tokens: Tokens, bucket: Int64N, lengths: Int64N) -> UInt64N:
     """Digest the tokens of each bucket, for each of its pieces."""
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
     ends = np.append(starts, len(bucket))[1:]
