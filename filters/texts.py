@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +13,6 @@ from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt32M
 
 #: Where something is in a text, in kernels: a signed index may count from the end, and asking that costs half the speed.
 Place: TypeAlias = np.uint64
-
-#: 2^64 / golden ratio, odd: a product's upper bits are a hash.
-MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 #: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
 #: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.

@@ -32,6 +32,7 @@ from kakehi.pipeline.engines.spill import (
     write_pieces,
 )
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.splitmix64 import GOLDEN_GAMMA, half_mixed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,13 +105,11 @@ def numbered(count: int) -> list[str]:
 
 
 def spread_over(parts: int, *columns: Int64N) -> Int64N:
-    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
-    mixed: UInt64N = np.zeros(len(columns[0]), np.uint64)
+    """Give every row of some columns a partition, by half of SplitMix64's finaliser for each column."""
+    hashed: UInt64N = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)
-    return (mixed % np.uint64(parts)).astype(np.int64)
+        hashed = half_mixed((hashed + column.astype(np.uint64)) * GOLDEN_GAMMA)
+    return (hashed % np.uint64(parts)).astype(np.int64)
 
 
 def shard_groups(

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from kakehi.arrays import Int64N, UInt64N
+from kakehi.splitmix64 import mixed
 
-from .permutation import key_of, mixed, permuted
+from .permutation import key_of, permuted
 
 Packing = Literal["best-fit", "concat"]
 

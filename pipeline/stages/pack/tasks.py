@@ -29,9 +29,10 @@ from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, Term
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
+from kakehi.splitmix64 import mixed
 from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.copy_ranges import Tokens, move
-from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
+from kakehi.tokenizer.packed.permutation import key_of, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 
 #: Parallel file systems want large writes, but less than their client's cache at once, 128 MiB on Fugaku.
