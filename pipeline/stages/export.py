@@ -19,9 +19,9 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import set_aside
 
 Format = Literal["jsonl.zst", "parquet"]
 

@@ -16,8 +16,8 @@ from kakehi.arrays import Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.pipeline.storage.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
 
 _EVERY: Final = 2**64 - 1

@@ -5,10 +5,7 @@ Each file carries the digest of the `id` column it belongs to, so that two table
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -91,24 +88,6 @@ class TableWriter:
     ) -> None:
         if kind is not None:
             self._writer.close()
-
-
-@contextmanager
-def set_aside(path: Path, scratch: Path) -> Iterator[Path]:
-    """Give a name in `scratch` to write a file under; sync it and rename it to its place when it is whole.
-
-    A worker presumed dead may write beside its successor: each under a name of its own.
-    """
-    aside = scratch / uuid.uuid4().hex
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def ids_digest(path: Path) -> str:

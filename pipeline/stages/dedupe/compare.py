@@ -37,10 +37,11 @@ from kakehi.pipeline.stages.dedupe.texts import (
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.tables import TableWriter
 
 _ASKED: Final = np.dtype([("key", "<u8"), ("row", "<i8")])
 

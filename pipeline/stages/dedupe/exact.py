@@ -19,10 +19,11 @@ from kakehi.pipeline.engines.shuffle import Part, Shuffles
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.tables import TableWriter
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])

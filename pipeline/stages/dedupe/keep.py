@@ -50,10 +50,11 @@ from kakehi.pipeline.stages.dedupe.verdicts import (
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.tables import TableWriter
 
 #: What a bidder is told of a group: the row its members leave for (the speaker's, where it stays).
 _REPLY: Final = np.dtype(

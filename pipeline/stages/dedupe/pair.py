@@ -36,10 +36,10 @@ from kakehi.pipeline.stages.dedupe.texts import (
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
-from kakehi.pipeline.storage.tables import set_aside
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("size", "<u4"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])

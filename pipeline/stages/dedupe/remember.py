@@ -19,10 +19,10 @@ from kakehi.pipeline.stages.dedupe.sign import STAGE as SIGN
 from kakehi.pipeline.stages.dedupe.signing import read_signed
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
-from kakehi.pipeline.storage.tables import set_aside
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<u8")])
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +24,7 @@ from kakehi.arrays import BoolN, Int64N, UInt64N
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, Terms
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
@@ -55,7 +54,8 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
         },
         schema=provenance.DOCUMENTS,
     )
-    _publish(folder / f"{shard.ordinal}.parquet", lambda path: pq.write_table(table, path, compression="lz4"))
+    with set_aside(folder / f"{shard.ordinal}.parquet") as aside:
+        pq.write_table(table, aside, compression="lz4")
     return Counted(
         documents=len(rows),
         tokens=int(lengths.sum()),
@@ -105,7 +105,8 @@ def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
     records["first"] = np.cumsum(length) - length
     records["digest"] = _digests(tokens, bucket[order], length)
     records["lot"] = load.number
-    _publish(tokens_path(folder, load), tokens.tofile)
+    with set_aside(tokens_path(folder, load)) as aside:
+        tokens.tofile(aside)
     return Spread(records, bucket[order])
 
 
@@ -141,9 +142,8 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
         },
         schema=provenance.PIECES,
     )
-    _publish(
-        folder / f"{bucket.part.number}.parquet", lambda path: pq.write_table(table, path, compression="lz4")
-    )
+    with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
+        pq.write_table(table, aside, compression="lz4")
     by_lot = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
     counts = {
         "rows": bucket.rows,
@@ -151,7 +151,8 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
         "tokens": int(lengths.sum()),
         **{f"lot/{number}": int(tokens) for number, tokens in enumerate(by_lot)},
     }
-    _publish(done, lambda path: path.write_text(json.dumps(counts), encoding="utf-8"))
+    with set_aside(done) as aside:
+        aside.write_text(json.dumps(counts), encoding="utf-8")
     return counts
 
 
@@ -303,16 +304,3 @@ def _write_rows(
             while left:
                 left = left[file.write(left) :]
         os.fsync(file.fileno())
-
-
-def _publish(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under a name of its own beside its place, sync, and rename it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write(aside)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
