@@ -237,5 +237,5 @@ def _path(folder: Path, index: int) -> Path:
 
 
 def _named(group: Sequence[ShardTables]) -> str:
-    first, last = (f"{shard.source}/{shard.name}" for shard in (group[0], group[-1]))
+    first, last = (shard.label for shard in (group[0], group[-1]))
     return first if len(group) == 1 else f"{first} to {last} ({len(group):,} shards)"

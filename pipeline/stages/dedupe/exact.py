@@ -11,11 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from kakehi.arrays import UInt32N, UInt64N
-from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Shuffles
+from kakehi.pipeline.engines.shuffle import Part, numbered
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
@@ -41,18 +39,10 @@ def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
 
     Hashes are shuffled by hash and grouped; rows in groups of several are shuffled back to their shards.
     """
-    rows = [shard.rows for shard in inputs.shards]
-    parts = partitions_for(sum(rows) * _ROW_BYTES, inputs.bytes_per_worker)
-    groups = shuffle.shard_groups(
-        inputs.shards,
-        [count * _HASHED.itemsize for count in rows],
-        partitions=parts,
-        bytes_per_worker=inputs.bytes_per_worker,
-    )
-    shuffles = Shuffles(stage="exact", engine=engine, scratch=inputs.scratch)
-    hashed = shuffles.scatter(
-        "hashes", groups, partial(_hashes, parts=parts), shuffle.numbered(parts), _HASHED
-    )
+    parts = inputs.partitions(_ROW_BYTES)
+    groups = inputs.groups(_HASHED.itemsize, parts)
+    shuffles = inputs.shuffles("exact", engine)
+    hashed = shuffles.scatter("hashes", groups, partial(_hashes, parts=parts), numbered(parts), _HASHED)
     first = [group[0].ordinal for group in groups.values()]
     grouped = shuffles.scatter("groups", hashed.parts, partial(_group, first=first), list(groups), _GROUPED)
     written = shuffles.gather(

@@ -35,6 +35,9 @@ BROUGHT_BYTES: Final = TEXT.itemsize + 16
 #: Bytes that a byte of text takes while the texts of a row group are read and taken: unpacked, chosen, written.
 READ_BYTES: Final = 3
 
+#: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
+EXPECTED: Final = 2
+
 
 class _Run(NamedTuple):
     """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
@@ -52,6 +55,11 @@ def _unheard(_: int) -> None:
 def text_bytes(inputs: Inputs) -> int:
     """Count the bytes of all texts, by the footers of their tables."""
     return sum(run.bytes for run in _runs(inputs))
+
+
+def mean_text_bytes(inputs: Inputs) -> int:
+    """Give the bytes of a text on average."""
+    return text_bytes(inputs) // max(1, sum(inputs.rows))
 
 
 def bring_texts(
@@ -75,7 +83,7 @@ def bring_texts(
         The same partitions, of `TEXT` and texts, in the order of rows.
     """
     runs = _runs(inputs)
-    names = [f"{run.shard.source}/{run.shard.name}, rows {run.start} to {run.stop}" for run in runs]
+    names = [f"{run.shard.label}, rows {run.start} to {run.stop}" for run in runs]
     first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
     asked = partial(_needed, first=first, fields=tuple(fields))
     needed = shuffles.scatter("needed", parts, asked, names, _NEEDED)

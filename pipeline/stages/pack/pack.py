@@ -123,7 +123,7 @@ def pack(
     encoder = load_encoder(inputs.artifacts["tokenizer"])
     terms = replace(_terms(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
     shares = _shares(inputs.sources, mix)
-    shuffles = Shuffles(stage="pack", engine=engine, scratch=inputs.scratch)
+    shuffles = inputs.shuffles("pack", engine)
     counted, terms = _count(inputs, shuffles, terms, shares, validation_rows)
     lots = plan_lots(inputs.shards, counted, shares, packing=packing, seed=seed)
     training, validation = (sum(lot.taken for lot in lots if lot.held_out is kind) for kind in (False, True))
@@ -184,11 +184,10 @@ def _count(
     inputs: Inputs, shuffles: Shuffles, terms: Terms, shares: Mapping[str, Share], validation_rows: int
 ) -> tuple[list[Counted], Terms]:
     """Count all shards; once more where documents are held out, since how many depends on what there is."""
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
 
     def counted(terms: Terms) -> list[Counted]:
         task = partial(tasks.count, terms=terms, folder=inputs.scratch / "documents")
-        return shuffles.gather(shards, task)
+        return shuffles.gather(inputs.by_label, task)
 
     found = counted(terms)
     if not sum(part.documents for part in found):

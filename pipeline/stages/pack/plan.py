@@ -110,7 +110,7 @@ def pair_loads(
         for shard, part in zip(shards, counted, strict=True):
             if shard.source == lot.source:
                 kind = "validation" if lot.held_out else f"epoch {lot.epoch}"
-                loads[f"{shard.source}/{shard.name} {kind}"] = Load(shard, lot, number, documents, before)
+                loads[f"{shard.label} {kind}"] = Load(shard, lot, number, documents, before)
                 before = before + (part.held_out if lot.held_out else part.pieces)
             documents += part.documents
     return loads
