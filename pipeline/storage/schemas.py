@@ -6,7 +6,7 @@ the shard's ordinal in its upper 24 bits, the row in its lower 40.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,8 @@ Table = Literal[
 
 ROW_BITS: Final = 40
 
-#: What a table of tokens says of itself in its schema: sha256 of the tokenizer, and the id that ends documents.
-TOKENIZER_KEY: Final = b"kakehi.tokenizer"
-EOD_KEY: Final = b"kakehi.eod"
+_TOKENIZER_KEY: Final = b"kakehi.tokenizer"
+_EOD_KEY: Final = b"kakehi.eod"
 
 ID: Final = pa.binary(16)
 
@@ -122,6 +121,28 @@ KEEP: Final = pa.schema(
         pa.field("cluster_size", pa.uint32(), nullable=False),  # documents that this kept one stands for
     ]
 )
+
+
+class TokenizedBy(NamedTuple):
+    """What a table of tokens says of itself in its schema.
+
+    Args:
+        tokenizer: its sha256, '' where nothing is said.
+        eod: id that ends every document, -1 where nothing is said.
+    """
+
+    tokenizer: str
+    eod: int
+
+    @classmethod
+    def read_from(cls, schema: pa.Schema) -> TokenizedBy:
+        """Read it out of a table's schema."""
+        said = schema.metadata or {}
+        return cls(said.get(_TOKENIZER_KEY, b"").decode(), int(said.get(_EOD_KEY, b"-1")))
+
+    def write_to(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema with it."""
+        return schema.with_metadata({_TOKENIZER_KEY: self.tokenizer, _EOD_KEY: str(self.eod)})
 
 
 def rows_of(ordinal: int, count: int) -> UInt64N:

@@ -26,7 +26,7 @@ from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, Terms
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_lots
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.schemas import EOD_KEY
+from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
@@ -158,13 +158,13 @@ def pack(
 
 
 def _terms(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> Terms:
-    said = [pq.read_schema(shard.paths["tokens"][0]).metadata or {} for shard in inputs.shards[:1]]
+    said = [TokenizedBy.read_from(pq.read_schema(shard.paths["tokens"][0])) for shard in inputs.shards[:1]]
     return Terms(
         sequence_tokens=sequence_tokens,
         seed=seed,
         dtype=encoder.dtype.str,
         vocab_size=encoder.vocab_size,
-        eod=int(said[0].get(EOD_KEY, b"-1")) if said else -1,
+        eod=said[0].eod if said else -1,
         tokenizer=encoder.digest,
         held_out={},
     )

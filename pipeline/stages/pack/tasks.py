@@ -25,7 +25,7 @@ from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, Terms
 from kakehi.pipeline.storage.atomic import set_aside
-from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
+from kakehi.pipeline.storage.schemas import TokenizedBy, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
 from kakehi.splitmix64 import mixed
@@ -182,11 +182,10 @@ def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
 
 def _refuse_strangers(shard: ShardTables, terms: Terms) -> None:
     [path] = shard.paths["tokens"]
-    said = pq.read_schema(path).metadata or {}
-    got = (said.get(TOKENIZER_KEY, b"").decode(), said.get(EOD_KEY, b"").decode())
-    if got != (terms.tokenizer, str(terms.eod)):
+    got = TokenizedBy.read_from(pq.read_schema(path))
+    if got != (terms.tokenizer, terms.eod):
         raise DataError(
-            f"{path}: got tokens of tokenizer {got[0][:16]!r} with eod {got[1]!r}, "
+            f"{path}: got tokens of tokenizer {got.tokenizer[:16]!r} with eod {got.eod!r}, "
             f"wanted {terms.tokenizer[:16]!r} and {terms.eod!r}",
             hint="remove the folder of its step and run again",
         )
