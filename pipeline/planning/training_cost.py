@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Final, Literal, NamedTuple
 
+from kakehi.pipeline.columns import align_columns
 from kakehi.pipeline.engines.machine import Limits
 from kakehi.tokenizer.packed.lanes import Lanes
 
@@ -338,10 +339,7 @@ def drawn(corpus: Corpus, job: Job, limits: Limits, name: str) -> list[str]:
         f"{name}: {corpus.rows:,} rows of {corpus.sequence_tokens:,} tokens, {corpus.layout} ({shape}), "
         f"micro batch {job.micro_batch} × {job.data_parallel} ranks, {job.readers:,} readers"
     )
-    return [
-        head,
-        *(f"  {label:<8} {told}" for label, told in rows.items()),
-    ]
+    return [head, *(f"  {line}" for line in align_columns(list(rows.items()), left=(0, 1)))]
 
 
 def _bytes(count: float) -> str:
