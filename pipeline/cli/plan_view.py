@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kakehi.pipeline.columns import align_columns
-from kakehi.pipeline.engines.resources import BASE_BYTES, size_of
+from kakehi.pipeline.engines.resources import BASE_BYTES
 from kakehi.pipeline.execution.estimates import promised
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning import resolve
 from kakehi.pipeline.planning.planner import Step, waiting
+from kakehi.pipeline.sizes import format_size
 from kakehi.pipeline.stages.dedupe.history import NAME
 from kakehi.pipeline.storage.store import Store
 
@@ -82,7 +83,7 @@ def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
                     BASE_BYTES + receipt.promised["task_bytes"],
                 )
                 said = ", ".join(
-                    f"{name} {size_of(one)} promised, {size_of(other)} taken"
+                    f"{name} {format_size(one)} promised, {format_size(other)} taken"
                     for name, one, other in zip(("scratch", "tables", "a task"), told, taken, strict=True)
                 )
                 yield f"{step.name:<11} {said}"
