@@ -41,7 +41,7 @@ from kakehi.pipeline.planning.training_cost import Corpus, Job, pages_per_row
 from kakehi.pipeline.stages.encode import encode, load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack.pack import pack
-from kakehi.pipeline.storage.schemas import DOCUMENTS, EOD_KEY, TOKENIZER_KEY, TOKENS, flat_ids, packed_ids
+from kakehi.pipeline.storage.schemas import DOCUMENTS, TOKENS, TokenizedBy, flat_ids, packed_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import TableWriter
 from kakehi.tokenizer.packed import maps
@@ -347,7 +347,7 @@ def _sizes(documents: int) -> list[int]:
 
 def _made_up(root: Path, ordinal: int, count: int) -> ShardTables:
     encoder = load_encoder(root / "tokenizer")
-    schema = TOKENS.with_metadata({TOKENIZER_KEY.decode(): encoder.digest, EOD_KEY.decode(): "2"})
+    schema = TokenizedBy(encoder.digest, 2).write_to(TOKENS)
     rng = np.random.default_rng(ordinal)
     lengths = lengths_of(count, ordinal)
     batches = []

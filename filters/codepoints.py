@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kakehi.filters.texts import UInt8M, character, leaf
+from kakehi.arrays import UInt8M
+from kakehi.filters.texts import character, leaf
 
 
 @leaf

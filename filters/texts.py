@@ -2,36 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numba import njit, types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-# dtype and axes: N texts or documents, N1 = N + 1, M bytes or values, K hashes, B bands.
-UInt8M: TypeAlias = NDArray[np.uint8]
-UInt16M: TypeAlias = NDArray[np.uint16]
-UInt32M: TypeAlias = NDArray[np.uint32]
-Int32M: TypeAlias = NDArray[np.int32]
-Int64M: TypeAlias = NDArray[np.int64]
-UInt64M: TypeAlias = NDArray[np.uint64]
-BoolN: TypeAlias = NDArray[np.bool_]
-Int64N: TypeAlias = NDArray[np.int64]
-Int64N1: TypeAlias = NDArray[np.int64]
-UInt64N: TypeAlias = NDArray[np.uint64]
-Float64N: TypeAlias = NDArray[np.float64]
-UInt32NK: TypeAlias = NDArray[np.uint32]
-UInt64NB: TypeAlias = NDArray[np.uint64]
-Int64NK: TypeAlias = NDArray[np.int64]
-
+from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt32M
 
 #: Where something is in a text, in kernels: a signed index may count from the end, and asking that costs half the speed.
 Place: TypeAlias = np.uint64
-
-#: 2^64 / golden ratio, odd: a product's upper bits are a hash.
-MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 #: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
 #: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.

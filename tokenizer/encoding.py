@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from .packed.indexed import Dtype, Ids, Int64N, token_dtype
+from kakehi.arrays import Int64N
+
+from .packed.indexed import Dtype, Ids, token_dtype
 
 Kind = Literal["sentencepiece", "tokenizer.json"]
 
@@ -65,13 +68,22 @@ def open_encoder(model: bytes, kind: Kind) -> Encoder:
     return _OPENERS[kind](model)
 
 
+def kind_of(path: Path) -> Kind:
+    """Tell by the name of a model's file which library reads it."""
+    return "tokenizer.json" if path.suffix == ".json" else "sentencepiece"
+
+
 @dataclass(frozen=True, kw_only=True)
-class _SentencePiece:
+class _Model:
     kind: Kind
     vocab_size: int
     digest: str
     dtype: Dtype
     unknown_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SentencePiece(_Model):
     _pieces: Any
 
     def piece(self, token: int) -> str:
@@ -96,12 +108,7 @@ class _SentencePiece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TokenizerJson:
-    kind: Kind
-    vocab_size: int
-    digest: str
-    dtype: Dtype
-    unknown_id: int | None
+class _TokenizerJson(_Model):
     _tokenizer: Any
 
     def piece(self, token: int) -> str:

@@ -5,11 +5,9 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-UInt64N = NDArray[np.uint64]
-Int64N = NDArray[np.int64]
-BoolN = NDArray[np.bool_]
+from kakehi.arrays import BoolN, Int64N, UInt64N
+from kakehi.splitmix64 import GOLDEN_GAMMA, mixed
 
 #: Shards tell what they hold by so many upper bits of rank: 32 KB a shard, and a 4,096th of all rows left to sort.
 _BUCKET_BITS: Final = 12
@@ -31,7 +29,7 @@ def ranks(ids: pa.Array, seed: int) -> UInt64N:
     Returns:
         uint64[n], uniform.
 
-    Source: finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), over both halves of the id.
+    Source: SplitMix64, over both halves of the id.
     """
     if ids.type != pa.binary(16) or ids.null_count:
         raise ValueError(
@@ -144,7 +142,4 @@ def _cut_before(encoded: bytes, start: int, limit: int) -> int:
 
 
 def _mix(words: UInt64N) -> UInt64N:
-    words = words + np.uint64(0x9E3779B97F4A7C15)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    return mixed(words + GOLDEN_GAMMA)

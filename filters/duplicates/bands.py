@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakehi.filters.texts import Float64N
+from kakehi.arrays import Float64N
 
 
 class Bands(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from kakehi.filters.texts import BoolN, Float64N, Int64M, Int64N, Int64NK, UInt64M
+from kakehi.arrays import BoolN, Float64N, Int64M, Int64N, Int64NK, UInt64M
 
 
 class Candidates(NamedTuple):

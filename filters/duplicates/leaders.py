@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from kakehi.filters.texts import Int64M, Int64N, Int64NK
+from kakehi.arrays import Int64M, Int64N, Int64NK
 
 #: Lengths of one class differ by a 64th, and a text meets leaders of the next 16 classes, up to 1.3 times as long: texts
 #: of similarity 0.8 differ in length by a quarter at most.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from kakehi.arrays import AnyN, Int64N1, UInt32M, UInt32NK, UInt64M, UInt64NB
 from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
-from kakehi.filters.texts import Int64N1, Texts, UInt32M, UInt32NK, UInt64M, UInt64NB
+from kakehi.filters.texts import Texts
 
 if TYPE_CHECKING:
     from datasketch import LeanMinHash
@@ -108,7 +108,7 @@ def lean_minhashes(texts: Texts, signing: Signing) -> Iterator[LeanMinHash]:
     return _lean_minhashes(texts, signing)
 
 
-def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[NDArray[Any], NDArray[Any]]:
+def permutations(hashes: int, seed: int, scheme: Scheme) -> tuple[AnyN, AnyN]:
     """Draw what decides the permutations: datasketch's own for its schemes.
 
     Returns:

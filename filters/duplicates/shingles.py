@@ -8,7 +8,9 @@ import numpy as np
 import xxhash
 from numba import njit
 
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, UInt32M, UInt64M, decode_into, longest_of
+from kakehi.arrays import Int64N1, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import Texts, decode_into, longest_of
+from kakehi.splitmix64 import GOLDEN_GAMMA, mixed
 
 MAX_NGRAM: Final = 64
 # N-grams summed at a time: short enough for the first-level cache.
@@ -88,15 +90,12 @@ def _words(texts: Texts, shingling: Shingling) -> tuple[UInt32M, Int64N1]:
 def shingle_constants(ngram: int) -> UInt64M:
     """Return the odd multipliers of an n-gram's code points, uint64[ngram].
 
-    Source: SplitMix64 (Steele, Lea, Flood 2014) from 0, lowest bit set.
+    Source: SplitMix64 from 0, lowest bit set.
     """
     if not 1 <= ngram <= MAX_NGRAM:
         raise ValueError(f"shingles: ngram is {ngram!r}, wanted 1 to {MAX_NGRAM}")
-    state = np.arange(1, ngram + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: UInt64M = (state ^ (state >> np.uint64(31))) | np.uint64(1)
-    return mixed
+    states = np.arange(1, ngram + 1, dtype=np.uint64) * GOLDEN_GAMMA
+    return np.asarray(mixed(states) | np.uint64(1))
 
 
 @njit(cache=True, nogil=True)

@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from kakehi.arrays import Int64N, Int64N1, Int64NK, UInt32M
 from kakehi.filters.duplicates.shingles import Shingling, parts, shingle_hashes
-from kakehi.filters.texts import Int64N, Int64N1, Int64NK, Texts, UInt32M
+from kakehi.filters.texts import Texts
 
 # Below this many values, insertion beats three passes with their histograms.
 SMALL: Final = 48

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from kakehi.arrays import BoolN
 from kakehi.filters.normalisation.canonical import compose
 from kakehi.filters.normalisation.rewriting import rewrite
 from kakehi.filters.normalisation.rules import LEVELS, RULES, Level, rules_of
 from kakehi.filters.normalisation.tables import tables
-from kakehi.filters.texts import BoolN, Texts, column_of, view
+from kakehi.filters.texts import Texts, column_of, view
 
 
 class Settled(NamedTuple):

@@ -5,10 +5,11 @@ from typing import TypeAlias
 import numpy as np
 from numba import njit
 
+from kakehi.arrays import BoolN, Int64M, Int64N1, UInt8M, UInt32M
 from kakehi.filters.codepoints import code_at, code_before, is_digit, is_graphic, is_wide, put
 from kakehi.filters.normalisation.rules import Act
 from kakehi.filters.normalisation.tables import TABLE_SIZE
-from kakehi.filters.texts import BoolN, Int64M, Int64N1, UInt8M, UInt32M, leaf
+from kakehi.filters.texts import leaf
 
 _Rewritten: TypeAlias = tuple[UInt8M, Int64N1, BoolN, Int64M]
 

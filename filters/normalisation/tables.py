@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from kakehi.arrays import UInt8M, UInt32M
 from kakehi.filters.normalisation import canonical
 from kakehi.filters.normalisation.rules import RULES, Act, Level, Move, Rule, rules_of
-from kakehi.filters.texts import UInt8M, UInt32M
 
 TABLE_SIZE: Final = 0x20000  # planes 0 and 1; above them only noncharacters change
 

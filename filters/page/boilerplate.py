@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numba import njit
 
+from kakehi.arrays import Int64M, UInt8M, UInt64M
 from kakehi.filters.page.tags import (
     HARD,
     SOFT,
@@ -25,7 +26,6 @@ from kakehi.filters.page.tags import (
     wide_before,
     word_hash,
 )
-from kakehi.filters.texts import Int64M, UInt8M, UInt64M
 
 
 class Cut(NamedTuple):

@@ -8,8 +8,8 @@ from numba import njit
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
+from kakehi.arrays import Int64M, UInt8M
 from kakehi.filters.page.boilerplate import cut_boilerplate
-from kakehi.filters.texts import Int64M, UInt8M
 
 Reason: TypeAlias = Literal["too_large", "too_deep", "too_many_unclosed"]
 Extractor: TypeAlias = Literal["resiliparse", "trafilatura"]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from kakehi.filters.texts import Int64M, UInt8M, UInt64M
+from kakehi.arrays import Int64M, UInt8M, UInt64M
 
 SOFT, HARD = 1, 2
 

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from kakehi.arrays import UInt64M
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.texts import UInt64M, view
+from kakehi.filters.texts import view
 
 #: Bytes at a list's beginning that are looked at to tell text from something else.
 _LOOKED_AT: Final = 65536

@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from kakehi.arrays import Int64N
 from kakehi.filters.signals.deflate import MOST_BYTES, zlib_sizes
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
-from kakehi.filters.texts import Int64N, Texts, view
+from kakehi.filters.texts import Texts, view
 
 _KERNEL_LEVEL: Final = 9
 

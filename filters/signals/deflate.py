@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt16M, UInt32M, UInt64M
 from kakehi.filters.signals.huffman import (
     DISTANCE_BITS,
     END_OF_BLOCK,
@@ -22,20 +23,8 @@ from kakehi.filters.signals.huffman import (
     empty_block,
     end_block,
 )
-from kakehi.filters.texts import (
-    MIX,
-    Int64N,
-    Int64N1,
-    Place,
-    Texts,
-    UInt8M,
-    UInt16M,
-    UInt32M,
-    UInt64M,
-    eight,
-    leaf,
-    longest_of,
-)
+from kakehi.filters.texts import Place, Texts, eight, leaf, longest_of
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
 _inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
@@ -186,9 +175,9 @@ def _link(text: UInt8M, start: Place, stop: Place, base: Place, links: _Links, n
     for place in range(start, stop):
         ahead = eight(text, place)
         chain = (ahead << _10 ^ ahead >> _3 & _SECOND ^ ahead >> _16 & _THIRD) & _HASH
-        four = (ahead << _32) * MIX >> narrow
-        five = (ahead << _24) * MIX >> narrow
-        six = (ahead << _16) * MIX >> narrow
+        four = (ahead << _32) * GOLDEN_GAMMA >> narrow
+        five = (ahead << _24) * GOLDEN_GAMMA >> narrow
+        six = (ahead << _16) * GOLDEN_GAMMA >> narrow
         known, number, slot = chains[chain], base + place, place & _ROUND
         links.back[slot] = (
             min(number - (known & _LOW_32), _LOW_16)

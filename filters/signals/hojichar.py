@@ -7,20 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.arrays import BoolN, Int64M, Int64N1, Int64NC, UInt8M, UInt32M
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import (
-    BoolN,
-    Int64M,
-    Int64N1,
-    Texts,
-    UInt8M,
-    UInt32M,
-    decode_into,
-    leaf,
-    longest_of,
-    view,
-)
+from kakehi.filters.signals.script import share
+from kakehi.filters.texts import Texts, decode_into, leaf, longest_of, view
 
 _KANA, _BBS, _HYPHENS, _BROKEN_OFF, _NEWLINES, _SHORT, _COUNTS = range(7)
 

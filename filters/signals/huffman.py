@@ -4,15 +4,13 @@ After RFC 1951 and zlib's trees.c (1.2.11 to 1.3), whose heap decides between tr
 whose code lengths are cheaper to write depends on that. Nothing is written here, and no codes are given out.
 """
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from kakehi.arrays import Int64S
 from kakehi.filters.texts import leaf
-
-Int64S: TypeAlias = NDArray[np.int64]  # S symbols, or nodes of a tree
 
 END_OF_BLOCK: Final = 256
 LITERALS, DISTANCES, _LENGTHS = (

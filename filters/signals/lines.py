@@ -4,20 +4,18 @@
 shared at every character.
 """
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
-from numpy.typing import NDArray
 
+from kakehi.arrays import Int64M, Int64N1, Int64NC, UInt8M
 from kakehi.filters.codepoints import code_at
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
 from kakehi.filters.signals.segments import KINDS, STOPS, before, bound_of_pieces, ends_sentence, seen
-from kakehi.filters.texts import Int64M, Int64N1, Texts, UInt8M, character, leaf, view
-
-Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a count
+from kakehi.filters.texts import Texts, character, leaf, view
 
 _LINES, _LINE_CHARS, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(4)
 _SENTENCES, _SENTENCE_CHARS, _LONGEST, _ELLIPSES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS = range(4, 10)

@@ -7,7 +7,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kakehi.filters.texts import MIX, Int64M, Place, UInt8M, UInt32M, UInt64M, leaf
+from kakehi.arrays import Int64M, UInt8M, UInt32M, UInt64M
+from kakehi.filters.texts import Place, leaf
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: n of the n-grams whose most frequent one is measured.
 TOP: Final = (2, 3, 4)
@@ -121,7 +123,7 @@ def most_frequent(room: Room, size: int, most: Int64M) -> None:
     for i in range(_0, np.uint64(size)):
         key = _key(codes, i)
         hashes[i] = _hash_more(key, _key(codes, i + _2)) >> _32
-        members[i] = (key >> _21) * MIX >> _32
+        members[i] = (key >> _21) * GOLDEN_GAMMA >> _32
         links[i] = i
     known = np.uint64(size)
     for level in range(len(TOP)):
@@ -211,14 +213,14 @@ def _key(codes: UInt32M, i: Place) -> np.uint64:
 @leaf
 def _hash_more(key: np.uint64, other: np.uint64) -> np.uint64:
     """Hash four characters, from keys one apart, or five, from keys two apart."""
-    return (key * MIX ^ other) * MIX
+    return (key * GOLDEN_GAMMA ^ other) * GOLDEN_GAMMA
 
 
 @leaf
 def _hash(codes: UInt32M, i: Place, n: int) -> np.uint64:
     """Hash three or four characters."""
     key = _key(codes, i)
-    return key * MIX if n == 3 else _hash_more(key, _key(codes, i + _1))
+    return key * GOLDEN_GAMMA if n == 3 else _hash_more(key, _key(codes, i + _1))
 
 
 @leaf
@@ -302,7 +304,7 @@ def classify(room: Room, hashes: UInt32M, known: int, n: int, start: int) -> int
     for k in range(_0, np.uint64(known)):
         place = np.uint64(left[k])
         classes[k], times[k] = k, 1
-        slot = (np.uint64(hashes[place]) << _32 | np.uint64(hashes[place + further])) * MIX >> shift
+        slot = (np.uint64(hashes[place]) << _32 | np.uint64(hashes[place + further])) * GOLDEN_GAMMA >> shift
         while True:
             first = np.uint64(table[begin + slot])
             if first == _0:

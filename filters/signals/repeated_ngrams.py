@@ -16,8 +16,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from kakehi.arrays import Int64M
 from kakehi.filters.signals.ngrams import PADDING, Room, alike, classify, note, width_of
-from kakehi.filters.texts import MIX, Int64M, Place, leaf
+from kakehi.filters.texts import Place, leaf
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: n of the n-grams that are measured for coming again.
 AGAIN: Final = (5, 6, 7, 8, 9, 10)
@@ -122,7 +124,7 @@ def _group(room: Room, left: int, listed: int, width: int) -> int:
             places[still] = place
             still += np.uint64(not same)
         number, still = _link(room, known, number, still)
-        mix, shift = max(mix, MIX) + _2, np.uint64(64 - width_of(2 * int(still)))
+        mix, shift = max(mix, GOLDEN_GAMMA) + _2, np.uint64(64 - width_of(2 * int(still)))
         for k in range(_0, still):
             place = places[k]
             table[np.uint64(hashes[place]) * mix >> shift] = place

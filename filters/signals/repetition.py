@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.arrays import Int64N1, Int64NC, UInt8M
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.ngrams import PADDING, TOP, Room, make_room, most_frequent
 from kakehi.filters.signals.repeated_ngrams import AGAIN, find_again, sum_frequent
-from kakehi.filters.signals.script import Int64NC, share
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, decode_into, longest_of, view
+from kakehi.filters.signals.script import share
+from kakehi.filters.texts import Texts, decode_into, longest_of, view
 
 # Columns of the counts: characters, the most frequent's occurrences for each n of TOP, then, for each n of AGAIN,
 # distinct n-grams, distinct ones seen more than once, occurrences of those, and characters inside those.

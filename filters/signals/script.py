@@ -2,17 +2,15 @@
 
 import weakref
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
-from numpy.typing import NDArray
 
+from kakehi.arrays import Float64N, Int64N, Int64N1, Int64NC, UInt8M
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.texts import Float64N, Int64N, Int64N1, Texts, UInt8M, character, view
-
-Int64NC: TypeAlias = NDArray[np.int64]  # one row a text, one column a class
+from kakehi.filters.texts import Texts, character, view
 
 # The classes of characters; a code point has one.
 _OTHER, _BLANK, _HIRAGANA, _HIRAGANA_MARK, _KATAKANA, _KATAKANA_MARK, _KANJI, _KANJI_SWALLOW = range(8)

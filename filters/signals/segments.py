@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from kakehi.arrays import Int64NC, UInt8M
 from kakehi.filters.codepoints import code_at
-from kakehi.filters.signals.script import Int64NC
-from kakehi.filters.texts import MIX, UInt8M, eight, leaf
+from kakehi.filters.texts import eight, leaf
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: Kinds of pieces that `seen` tells apart.
 KINDS: Final = 3
@@ -47,7 +48,7 @@ def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: 
     stamp = KINDS * row + kind + 1
     first, size = np.uint64(start), np.uint64(stop - start)
     hash_ = _hash(bytes_, first, size) + np.uint64(kind)
-    slot = np.int64(hash_ * MIX >> np.uint64(32)) & mask
+    slot = np.int64(hash_ * GOLDEN_GAMMA >> np.uint64(32)) & mask
     told = np.int64(hash_ >> np.uint64(32)) << 31 | np.int64(size)
     while slots[slot, 0] > KINDS * row:
         like = slots[slot, 0] == stamp and slots[slot, 2] == told
@@ -61,15 +62,15 @@ def seen(bytes_: UInt8M, start: int, stop: int, slots: Int64NC, mask: int, row: 
 @leaf
 def _hash(bytes_: UInt8M, first: np.uint64, size: np.uint64) -> np.uint64:
     """Hash some bytes, eight at a time; the last eight may lie over some before."""
-    hash_, end = size * MIX, first + size
+    hash_, end = size * GOLDEN_GAMMA, first + size
     if size < _8:
         for i in range(first, end):
-            hash_ = (hash_ ^ np.uint64(bytes_[i])) * MIX
+            hash_ = (hash_ ^ np.uint64(bytes_[i])) * GOLDEN_GAMMA
         return hash_ ^ hash_ >> np.uint64(32)
     for i in range(first, end - _8, _8):
-        hash_ = (hash_ ^ eight(bytes_, i)) * MIX
+        hash_ = (hash_ ^ eight(bytes_, i)) * GOLDEN_GAMMA
         hash_ ^= hash_ >> np.uint64(32)
-    hash_ = (hash_ ^ eight(bytes_, end - _8)) * MIX
+    hash_ = (hash_ ^ eight(bytes_, end - _8)) * GOLDEN_GAMMA
     return hash_ ^ hash_ >> np.uint64(32)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.arrays import Int64N1, Int64NC, UInt8M
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.script import Int64NC, share
+from kakehi.filters.signals.script import share
 from kakehi.filters.signals.segments import STOPS, before, bound_of_pieces, ends_sentence, seen
-from kakehi.filters.texts import Int64N1, Texts, UInt8M, leaf, longest_of, view
+from kakehi.filters.texts import Texts, leaf, longest_of, view
 
 _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)
 _SENTENCES, _REPEATED_SENTENCES, _REPEATED_SENTENCE_CHARS, _CHARS, _LONGEST, _ELLIPSES = range(3, 9)

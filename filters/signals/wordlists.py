@@ -10,23 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from kakehi.arrays import BoolN, Int32M, Int64M, Int64N1, Int64NC, UInt8M, UInt32M, UInt64M
 from kakehi.filters.normalisation.normalise import normalise as normalised
 from kakehi.filters.signals.family import Family, Signal
-from kakehi.filters.signals.script import SCRIPT, Int64NC, share
-from kakehi.filters.texts import (
-    MIX,
-    BoolN,
-    Int32M,
-    Int64M,
-    Int64N1,
-    Texts,
-    UInt8M,
-    UInt32M,
-    UInt64M,
-    decode_into,
-    longest_of,
-    view,
-)
+from kakehi.filters.signals.script import SCRIPT, share
+from kakehi.filters.texts import Texts, decode_into, longest_of, view
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 Guard: TypeAlias = Literal["script", "katakana", "english", "none"]
 Match: TypeAlias = Literal["longest", "first"]
@@ -307,7 +296,7 @@ def _find_all(codes: UInt32M, matcher: Matcher) -> list[tuple[int, int]]:
 @njit(cache=True, nogil=True)
 def _slot(first: int, second: int) -> int:
     """Hash two code points to a bit of the bitmap."""
-    mixed = (np.uint64(first) << np.uint64(21) | np.uint64(second)) * MIX
+    mixed = (np.uint64(first) << np.uint64(21) | np.uint64(second)) * GOLDEN_GAMMA
     return int(mixed >> np.uint64(64 - _BITMAP_BITS))
 
 

@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kakehi.pipeline.engines.resources import BASE_BYTES, size_of
+from kakehi.pipeline.columns import align_columns
+from kakehi.pipeline.engines.resources import BASE_BYTES
 from kakehi.pipeline.execution.estimates import promised
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning import resolve
 from kakehi.pipeline.planning.planner import Step, waiting
+from kakehi.pipeline.sizes import format_size
 from kakehi.pipeline.stages.dedupe.history import NAME
 from kakehi.pipeline.storage.store import Store
 
@@ -59,11 +61,7 @@ def draw_plan(steps: list[Step]) -> str:
         )
         for step in steps
     ]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]).rstrip()
-        for row in rows
-    )
+    return "\n".join(align_columns(rows, left=range(6)))
 
 
 def foretold(manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_worker: int) -> Iterator[str]:
@@ -85,7 +83,7 @@ def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
                     BASE_BYTES + receipt.promised["task_bytes"],
                 )
                 said = ", ".join(
-                    f"{name} {size_of(one)} promised, {size_of(other)} taken"
+                    f"{name} {format_size(one)} promised, {format_size(other)} taken"
                     for name, one, other in zip(("scratch", "tables", "a task"), told, taken, strict=True)
                 )
                 yield f"{step.name:<11} {said}"
@@ -109,19 +107,19 @@ def places(steps: list[Step], store: Store) -> list[str]:
         "export": "export",
         "report": "report",
     }
-    lines = []
+    found: list[tuple[str, str]] = []
     for step in steps:
         kind = kinds.get(step.stage.name)
         names = [o.name for r in resolve.receipts_of(step, store) for o in r.outputs] if kind else []
         chosen = [name for name in names if kind and wanted[kind](name)]
         home = store.folder(step.name, step.address)
         if kind == "history" and chosen:
-            lines.append(f"{kind:<10} {shown(home)}")
+            found.append((kind, shown(home)))
         elif kind == "export" and chosen:
-            lines.append(f"{kind:<10} {shown(home)} ({len(chosen)} files)")
+            found.append((kind, f"{shown(home)} ({len(chosen)} files)"))
         else:
-            lines += [f"{kind:<10} {shown(home / name)}" for name in chosen]
-    return lines
+            found += [(str(kind), shown(home / name)) for name in chosen]
+    return list(align_columns(found, left=(0, 1), least=(10,), gap=1))
 
 
 def shown(path: Path) -> str:

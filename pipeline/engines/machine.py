@@ -5,25 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, overload
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from kakehi.pipeline.errors import ManifestError
-
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-def _bytes(value: object) -> object:
-    """Read `4GiB`, `512 MiB` or a plain number."""
-    if not isinstance(value, str):
-        return value
-    number, unit = value.strip(), ""
-    for suffix in ("iB", "B"):
-        number = number.removesuffix(suffix)
-    if number[-1:].upper() in _UNITS and number[-1:].isalpha():
-        number, unit = number[:-1], number[-1:].upper()
-    return float(number) * _UNITS[unit]
+from kakehi.pipeline.sizes import Size
 
 
 class Limit(BaseModel):
@@ -36,7 +23,7 @@ class Limit(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    value: Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+    value: Annotated[Size, Field(ge=1)]
     source: str
     date: str
 
@@ -106,7 +93,7 @@ class Machine(BaseModel):
     name: str = "laptop"
     engine: Literal["inline", "dask"] = "inline"
     workers: Annotated[int, Field(ge=1)] | Literal["cores"] = 1
-    bytes_per_worker: Annotated[int, BeforeValidator(_bytes), Field(ge=256 << 20)] = 4 << 30
+    bytes_per_worker: Annotated[Size, Field(ge=256 << 20)] = 4 << 30
     limits: Limits | None = None
 
 

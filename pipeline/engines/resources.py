@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kakehi.pipeline.engines.partitions import PIECE_BYTES, partitions_for
 from kakehi.pipeline.errors import ManifestError, WorkFolderError
+from kakehi.pipeline.sizes import format_size
 
 #: A Python with Arrow, numba and our kernels: 210 to 330 MB, measured on Linux, x86-64; and what it takes at least.
 BASE_BYTES: Final = 256 << 20
@@ -88,8 +89,8 @@ class Promise:
         """Say it in a line."""
         later = f"; {self.later}" if self.later else ""
         return (
-            f"{size_of(self.scratch_bytes)} of scratch, {size_of(self.table_bytes)} of tables, "
-            f"{size_of(BASE_BYTES + self.task_bytes)} a task{later}"
+            f"{format_size(self.scratch_bytes)} of scratch, {format_size(self.table_bytes)} of tables, "
+            f"{format_size(BASE_BYTES + self.task_bytes)} a task{later}"
         )
 
 
@@ -110,20 +111,12 @@ def refuse(step: str, promise: Promise, *, free_bytes: int, there_bytes: int, by
     least = _LEAST_BYTES + promise.least_bytes
     if least > bytes_per_worker:
         raise ManifestError(
-            f"{step}: its largest shard takes a task of {size_of(least)}, bytes_per_worker is {size_of(bytes_per_worker)}",
+            f"{step}: its largest shard takes a task of {format_size(least)}, bytes_per_worker is {format_size(bytes_per_worker)}",
             hint=f"bytes_per_worker: {-(-least // MIB)}MiB in the machine file, or smaller shards (shard_mb)",
         )
     wanted = promise.scratch_bytes + promise.table_bytes - there_bytes
     if wanted > free_bytes:
         raise WorkFolderError(
-            f"{step}: will take {size_of(wanted)} of disk, {size_of(free_bytes)} are free in the work folder",
+            f"{step}: will take {format_size(wanted)} of disk, {format_size(free_bytes)} are free in the work folder",
             hint="free space there, or name another folder with --work DIR; what is done is kept",
         )
-
-
-def size_of(count: int) -> str:
-    """Write bytes as a person would."""
-    for unit, width in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
-        if count >= width:
-            return f"{count / width:,.1f} {unit}"
-    return f"{count / 1000:,.1f} kB"

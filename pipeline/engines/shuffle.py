@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from kakehi.arrays import BoolN, Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.engines.failures import one_error
 from kakehi.pipeline.engines.partitions import PIECE_BYTES, SHARE
@@ -32,6 +32,7 @@ from kakehi.pipeline.engines.spill import (
     write_pieces,
 )
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.splitmix64 import GOLDEN_GAMMA, half_mixed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,9 +59,7 @@ class Part(NamedTuple):
         for index in self.files:
             yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
 
-    def tails(
-        self, chosen: Callable[[Records], npt.NDArray[np.bool_]]
-    ) -> tuple[Records, pa.LargeStringArray]:
+    def tails(self, chosen: Callable[[Records], BoolN]) -> tuple[Records, pa.LargeStringArray]:
         """Read the records that are chosen and their tails, in the order of `read`."""
         records, tails = [np.empty(0, self.dtype)], [pa.array([], pa.large_string())]
         for index, piece in zip(self.files, self.pieces(), strict=True):
@@ -105,14 +104,12 @@ def numbered(count: int) -> list[str]:
     return [f"partition {number} of {count}" for number in range(count)]
 
 
-def spread_over(parts: int, *columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Give every row of some columns a partition, by SplitMix64's finalizer for each column."""
-    mixed: npt.NDArray[np.uint64] = np.zeros(len(columns[0]), np.uint64)
+def spread_over(parts: int, *columns: Int64N) -> Int64N:
+    """Give every row of some columns a partition, by half of SplitMix64's finaliser for each column."""
+    hashed: UInt64N = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        mixed = (mixed + column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)
-    return (mixed % np.uint64(parts)).astype(np.int64)
+        hashed = half_mixed((hashed + column.astype(np.uint64)) * GOLDEN_GAMMA)
+    return (hashed % np.uint64(parts)).astype(np.int64)
 
 
 def shard_groups(
@@ -240,5 +237,5 @@ def _path(folder: Path, index: int) -> Path:
 
 
 def _named(group: Sequence[ShardTables]) -> str:
-    first, last = (f"{shard.source}/{shard.name}" for shard in (group[0], group[-1]))
+    first, last = (shard.label for shard in (group[0], group[-1]))
     return first if len(group) == 1 else f"{first} to {last} ({len(group):,} shards)"

@@ -15,22 +15,21 @@ It gets its name when it is whole and synced, so one that has it is not made aga
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from kakehi.arrays import Int64N, VoidN
 from kakehi.filters.texts import view
 from kakehi.pipeline.errors import ContractError, DataError
+from kakehi.pipeline.storage.atomic import set_aside
 
-Records: TypeAlias = npt.NDArray[np.void]  # one-dimensional, of a packed structured dtype
-Int64N: TypeAlias = npt.NDArray[np.int64]
+Records: TypeAlias = VoidN  # one-dimensional, of a packed structured dtype
 
 _MAGIC: Final = b"kakehiS2"
 _HEADER: Final = np.dtype(
@@ -76,19 +75,14 @@ class Kind(NamedTuple):
 
 
 def write_pieces(path: Path, spread: Spread, kind: Kind) -> None:
-    """Write a file under a name of its own beside its place, sync it, and rename it there.
+    """Write a file to its place, whole or not at all.
 
     Raises:
         ContractError: records are not of the dtype, or partitions not below their number.
     """
     _refuse(spread, kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+    with set_aside(path) as aside:
         _write(aside, spread, kind)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def noted_in(path: Path, kind: Kind) -> Noted | None:
@@ -246,8 +240,6 @@ def _write(path: Path, spread: Spread, kind: Kind) -> None:
         header["check"] = _check(header, table)
         file.seek(0)
         file.write(header.tobytes() + table.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _write_tails(

@@ -25,6 +25,7 @@ from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.counts import count_batch
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import move_into_place
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store, file_digest, merge, writing
@@ -254,8 +255,8 @@ def _run_part(
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
     heed()  # before it is committed
-    draft.replace(part)
-    _beside(draft).replace(_beside(part))
+    move_into_place(draft, part)
+    move_into_place(_beside(draft), _beside(part))
     Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
     return counts, seen
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.sources.formats.records import host_of
 from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
-from kakehi.tokenizer.packed.lanes import Int64N, Lanes
+from kakehi.tokenizer.packed.lanes import Lanes
 
 
 @dataclass(frozen=True)

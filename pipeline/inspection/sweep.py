@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kakehi.arrays import BoolN, BoolNR, Int64N
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
 from kakehi.pipeline.inspection.sweep_request import Asked, Rules, screens
 from kakehi.pipeline.planning.planner import Step
@@ -21,8 +21,6 @@ from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.screen import objections
 from kakehi.pipeline.storage.store import Store
 from kakehi.tokenizer.sampling import ranks
-
-BoolNR = npt.NDArray[np.bool_]  # one row a document, one column a rule
 
 
 class Corner(NamedTuple):
@@ -175,7 +173,7 @@ def _hits(batch: pa.RecordBatch, rules: Rules) -> tuple[list[str], BoolNR]:
     return list(objecting), hits
 
 
-def _kept(hits: BoolNR) -> npt.NDArray[np.bool_]:
+def _kept(hits: BoolNR) -> BoolN:
     """Mark documents to which no rule objects."""
     return np.asarray(~hits.any(axis=1), np.bool_)
 
@@ -195,7 +193,7 @@ def _add_costs(found: Found, names: list[str], hits: BoolNR) -> None:
 def _add_corners(
     found: Found,
     asked: Asked,
-    sides: Sequence[npt.NDArray[np.bool_]],
+    sides: Sequence[BoolN],
     ids: pa.Array,
     path: Path,
     row_group: int,
@@ -210,7 +208,7 @@ def _add_corners(
         found.samples[corner] = sorted([*found.samples.get(corner, []), *places])[: asked.samples]
 
 
-def _weighed(kept: npt.NDArray[np.bool_], characters: npt.NDArray[np.int64]) -> Counter[str]:
+def _weighed(kept: BoolN, characters: Int64N) -> Counter[str]:
     return Counter(documents=int(kept.sum()), characters=int(characters[kept].sum()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kakehi.pipeline.columns import align_columns
 from kakehi.pipeline.inspection.sweep import Corner, Found, Samples, named_corners
 from kakehi.pipeline.inspection.sweep_request import Asked
 from kakehi.pipeline.stages.report.examples import say_number
@@ -57,7 +58,7 @@ def _kept(found: Found) -> Iterator[str]:
         rows.append(("kept, with --set", *_weighed(found.other, found)))
         rows.append(("  won", f"{found.moved['won']:,}", "", "", ""))
         rows.append(("  lost", f"{found.moved['lost']:,}", "", "", ""))
-    return _aligned(rows)
+    return align_columns(rows)
 
 
 def _weighed(counts: Mapping[str, int], found: Found) -> tuple[str, str, str, str]:
@@ -87,7 +88,7 @@ def _costs(found: Found) -> Iterator[str]:
                 f"{times - alone:,}",
             )
         )
-    return _aligned(rows)
+    return align_columns(rows)
 
 
 def _curves(found: Found, asked: Asked) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _curves(found: Found, asked: Asked) -> Iterator[str]:
             for side, bound in asked.bounds(name)
         )
         rows.append((name, *values, f"{found.missing[name]:,}", bounds))
-    return _aligned(rows, left=(0, len(PERCENT) + 2))
+    return align_columns(rows, left=(0, len(PERCENT) + 2))
 
 
 def _within(bins: Bins, side: str, bound: float) -> int:
@@ -113,7 +114,7 @@ def _within(bins: Bins, side: str, bound: float) -> int:
 
 def _corners(found: Found, compare: tuple[str, str], samples: Samples) -> Iterator[str]:
     first, second = compare
-    yield from _aligned(
+    yield from align_columns(
         [
             ("", f"{second} keeps", f"{second} drops"),
             *(
@@ -180,14 +181,3 @@ def _corners_table(found: Found, samples: Samples) -> pa.Table:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> Iterator[str]:
-    """Pad columns to one width; those of `left` are aligned to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()

@@ -15,7 +15,7 @@ from kakehi.pipeline.planning.training_cost import Corpus, Job, drawn, refusals
 from kakehi.pipeline.stages.pack.index import Job as PlannedJob
 from kakehi.pipeline.stages.pack.pack import Portion
 from kakehi.pipeline.storage.store import Store, merge
-from kakehi.tokenizer.encoding import open_encoder
+from kakehi.tokenizer.encoding import kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.packed.mix import Share, epochs_of
 
@@ -95,9 +95,7 @@ def _vocabulary(train: Step) -> int:
     if existing is None:
         return int(train.parameters["vocab_size"])
     path = Path(existing)
-    return open_encoder(
-        path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece"
-    ).vocab_size
+    return open_encoder(path.read_bytes(), kind_of(path)).vocab_size
 
 
 def _jobs(step: Step, steps: Sequence[Step]) -> list[Job]:

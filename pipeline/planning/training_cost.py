@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Final, Literal, NamedTuple
 
+from kakehi.pipeline.columns import align_columns
 from kakehi.pipeline.engines.machine import Limits
+from kakehi.pipeline.sizes import format_size
 from kakehi.tokenizer.packed.lanes import Lanes
 
 #: Bytes of an entry: .idx length and pointer, document_index, sample_index, shuffle_index.
@@ -325,27 +327,17 @@ def drawn(corpus: Corpus, job: Job, limits: Limits, name: str) -> list[str]:
         else f"{corpus.prefixes} binaries"
     )
     rows: Mapping[str, str] = {
-        "payload": f"{_bytes(found.payload_per_step)} a reader and step",
-        "read": f"{_bytes(found.read_per_step)} a reader and step, {found.read_per_step / found.payload_per_step:.2f} × the payload; "
-        f"{_bytes(found.read_per_job)} in the whole job",
+        "payload": f"{format_size(found.payload_per_step, 'B')} a reader and step",
+        "read": f"{format_size(found.read_per_step, 'B')} a reader and step, {found.read_per_step / found.payload_per_step:.2f} × the payload; "
+        f"{format_size(found.read_per_job, 'B')} in the whole job",
         "pages": f"{found.pages_per_row:.3f} of {page // 1024} KiB a row",
         "opens": f"{found.opens:,} at the start, {found.open_files:,} files open with stripes",
         "files": f"{found.files:,} for training, {found.stripes} stripes the largest",
-        "bytes": f"{_bytes(found.stored)}; {_bytes(found.while_writing)} while they are written",
-        "memory": f"{_bytes(found.memory)} of pages in use a reader",
+        "bytes": f"{format_size(found.stored, 'B')}; {format_size(found.while_writing, 'B')} while they are written",
+        "memory": f"{format_size(found.memory, 'B')} of pages in use a reader",
     }
     head = (
         f"{name}: {corpus.rows:,} rows of {corpus.sequence_tokens:,} tokens, {corpus.layout} ({shape}), "
         f"micro batch {job.micro_batch} × {job.data_parallel} ranks, {job.readers:,} readers"
     )
-    return [
-        head,
-        *(f"  {label:<8} {told}" for label, told in rows.items()),
-    ]
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count:,.0f} B"
+    return [head, *(f"  {line}" for line in align_columns(list(rows.items()), left=(0, 1)))]

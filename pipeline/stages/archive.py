@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import AfterValidator, Field
 
 from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.sizes import format_size
 from kakehi.pipeline.sources.archive.fetch_shard import Harvest, Server, read_names
 from kakehi.pipeline.sources.archive.index import Index, Names, Select
 from kakehi.pipeline.sources.archive.rate_limit import Pace
@@ -113,8 +114,8 @@ def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
     index = Index(files=tuple(file.path for file in asked.files), select=select)
     cost = forecast(index, server.asking, limit=asked.limit, budget=select.max_bytes)
     yield (
-        f"{cost.pages:,} pages of {index.rows:,}, {_gb(cost.size)}, in {cost.requests:,} requests of {_gb(cost.wire)}"
-        f"; their {cost.files:,} files whole: {_gb(cost.whole)}"
+        f"{cost.pages:,} pages of {index.rows:,}, {format_size(cost.size, 'MB')}, in {cost.requests:,} requests of {format_size(cost.wire, 'MB')}"
+        f"; their {cost.files:,} files whole: {format_size(cost.whole, 'MB')}"
     )
     if server.requests_per_s is not None or server.mb_per_s is not None:
         seconds = max(
@@ -137,10 +138,6 @@ def _told(folder: Path, asked: Shard, row: Mapping[str, Any]) -> Iterator[str]:
         said = f"{each['warc']}@{each['at']}" if each["outcome"] == "ok" else f"missing: {each['outcome']}"
         if "offset" not in row or (str(row["input"]).endswith(each["warc"]) and row["offset"] == each["at"]):
             yield f"{where}: {said}"
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 10**9 else f"{size / 1e6:,.1f} MB"
 
 
 def _time(seconds: float) -> str:

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS, packed_ids
-from kakehi.tokenizer.encoding import Encoder, open_encoder
+from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy, packed_ids
+from kakehi.tokenizer.encoding import Encoder, kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
 
 
@@ -36,10 +36,8 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     ids, lengths = insert_eod(*encoder.encode(texts), end, begin)
     every = np.zeros(batch.num_rows, np.int64)
     every[kept] = lengths
-    said = {TOKENIZER_KEY: encoder.digest, EOD_KEY: str(end)}
-    return pa.RecordBatch.from_arrays(
-        [packed_ids(ids, every, kept), pa.array(every)], schema=TOKENS.with_metadata(said)
-    )
+    schema = TokenizedBy(encoder.digest, end).write_to(TOKENS)
+    return pa.RecordBatch.from_arrays([packed_ids(ids, every, kept), pa.array(every)], schema=schema)
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -54,7 +52,7 @@ def load_encoder(folder: Path) -> Encoder:
 
 @lru_cache(maxsize=4)
 def _open_encoder(path: Path, _mtime_ns: int) -> Encoder:
-    encoder = open_encoder(path.read_bytes(), "tokenizer.json" if path.suffix == ".json" else "sentencepiece")
+    encoder = open_encoder(path.read_bytes(), kind_of(path))
     receipt = path.with_name("receipt.json")
     outputs = json.loads(receipt.read_bytes())["outputs"] if receipt.exists() else []
     wanted = [output["sha256"] for output in outputs if output["name"] == path.name]

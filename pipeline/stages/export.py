@@ -16,12 +16,11 @@ import pyarrow.parquet as pq
 import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import set_aside
 
 Format = Literal["jsonl.zst", "parquet"]
 
@@ -44,9 +43,8 @@ def export(
     `datasets.load_dataset("json" | "parquet", data_files="…/*")` opens either. A shard that is written stays in
     scratch until all are, so that a kill costs the shards under way.
     """
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
     made = partial(_export, scratch=inputs.scratch, formats=formats)
-    counts = Shuffles(stage="export", engine=engine, scratch=inputs.scratch).gather(shards, made)
+    counts = inputs.shuffles("export", engine).gather(inputs.by_label, made)
     for form in formats:
         folder = out / form.split(".")[0]
         for path in sorted((inputs.scratch / form).glob(f"*.{form}")):

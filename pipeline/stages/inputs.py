@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kakehi.pipeline.engines.engine import Engine
+from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise
+from kakehi.pipeline.engines.shuffle import Shuffles, shard_groups
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shard_tables import ShardTables
@@ -63,3 +67,30 @@ class Inputs:
     def sources(self) -> list[str]:
         """The sources in order."""
         return list(dict.fromkeys(shard.source for shard in self.shards))
+
+    @property
+    def by_label(self) -> dict[str, ShardTables]:
+        """The shards by source and name."""
+        return {shard.label: shard for shard in self.shards}
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """The documents of each shard, by the footers of their tables."""
+        return tuple(shard.rows for shard in self.shards)
+
+    def shuffles(self, stage: str, engine: Engine) -> Shuffles:
+        """Open the shuffles of a step, whose files lie in scratch."""
+        return Shuffles(stage=stage, engine=engine, scratch=self.scratch)
+
+    def partitions(self, row_bytes: int) -> int:
+        """Give the number of partitions of all rows that a task each can work at, where a row then takes so many bytes."""
+        return partitions_for(sum(self.rows) * row_bytes, self.bytes_per_worker)
+
+    def groups(self, row_bytes: int, partitions: int) -> dict[str, tuple[ShardTables, ...]]:
+        """Group shards for a scatter, where a row gives records of so many bytes."""
+        return shard_groups(
+            self.shards,
+            [count * row_bytes for count in self.rows],
+            partitions=partitions,
+            bytes_per_worker=self.bytes_per_worker,
+        )

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.pipeline.storage.tables import set_aside
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
-
-Int64N = npt.NDArray[np.int64]
-UInt64N = npt.NDArray[np.uint64]
 
 _EVERY: Final = 2**64 - 1
 
@@ -72,8 +68,8 @@ def draw(inputs: Inputs, engine: Engine, *, seed: int, characters: int, thin_doc
         characters: budget of the sample.
         thin_documents: budget of the smaller sample inside it.
     """
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
-    shuffles = Shuffles(stage="train", engine=engine, scratch=inputs.scratch)
+    shards = inputs.by_label
+    shuffles = inputs.shuffles("train", engine)
     budgets = (characters, thin_documents)
     weighed = shuffles.gather(shards, partial(_weigh, seed=seed))
     total = np.sum(weighed, axis=0) if weighed else np.zeros((2, 1), np.int64)
@@ -84,7 +80,7 @@ def draw(inputs: Inputs, engine: Engine, *, seed: int, characters: int, thin_doc
     several = -(-len(inputs.shards) // _FILES) or 1
     groups = [inputs.shards[first : first + several] for first in range(0, len(inputs.shards), several)]
     tasks = {
-        f"{group[0].source}/{group[0].name}": (group, inputs.scratch / "texts" / f"{number}.arrow")
+        group[0].label: (group, inputs.scratch / "texts" / f"{number}.arrow")
         for number, group in enumerate(groups)
     }
     counts = shuffles.gather(tasks, partial(_write, seed=seed, limit=limit, scratch=inputs.scratch))

@@ -6,11 +6,13 @@ the shard's ordinal in its upper 24 bits, the row in its lower 40.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from kakehi.arrays import AnyN, BoolN, Int64N, UInt64N
 
 Table = Literal[
     "warcs",
@@ -31,9 +33,8 @@ Table = Literal[
 
 ROW_BITS: Final = 40
 
-#: What a table of tokens says of itself in its schema: sha256 of the tokenizer, and the id that ends documents.
-TOKENIZER_KEY: Final = b"kakehi.tokenizer"
-EOD_KEY: Final = b"kakehi.eod"
+_TOKENIZER_KEY: Final = b"kakehi.tokenizer"
+_EOD_KEY: Final = b"kakehi.eod"
 
 ID: Final = pa.binary(16)
 
@@ -122,7 +123,29 @@ KEEP: Final = pa.schema(
 )
 
 
-def rows_of(ordinal: int, count: int) -> npt.NDArray[np.uint64]:
+class TokenizedBy(NamedTuple):
+    """What a table of tokens says of itself in its schema.
+
+    Args:
+        tokenizer: its sha256, '' where nothing is said.
+        eod: id that ends every document, -1 where nothing is said.
+    """
+
+    tokenizer: str
+    eod: int
+
+    @classmethod
+    def read_from(cls, schema: pa.Schema) -> TokenizedBy:
+        """Read it out of a table's schema."""
+        said = schema.metadata or {}
+        return cls(said.get(_TOKENIZER_KEY, b"").decode(), int(said.get(_EOD_KEY, b"-1")))
+
+    def write_to(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema with it."""
+        return schema.with_metadata({_TOKENIZER_KEY: self.tokenizer, _EOD_KEY: str(self.eod)})
+
+
+def rows_of(ordinal: int, count: int) -> UInt64N:
     """Number the rows of one shard.
 
     Returns:
@@ -136,16 +159,14 @@ def place_of(row: int) -> tuple[int, int]:
     return row >> ROW_BITS, row & ((1 << ROW_BITS) - 1)
 
 
-def packed_ids(
-    ids: npt.NDArray[Any], lengths: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]
-) -> pa.LargeBinaryArray:
+def packed_ids(ids: AnyN, lengths: Int64N, kept: BoolN) -> pa.LargeBinaryArray:
     """Cut ids into the bytes of each document, null where it is not kept; no byte is copied."""
     offsets = np.concatenate(([0], np.cumsum(lengths) * ids.dtype.itemsize))
     buffers = [pa.array(kept).buffers()[1], pa.py_buffer(offsets), pa.py_buffer(ids)]
     return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
 
 
-def flat_ids(column: pa.LargeBinaryArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def flat_ids(column: pa.LargeBinaryArray, dtype: npt.DTypeLike) -> AnyN:
     """Lay the ids of a column end to end again; no byte is copied."""
     _, offsets, values = column.buffers()
     first, last = np.frombuffer(offsets, np.int64)[[column.offset, column.offset + len(column)]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.tables import column_names, ids_digest, lockstep, read_column, row_count
@@ -31,6 +31,11 @@ class ShardTables:
     ordinal: int
     paths: Mapping[Table, tuple[Path, ...]]
 
+    @property
+    def label(self) -> str:
+        """Source and name."""
+        return f"{self.source}/{self.name}"
+
     def batches(self, *tables: Table, columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
         """Read tables in step; `columns` are those of `documents`."""
         return lockstep({name: self.paths[name] for name in tables}, columns)
@@ -51,9 +56,9 @@ class ShardTables:
             if name in there:
                 return read_column(path, name)
         known = ", ".join(sorted({one for there in names.values() for one in there})) or "none"
-        raise DataError(f"{self.source}/{self.name}: {table}: no column {name!r}; there are {known}")
+        raise DataError(f"{self.label}: {table}: no column {name!r}; there are {known}")
 
-    def cluster_sizes(self) -> npt.NDArray[np.int64] | None:
+    def cluster_sizes(self) -> Int64N | None:
         """Count for each document those it stands for, 0 where it is not kept; None where no step looked.
 
         Sizes of several such steps are multiplied.

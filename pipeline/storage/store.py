@@ -28,6 +28,7 @@ from kakehi.pipeline.errors import WorkFolderError
 from kakehi.pipeline.interrupts import heed
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
+from kakehi.pipeline.storage.atomic import set_aside, sync
 
 #: What was counted, by a name with slashes; counts of several tasks are added up.
 Counts = dict[str, int]
@@ -146,7 +147,7 @@ class Store:
             (attempt / name).replace(target)
         for parent in sorted({(home / name).parent for name in names} | {home}):
             parent.mkdir(parents=True, exist_ok=True)
-            _sync(parent)
+            sync(parent)
         filled = replace(receipt, outputs=outputs)
         self.write_json(self._receipt_path(filled.step, filled.address, filled.source, filled.shard), filled)
         shutil.rmtree(attempt)
@@ -201,16 +202,10 @@ class Store:
         yield from sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
 
     def write_json(self, path: Path, value: Receipt | Recipe) -> None:
-        """Write JSON under a temporary name beside its place and rename it there."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write JSON to its place, whole or not at all."""
         plain = asdict(value) if isinstance(value, Receipt) else value
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with aside.open("wb") as file:
-            file.write(json.dumps(plain, ensure_ascii=False, indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        _sync(path.parent)
+        with set_aside(path) as aside:
+            aside.write_bytes(json.dumps(plain, ensure_ascii=False, indent=1).encode())
 
     def _receipt_path(self, step: str, address: str, source: str | None, shard: str | None) -> Path:
         home = self.folder(step, address)
@@ -267,14 +262,5 @@ def _whole_recipe(path: Path) -> Recipe | None:
 
 
 def _measured(path: Path, name: Path) -> Output:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(path)
     return Output(name=name.as_posix(), size=path.stat().st_size, sha256=file_digest(path))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,21 +5,18 @@ Each file carries the digest of the `id` column it belongs to, so that two table
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ContractError, DataError
 from kakehi.pipeline.storage.schemas import Table
 
@@ -93,24 +90,6 @@ class TableWriter:
             self._writer.close()
 
 
-@contextmanager
-def set_aside(path: Path, scratch: Path) -> Iterator[Path]:
-    """Give a name in `scratch` to write a file under; sync it and rename it to its place when it is whole.
-
-    A worker presumed dead may write beside its successor: each under a name of its own.
-    """
-    aside = scratch / uuid.uuid4().hex
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def ids_digest(path: Path) -> str:
     """Read the digest of ids that a table carries."""
     return _carried(_open(path), path)
@@ -169,7 +148,7 @@ def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
     return [(int(group.num_rows), int(group.column(place).total_uncompressed_size)) for group in groups]
 
 
-def take_rows(path: Path, column: str, places: npt.NDArray[np.int64]) -> pa.Array:
+def take_rows(path: Path, column: str, places: Int64N) -> pa.Array:
     """Read one column at the given rows, which ascend; row groups without any are skipped."""
     file = _open(path)
     taken = [file.schema_arrow.empty_table().column(column).combine_chunks()]

@@ -1,4 +1,4 @@
-"""The import rule: leaves know no trunk, each heavy part has one door, and imports.txt draws the real arrows.
+"""The import rule: leaves know no trunk, the ground knows itself alone, each heavy part has one door, and imports.txt draws the real arrows.
 
 After a change that is meant: KAKEHI_IMPORTS=write pytest tests/pipeline/test_imports.py
 """
@@ -15,7 +15,11 @@ from textwrap import wrap
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py"))
+GROUND = sorted(path for path in (ROOT / "kakehi").glob("*.py") if path.stem != "__init__")
+FILES = [
+    *GROUND,
+    *sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py")),
+]
 PURE = [
     "pipeline/planning/planner.py",
     "pipeline/storage/addresses.py",
@@ -39,7 +43,7 @@ DOORS = {
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules a file imports, relative ones made absolute."""
-    package = ["kakehi", *path.relative_to(ROOT).parts[:-1]]
+    package = place_of(path)[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -59,6 +63,13 @@ def test_imports_follow_the_rule(path: Path) -> None:
             assert not module.startswith(("kakehi.pipeline", f"kakehi.{other}")), f"{place} imports {module}"
         door = DOORS.get(module.split(".")[0])
         assert door is None or place.startswith(door), f"{place} imports {module}, whose door is {door}"
+
+
+@pytest.mark.parametrize("path", GROUND, ids=lambda path: path.stem)
+def test_ground_imports_itself_alone(path: Path) -> None:
+    """What both leaves stand on, names for arrays and a hash, imports no leaf and no trunk."""
+    ours = {module for module in imported(path) if module.startswith("kakehi")}
+    assert ours <= {module_of(other) for other in GROUND}
 
 
 @pytest.mark.parametrize("path", PURE)
@@ -115,21 +126,27 @@ def arrows() -> dict[str, set[str]]:
 
 
 def part_of(path: Path) -> str:
-    """Name the part a file belongs to: `planner`, `stages`, `filters.signals`; '' for an empty root."""
-    top, inner, *_ = (*path.relative_to(ROOT).with_suffix("").parts, "")
+    """Name the part a file belongs to: `planning`, `filters.signals`, `arrays` of the ground; '' for an empty root."""
+    top, inner, *_ = (*place_of(path)[1:], "")
     if inner == "__init__":
         return ""
-    return inner if top == "pipeline" else f"{top}.{inner}"
+    return inner if top == "pipeline" else f"{top}.{inner}".removesuffix(".")
+
+
+def place_of(path: Path) -> list[str]:
+    """Name a file as the package has it, part by part; the ground lies in `kakehi/` itself, the rest beside it."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return [*parts] if parts[0] == "kakehi" else ["kakehi", *parts]
 
 
 def module_of(path: Path) -> str:
-    return ".".join(["kakehi", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+    return ".".join(place_of(path)).removesuffix(".__init__")
 
 
 def imported_names(path: Path) -> Iterator[str]:
     """Yield the modules a file imports, and what it takes from them: that may be a module too."""
     yield from imported(path)
-    package = ["kakehi", *path.relative_to(ROOT).parts[:-1]]
+    package = place_of(path)[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+
+from kakehi.arrays import AnyN
 
 from . import maps
 from .indexed import Reader, repeated
@@ -180,7 +181,7 @@ def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps) -> Itera
             yield f"{path}: is not there: a reader without the fast flag would build its own"
             continue
         try:
-            got: NDArray[Any] = np.load(path, mmap_mode="r")
+            got: AnyN = np.load(path, mmap_mode="r")
         except (ValueError, EOFError) as fault:
             yield f"{path}: can't be read as an array ({fault})"
             continue

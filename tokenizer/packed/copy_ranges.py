@@ -1,14 +1,11 @@
 """Copy runs of tokens to where they belong, at the speed of memory."""
 
-from typing import Any
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from .indexed import Int64N
+from kakehi.arrays import AnyN, Int64N
 
-Tokens = NDArray[Any]
+Tokens = AnyN
 
 
 def move(source: Tokens, first: Int64N, lengths: Int64N, target: Tokens, to: Int64N) -> None:

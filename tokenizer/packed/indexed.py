@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ids = NDArray[np.uint16] | NDArray[np.int32]
-Int64N = NDArray[np.int64]
+from kakehi.arrays import Int32N, Int64N, UInt16N
+
+Ids = UInt16N | Int32N
 Dtype = np.dtype[np.uint16] | np.dtype[np.int32]
 
 # magic, version, dtype code, sequences Q, entries of the document index D; then int32[Q] lengths in tokens,

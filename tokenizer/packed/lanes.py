@@ -13,9 +13,8 @@ from math import lcm
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int64N = NDArray[np.int64]
+from kakehi.arrays import Int64N
 
 
 class Parallel(NamedTuple):

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .lanes import Int64N, Lanes
+from kakehi.arrays import AnyN, Int32N, Int64N, UInt32N
+
+from .lanes import Lanes
 
 Split = Literal["train", "valid"]
 
@@ -90,9 +91,9 @@ class Array(NamedTuple):
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    values: Callable[[Int64N], NDArray[Any]]
+    values: Callable[[Int64N], AnyN]
 
-    def blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
+    def blocks(self) -> Iterator[tuple[int, AnyN]]:
         """Yield the values block by block, with the place of each block's first."""
         for start in range(0, self.shape[0], _BLOCK):
             places = np.arange(start, min(start + _BLOCK, self.shape[0]), dtype=np.int64)
@@ -146,14 +147,14 @@ def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> N
         os.link(folder / names[name], folder / others[name])
 
 
-def _sample_index(maps: Maps, rows: Int64N) -> NDArray[np.int32]:
+def _sample_index(maps: Maps, rows: Int64N) -> Int32N:
     """Say where rows begin; rows behind the last are asked for by nobody, and make up the number alone."""
     there = np.where(rows < maps.layout.rows, rows, 0)
     sequence, row = maps.layout.sequence_of(there)
     return np.stack([sequence, row * maps.sequence_tokens], axis=1).astype(np.int32)
 
 
-def _shuffle_index(maps: Maps, order: NDArray[np.uint32] | None, samples: Int64N) -> NDArray[np.uint32]:
+def _shuffle_index(maps: Maps, order: UInt32N | None, samples: Int64N) -> UInt32N:
     once = samples % maps.layout.samples
     return order[once] if order is not None else maps.layout.row_of(once).astype(np.uint32)
 

@@ -6,12 +6,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from kakehi.arrays import Int64N
 
 from .permutation import key_of, permuted
 from .rows import RowPlan
-
-Int64N = NDArray[np.int64]
 
 
 class Share(NamedTuple):

@@ -3,16 +3,17 @@
 A worker that knows i alone can say where it goes, so shuffles of a whole corpus need no memory and no shared state.
 Four rounds of a Feistel network over the next power of two; numbers that fall outside n go through again.
 
-Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains (2002), cycle walking; mixing: SplitMix64's finalizer.
+Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains (2002), cycle walking; mixing: `splitmix64`.
 """
 
 from typing import Final
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
-UInt64N = NDArray[np.uint64]
+from kakehi.arrays import UInt64N
+from kakehi.splitmix64 import GOLDEN_GAMMA, mixed
+
 Numbers = UInt64N | np.uint64
 
 _ROUNDS: Final = 4
@@ -24,13 +25,6 @@ _BLOCK: Final = (
 def key_of(*parts: int | str) -> int:
     """Make a key of 64 bits out of what it is for."""
     return xxhash.xxh3_64_intdigest("\0".join(map(str, parts)).encode())
-
-
-def mixed(numbers: UInt64N) -> UInt64N:
-    """Scatter numbers over 64 bits, one to one."""
-    out = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    out = (out ^ (out >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(out ^ (out >> np.uint64(31)))
 
 
 def permuted(numbers: UInt64N, sizes: UInt64N | int, keys: UInt64N | int) -> UInt64N:
@@ -68,8 +62,8 @@ def _network(numbers: UInt64N, sizes: UInt64N, keys: UInt64N) -> UInt64N:
     low_mask = (one << low_bits) - one
     high_mask = (one << (bits - low_bits)) - one
     high, low = numbers >> low_bits, numbers & low_mask
-    for number in range(_ROUNDS):
-        salt = keys + np.uint64(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
+    for number, step in enumerate(GOLDEN_GAMMA * np.arange(_ROUNDS, dtype=np.uint64)):
+        salt = keys + step
         if number % 2:
             low ^= mixed(high + salt) & low_mask
         else:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .permutation import UInt64N, key_of, mixed, permuted
+from kakehi.arrays import Int64N, UInt64N
+from kakehi.splitmix64 import mixed
+
+from .permutation import key_of, permuted
 
 Packing = Literal["best-fit", "concat"]
-Int64N = NDArray[np.int64]
 
 
 class Pieces(NamedTuple):

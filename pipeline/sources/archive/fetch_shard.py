@@ -27,6 +27,7 @@ from kakehi.pipeline.sources.archive.select import Asking, Rows, choose, open_ro
 from kakehi.pipeline.sources.archive.transports import is_safe, open_place
 from kakehi.pipeline.sources.archive.warc_output import END, hold, read_entries
 from kakehi.pipeline.sources.fetch import Fetch
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.store import Counts
 
 #: What became of every record: where it lay, and where it lies.
@@ -175,9 +176,8 @@ class Harvest:
             self.asked.tell("reads the index")
             index = Index(files=tuple(file.path for file in self.asked.piece.files), select=self.select)
             choose(index, rows, home / "buckets", limit=self.asked.piece.limit)
-            draft = note.with_name(f".{note.name}")
-            draft.write_text(json.dumps(dict(sorted((+index.broken).items()))))
-            draft.replace(note)
+            with set_aside(note) as aside:
+                aside.write_text(json.dumps(dict(sorted((+index.broken).items()))))
         chosen, budget = open_rows(rows), self.select.max_bytes
         fits = len(chosen) if budget is None else within(_lengths(chosen), budget)
         return chosen.slice(0, fits), json.loads(note.read_text()), len(chosen) - fits

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from kakehi.pipeline.sources.archive.index import CHOSEN, Index
+from kakehi.pipeline.storage.atomic import set_aside
 
 BUCKETS: Final = 256
 
@@ -106,15 +107,17 @@ def choose(index: Index, out: Path, scratch: Path, *, limit: int | None = None) 
     Returns:
         how many rows it wrote.
     """
-    draft = out.with_name(f".{out.name}")
     rows = 0
-    with pa.OSFile(os.fspath(draft), "wb") as file, pa.ipc.new_file(file, CHOSEN, options=_PACKED) as writer:
+    with (
+        set_aside(out) as aside,
+        pa.OSFile(os.fspath(aside), "wb") as file,
+        pa.ipc.new_file(file, CHOSEN, options=_PACKED) as writer,
+    ):
         for table in sorted_rows(index.batches(), scratch):
             chosen = table if limit is None else table.slice(0, max(0, limit - rows))
             rows += len(chosen)
             for batch in chosen.to_batches(max_chunksize=1 << 16):
                 writer.write_batch(batch)
-    draft.replace(out)
     return rows
 
 

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
+from kakehi.pipeline.storage.atomic import move_into_place
+
 _PROFILES: Final = "http://netpreserve.org/warc/1.1/revisit/"
 _OPEN: Final = ".open"
 
@@ -118,10 +120,9 @@ class WarcWriter:
     def close(self) -> None:
         """Give the open file its last name."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
-            (self._folder / (self._name + _OPEN)).rename(self._folder / self._name)
+            move_into_place(self._folder / (self._name + _OPEN), self._folder / self._name)
 
     def leave(self) -> None:
         """Leave the open file as it is, for `resume`."""

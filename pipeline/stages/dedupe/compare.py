@@ -12,45 +12,38 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from kakehi.pipeline.engines import shuffle
+from kakehi.arrays import BoolN, Int64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles, numbered, spread_over
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.dedupe.earlier import HIT, MET, Run, best_of, verify
 from kakehi.pipeline.stages.dedupe.history import History, file_of, open_history
+from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, keys_of, promise_keys
 from kakehi.pipeline.stages.dedupe.sign import STAGE as SIGN
 from kakehi.pipeline.stages.dedupe.signing import Signed, read_signed, refuse_unlike
 from kakehi.pipeline.stages.dedupe.texts import (
     BROUGHT_BYTES,
+    EXPECTED,
     NEEDED_BYTES,
-    READ_BYTES,
-    TEXT_BYTES,
     bring_texts,
+    mean_text_bytes,
     text_bytes,
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS, rows_of
+from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.schemas import HITS, ID, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
-
-Int64N = npt.NDArray[np.int64]
+from kakehi.pipeline.storage.tables import TableWriter
 
 _ASKED: Final = np.dtype([("key", "<u8"), ("row", "<i8")])
-
-#: Bytes a key takes while it is looked up: 16 of record, as much again sorted, and what it finds.
-_KEY_BYTES: Final = 136
-
-#: As in `pair`: of the bytes of all documents so many are expected to be compared; both texts are held.
-_EXPECTED: Final = 2
 
 #: Of a document's row in the table where a partner is found, and of the partner's URL, about.
 _TABLE_BYTES: Final = 40
@@ -88,10 +81,10 @@ def compare(
     for name, history in opened.items():
         refuse_history(name, history, signed)
     runs = tuple(Run(name, history.folder, history.content) for name, history in opened.items())
-    shuffles = Shuffles(stage="compare", engine=engine, scratch=inputs.scratch)
+    shuffles = inputs.shuffles("compare", engine)
     meet = partial(_meet, runs=runs, most=max_bucket, leaders=leaders)
     keyed, met = _candidates(inputs, shuffles, signed, meet)
-    mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
+    mean = mean_text_bytes(inputs)
     texts = bring_texts(
         inputs,
         shuffles,
@@ -99,7 +92,7 @@ def compare(
         ("row",),
         foreseen=lambda count: inputs.promise(_promise_found(keyed.records, met.records, mean, count)),
     )
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+    shards = inputs.by_label
     verified = shuffles.scatter(
         "hits",
         {name: (part, texts.parts[name]) for name, part in met.parts.items()},
@@ -130,19 +123,13 @@ def _candidates(
     inputs: Inputs, shuffles: Shuffles, signed: Signed, meet: partial[Spread]
 ) -> tuple[Scattered, Scattered]:
     """Find the pairs that share a key; those of one table of an earlier run meet in a partition."""
-    keys = [shard.rows * signed.bands for shard in inputs.shards]
-    parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
-    groups = shuffle.shard_groups(
-        inputs.shards,
-        [count * _ASKED.itemsize for count in keys],
-        partitions=parts,
-        bytes_per_worker=inputs.bytes_per_worker,
-    )
+    parts = inputs.partitions(signed.bands * KEY_BYTES)
+    groups = inputs.groups(signed.bands * _ASKED.itemsize, parts)
     asked = partial(_asked, bands=signed.bands, parts=parts)
-    keyed = shuffles.scatter("keys", groups, asked, shuffle.numbered(parts), _ASKED)
-    compared = max(parts, partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker))
+    keyed = shuffles.scatter("keys", groups, asked, numbered(parts), _ASKED)
+    compared = max(parts, partitions_for(text_bytes(inputs) * EXPECTED, inputs.bytes_per_worker))
     met = partial(meet, parts=compared)
-    return keyed, shuffles.scatter("met", keyed.parts, met, shuffle.numbered(compared), MET)
+    return keyed, shuffles.scatter("met", keyed.parts, met, numbered(compared), MET)
 
 
 def _asked(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
@@ -152,12 +139,7 @@ def _asked(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
 
 def _keys_of(shard: ShardTables, bands: int) -> Records:
     """Give the keys of one document for each text of a shard: equal ones elsewhere ask for themselves."""
-    asking = np.unique(_speaker(shard))
-    records = np.empty((bands, len(asking)), _ASKED)
-    records["row"] = rows_of(shard.ordinal, shard.rows)[asking]
-    for band in range(bands):
-        records["key"][band] = shard.column("keys", f"key_{band}").to_numpy()[asking]
-    return records.reshape(-1)
+    return keys_of(shard, np.unique(_speaker(shard)), bands=bands, dtype=_ASKED).reshape(-1)
 
 
 def _speaker(shard: ShardTables) -> Int64N:
@@ -184,7 +166,7 @@ def _meet(part: Part, *, runs: tuple[Run, ...], most: int, leaders: int, parts: 
             met.append(np.unique(pairs))
     pairs = np.unique(np.concatenate(met))
     table = (pairs["partner"] >> np.uint64(ROW_BITS)).astype(np.int64)
-    return Spread(pairs, shuffle.spread_over(parts, pairs["run"].astype(np.int64), table), (left_out, 0))
+    return Spread(pairs, spread_over(parts, pairs["run"].astype(np.int64), table), (left_out, 0))
 
 
 def _crossed(start: Int64N, size: Int64N, other: Int64N, others: Int64N) -> tuple[Int64N, Int64N]:
@@ -214,7 +196,7 @@ def _write(item: tuple[ShardTables, Part], *, runs: tuple[Run, ...], out: Path, 
     return {"rows": shard.rows, "met": int((found >= 0).sum())}
 
 
-def _every(hits: Records) -> npt.NDArray[np.bool_]:
+def _every(hits: Records) -> BoolN:
     return np.ones(len(hits), bool)
 
 
@@ -233,20 +215,10 @@ def _table(hits: Records, urls: pa.LargeStringArray, runs: tuple[Run, ...]) -> p
 
 
 def _promise(volume: Volume) -> Promise:
-    keys = volume.documents * volume.bands
-    return Promise(
-        scratch_bytes=keys * _ASKED.itemsize,
-        table_bytes=0,
-        task_bytes=max(
-            volume.task_bytes(volume.bands * _ASKED.itemsize, keys * _KEY_BYTES),
-            TEXT_BYTES * volume.largest_bytes,
-        ),
-        least_bytes=max(
-            3 * volume.bands * _ASKED.itemsize * max(volume.rows, default=0),
-            READ_BYTES * volume.largest_bytes,
-        ),
-        later="what is found in earlier runs, and the texts of ours that it takes, are promised once they are found",
+    later = (
+        "what is found in earlier runs, and the texts of ours that it takes, are promised once they are found"
     )
+    return promise_keys(volume, volume.documents, _ASKED.itemsize, later)
 
 
 def _promise_found(keys: int, pairs: int, mean: int, texts: int) -> Promise:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from kakehi.arrays import Float64N, Int64N
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.shuffle import Part
@@ -21,9 +21,6 @@ from kakehi.pipeline.stages.dedupe.signing import Signed, comparable
 from kakehi.pipeline.stages.dedupe.texts import TEXT_BYTES, fitting, texts_of
 from kakehi.pipeline.storage.schemas import ID, ROW_BITS
 from kakehi.pipeline.storage.tables import take_rows
-
-Int64N = npt.NDArray[np.int64]
-Float64N = npt.NDArray[np.float64]
 
 #: One of our rows, and a row of an earlier run with which it shares a key.
 MET: Final = np.dtype([("row", "<i8"), ("run", "<u4"), ("partner", "<u8")])

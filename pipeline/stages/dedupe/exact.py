@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from kakehi.pipeline.engines import shuffle
+from kakehi.arrays import UInt32N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Shuffles
+from kakehi.pipeline.engines.shuffle import Part, numbered
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
+from kakehi.pipeline.storage.tables import TableWriter
 
 _HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])
@@ -40,18 +39,10 @@ def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
 
     Hashes are shuffled by hash and grouped; rows in groups of several are shuffled back to their shards.
     """
-    rows = [shard.rows for shard in inputs.shards]
-    parts = partitions_for(sum(rows) * _ROW_BYTES, inputs.bytes_per_worker)
-    groups = shuffle.shard_groups(
-        inputs.shards,
-        [count * _HASHED.itemsize for count in rows],
-        partitions=parts,
-        bytes_per_worker=inputs.bytes_per_worker,
-    )
-    shuffles = Shuffles(stage="exact", engine=engine, scratch=inputs.scratch)
-    hashed = shuffles.scatter(
-        "hashes", groups, partial(_hashes, parts=parts), shuffle.numbered(parts), _HASHED
-    )
+    parts = inputs.partitions(_ROW_BYTES)
+    groups = inputs.groups(_HASHED.itemsize, parts)
+    shuffles = inputs.shuffles("exact", engine)
+    hashed = shuffles.scatter("hashes", groups, partial(_hashes, parts=parts), numbered(parts), _HASHED)
     first = [group[0].ordinal for group in groups.values()]
     grouped = shuffles.scatter("groups", hashed.parts, partial(_group, first=first), list(groups), _GROUPED)
     written = shuffles.gather(
@@ -119,9 +110,7 @@ def _write_shard(shard: ShardTables, records: Records, out: Path, scratch: Path)
     return {"rows": len(own), "groups": groups, "rows_in_groups_of_several": int((size > 1).sum())}
 
 
-def _write_table(
-    shard: ShardTables, path: Path, leader: npt.NDArray[np.uint64], size: npt.NDArray[np.uint32]
-) -> None:
+def _write_table(shard: ShardTables, path: Path, leader: UInt64N, size: UInt32N) -> None:
     with TableWriter(path, GROUPS) as writer:
         start = 0
         for batch in shard.batches("documents", columns=("id",)):

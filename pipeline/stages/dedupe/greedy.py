@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.arrays import AnyN, Int64N, Int64NK, UInt64N
 from kakehi.filters.duplicates.keepers import leaving
 from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
@@ -28,15 +28,12 @@ from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.dedupe.representatives import (
     Home,
     Homes,
-    Int64NK,
     by_rank,
     find,
     is_worse,
     row_of,
     speakers,
 )
-
-Int64N = npt.NDArray[np.int64]
 
 #: A group that leaves: for which row, of which id, how similar.
 LEAVE: Final = np.dtype([("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("similarity", "<f8")])
@@ -124,8 +121,8 @@ def _edges(home: Home, *, pairs: Path, similarity: float, homes: Homes) -> Sprea
     return Spread(edges, homes.of(edges["group"]))
 
 
-def _pairs(home: Home, pairs: Path, similarity: float) -> tuple[npt.NDArray[np.uint64], ...]:
-    found: list[tuple[npt.NDArray[Any], ...]] = [
+def _pairs(home: Home, pairs: Path, similarity: float) -> tuple[UInt64N, ...]:
+    found: list[tuple[AnyN, ...]] = [
         (np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.float64))
     ]
     for shard in home.shards:

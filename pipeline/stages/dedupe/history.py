@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from kakehi.arrays import Int64N, UInt64N
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.dedupe.signing import Signed
 from kakehi.pipeline.storage.addresses import canonical, digest
 from kakehi.pipeline.storage.store import Receipt, Store
-
-Int64N = npt.NDArray[np.int64]
-UInt64N = npt.NDArray[np.uint64]
 
 NAME: Final = "history.json"
 

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
-from kakehi.pipeline.engines import shuffle
+from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Shuffles
+from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.counts import count_verdicts
@@ -50,12 +48,11 @@ from kakehi.pipeline.stages.dedupe.verdicts import (
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import KEEP, ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
-from kakehi.pipeline.storage.tables import TableWriter, set_aside
-
-Int64N = npt.NDArray[np.int64]
+from kakehi.pipeline.storage.tables import TableWriter
 
 #: What a bidder is told of a group: the row its members leave for (the speaker's, where it stays).
 _REPLY: Final = np.dtype(
@@ -98,11 +95,12 @@ def keep(
     Raises:
         DataError: a source lost more than `alarm.share`, and `alarm.then` is `stop`.
     """
-    groups = _groups(inputs, row_bytes(len(priority)))
+    row = row_bytes(len(priority))
+    groups = inputs.groups(row, inputs.partitions(row))  # so many rows that half a worker holds them
     sources = _sources(inputs)
     first = tuple(shards[0].ordinal for shards in groups.values())
     homes = Homes(first, tuple(priority), tuple(sources))
-    shuffles = Shuffles(stage="keep", engine=engine, scratch=inputs.scratch)
+    shuffles = inputs.shuffles("keep", engine)
     settling = Settling(
         homes=homes,
         pairs=inputs.artifacts["pairs"],
@@ -116,7 +114,7 @@ def keep(
     asked = {
         f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block)
         for name, part in bids.parts.items()
-        for block in part.blocks(inputs.bytes_per_worker // row_bytes(len(priority)))
+        for block in part.blocks(inputs.bytes_per_worker // row)
     }
     replies = shuffles.scatter("replies", asked, partial(_reply, homes=homes), list(groups), _REPLY)
     told = {name: _Told(groups[name], leaves.parts[name], part) for name, part in replies.parts.items()}
@@ -149,15 +147,6 @@ class _Told(NamedTuple):
     shards: tuple[ShardTables, ...]
     leaves: Part
     replies: Part
-
-
-def _groups(inputs: Inputs, bytes_per_row: int) -> dict[str, tuple[ShardTables, ...]]:
-    """Group shards to homes: so many rows that half a worker holds them."""
-    weights = [shard.rows * bytes_per_row for shard in inputs.shards]
-    parts = partitions_for(sum(weights), inputs.bytes_per_worker)
-    return shuffle.shard_groups(
-        inputs.shards, weights, partitions=parts, bytes_per_worker=inputs.bytes_per_worker
-    )
 
 
 def _sources(inputs: Inputs) -> dict[str, int]:

@@ -8,40 +8,39 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from kakehi.arrays import Int64N
 from kakehi.filters.duplicates.keepers import candidate_pairs
 from kakehi.filters.duplicates.leaders import led_pairs
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
-from kakehi.pipeline.engines import shuffle
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
+from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles, numbered, spread_over
 from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, keys_of, promise_keys
 from kakehi.pipeline.stages.dedupe.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stages.dedupe.texts import (
     BROUGHT_BYTES,
+    EXPECTED,
     NEEDED_BYTES,
-    READ_BYTES,
     TEXT_BYTES,
     bring_texts,
     fitting,
+    mean_text_bytes,
     text_bytes,
     texts_of,
 )
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
-from kakehi.pipeline.storage.tables import set_aside
-
-Int64N = npt.NDArray[np.int64]
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<i8"), ("size", "<u4"), ("band", "<u2")])
 _FOUND: Final = np.dtype([("a", "<i8"), ("b", "<i8"), ("lead", "<i8")])
@@ -56,18 +55,11 @@ _COUNTS: Final = (
     "text_bytes_moved",
 )
 
-#: Bytes a key takes while its partition is paired. Measured with tracemalloc: 44 where few documents meet, 271 where
-#: every one is in a bucket of 64 in all bands, which still fits, as partitions fill half of a worker.
-_KEY_BYTES: Final = 136
-
 #: Bytes of a pair in the tables, packed by zstd (measured: 5).
 _TABLE_BYTES: Final = 5
 
 #: Bytes a pair takes while its partition is made unique or verified: record, order, and copies of both.
 _PAIR_BYTES: Final = 128
-
-#: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
-_EXPECTED: Final = 2
 
 #: More pairs that one document leads are verified in several partitions.
 _MANY: Final = 1 << 16
@@ -101,14 +93,14 @@ def pair(
         max_bucket: in a bucket of more documents, each is compared with a few only; such buckets are counted.
         leaders: of each length so many: the longest ones of each source.
     """
-    shuffles = Shuffles(stage="pair", engine=engine, scratch=inputs.scratch)
+    shuffles = inputs.shuffles("pair", engine)
     if not inputs.shards:
         return dict.fromkeys(_COUNTS, 0)
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
     bucket = _Bucket(max_bucket, leaders, _first_of_sources(inputs))
     keyed, found = _candidates(inputs, shuffles, signed.bands, bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
-    mean = text_bytes(inputs) // max(1, sum(shard.rows for shard in inputs.shards))
+    mean = mean_text_bytes(inputs)
     texts = bring_texts(
         inputs,
         shuffles,
@@ -118,7 +110,7 @@ def pair(
             _promise_found(found, keyed.records, pairs.records, mean, count)
         ),
     )
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
+    shards = inputs.by_label
     verified = shuffles.scatter(
         "verified",
         {name: (part, texts.parts[name]) for name, part in pairs.parts.items()},
@@ -138,15 +130,9 @@ def _candidates(
     inputs: Inputs, shuffles: Shuffles, bands: int, bucket: _Bucket
 ) -> tuple[Scattered, Scattered]:
     """Pair first members of exact groups that share a key; the same pair, of several bands, meets in a partition."""
-    keys = [shard.rows * bands for shard in inputs.shards]
-    parts = partitions_for(sum(keys) * _KEY_BYTES, inputs.bytes_per_worker)
-    names = shuffle.numbered(parts)
-    groups = shuffle.shard_groups(
-        inputs.shards,
-        [count * _KEYED.itemsize for count in keys],
-        partitions=parts,
-        bytes_per_worker=inputs.bytes_per_worker,
-    )
+    parts = inputs.partitions(bands * KEY_BYTES)
+    names = numbered(parts)
+    groups = inputs.groups(bands * _KEYED.itemsize, parts)
     keyed = shuffles.scatter("keys", groups, partial(_keys, bands=bands, parts=parts), names, _KEYED)
     pair_up = partial(_pair_up, bucket=bucket, parts=parts)
     return keyed, shuffles.scatter("found", keyed.parts, pair_up, names, _FOUND)
@@ -161,12 +147,9 @@ def _keys_of(shard: ShardTables, bands: int) -> Records:
     """Give the keys of a shard's first members of exact groups, band by band."""
     own = rows_of(shard.ordinal, shard.rows)
     first = np.flatnonzero(shard.column("groups", "group").to_numpy() == own)
-    records = np.empty((bands, len(first)), _KEYED)
-    records["row"] = own[first]
+    records = keys_of(shard, first, bands=bands, dtype=_KEYED)
     records["size"] = np.minimum(shard.column("documents", "characters").to_numpy()[first], 0xFFFFFFFF)
-    for band in range(bands):
-        records["key"][band] = shard.column("keys", f"key_{band}").to_numpy()[first]
-        records["band"][band] = band
+    records["band"] = np.arange(bands)[:, np.newaxis]
     return records.reshape(-1)
 
 
@@ -183,7 +166,7 @@ def _pair_up(part: Part, *, bucket: _Bucket, parts: int) -> Spread:
         found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND), *led]))
         buckets += len(led)
         pairs += sum(len(a) * (len(a) - 1) // 2 - len(b) for a, b in zip(met.large, led, strict=True))
-    return Spread(found, shuffle.spread_over(parts, found["a"], found["b"]), (buckets, pairs))
+    return Spread(found, spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
 def _led(members: Records, bucket: _Bucket) -> Records:
@@ -221,21 +204,21 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
         shares = -(-part.size // most) or 1
         sources |= {f"{name}, share {number} of {shares}": (part, number, shares) for number in range(shares)}
     parts = max(
-        partitions_for(text_bytes(inputs) * _EXPECTED, inputs.bytes_per_worker),
+        partitions_for(text_bytes(inputs) * EXPECTED, inputs.bytes_per_worker),
         partitions_for(found.records * _PAIR_BYTES, inputs.bytes_per_worker),
     )
     # What is in a partition is decided by how pairs were shared out, too, where many of them have one leader.
-    names = [f"{name}, shared out {len(sources)} of {most}" for name in shuffle.numbered(parts)]
+    names = [f"{name}, shared out {len(sources)} of {most}" for name in numbered(parts)]
     return shuffles.scatter("pairs", sources, partial(_lead, parts=parts), names, _FOUND)
 
 
 def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     part, number, shares = share
-    pieces = (piece[shuffle.spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
+    pieces = (piece[spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
     pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
     _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
     apart = np.where(count[place] > _MANY, pairs["b"], -1)
-    return Spread(pairs, shuffle.spread_over(parts, pairs["lead"], apart))
+    return Spread(pairs, spread_over(parts, pairs["lead"], apart))
 
 
 def _verify(item: tuple[Part, Part], *, signed: Signed, memory: int) -> Spread:
@@ -273,20 +256,8 @@ def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
 
 
 def _promise(volume: Volume) -> Promise:
-    keys = volume.groups * volume.bands
-    return Promise(
-        scratch_bytes=keys * _KEYED.itemsize,
-        table_bytes=0,
-        task_bytes=max(
-            volume.task_bytes(volume.bands * _KEYED.itemsize, keys * _KEY_BYTES),
-            TEXT_BYTES * volume.largest_bytes,
-        ),
-        least_bytes=max(
-            3 * volume.bands * _KEYED.itemsize * max(volume.rows, default=0),
-            READ_BYTES * volume.largest_bytes,
-        ),
-        later="candidates and their texts are promised once they are found",
-    )
+    later = "candidates and their texts are promised once they are found"
+    return promise_keys(volume, volume.groups, _KEYED.itemsize, later)
 
 
 def _promise_found(found: Scattered, keys: int, pairs: int, mean: int, texts: int) -> Promise:

@@ -12,17 +12,17 @@ from pydantic import Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.shuffle import Part, Shuffles, numbered, shard_groups
+from kakehi.pipeline.engines.shuffle import Part, numbered
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.stages.dedupe import history
+from kakehi.pipeline.stages.dedupe.keys import keys_of
 from kakehi.pipeline.stages.dedupe.sign import STAGE as SIGN
 from kakehi.pipeline.stages.dedupe.signing import read_signed
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.schemas import rows_of
+from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
-from kakehi.pipeline.storage.tables import set_aside
 
 _KEYED: Final = np.dtype([("key", "<u8"), ("row", "<u8")])
 
@@ -44,15 +44,9 @@ def remember(
     if not inputs.shards:
         return {"documents": 0, "keys": 0, "keys_left_out": 0}
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
-    rows = [shard.rows * signed.bands for shard in inputs.shards]
-    files = -(-sum(rows) // _FILE_KEYS) or 1
-    groups = shard_groups(
-        inputs.shards,
-        [count * _KEYED.itemsize for count in rows],
-        partitions=files,
-        bytes_per_worker=inputs.bytes_per_worker,
-    )
-    shuffles = Shuffles(stage="remember", engine=engine, scratch=inputs.scratch)
+    files = -(-sum(inputs.rows) * signed.bands // _FILE_KEYS) or 1
+    groups = inputs.groups(signed.bands * _KEYED.itemsize, files)
+    shuffles = inputs.shuffles("remember", engine)
     kept = partial(_kept_keys, bands=signed.bands, files=files)
     keyed = shuffles.scatter("keys", groups, kept, numbered(files), _KEYED)
     write = partial(_write, out=out, scratch=inputs.scratch, max_bucket=max_bucket)
@@ -75,11 +69,7 @@ def _keys_of(shard: ShardTables, bands: int) -> Records:
         batch.column("kept").to_numpy(zero_copy_only=False) for batch in shard.batches("documents", "verdict")
     ]
     kept = np.flatnonzero(np.concatenate([np.zeros(0, bool), *free]))
-    records = np.empty((bands, len(kept)), _KEYED)
-    records["row"] = rows_of(shard.ordinal, shard.rows)[kept]
-    for band in range(bands):
-        records["key"][band] = shard.column("keys", f"key_{band}").to_numpy()[kept]
-    return records.reshape(-1)
+    return keys_of(shard, kept, bands=bands, dtype=_KEYED).reshape(-1)
 
 
 def _write(part: Part, *, out: Path, scratch: Path, max_bucket: int) -> int:

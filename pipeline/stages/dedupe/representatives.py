@@ -11,19 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from kakehi.arrays import AnyN, BoolN, Int64N, Int64NK, UInt32N, UInt64N, VoidN
 from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.storage.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
-
-Int64N = npt.NDArray[np.int64]
-Int64NK = npt.NDArray[np.int64]  # int64[n, priorities + 3]: objection, rules of priority, source and id, row
-BoolN = npt.NDArray[np.bool_]
 
 
 class SourceOrder(BaseModel):
@@ -60,8 +56,8 @@ class Home(NamedTuple):
 class Members(NamedTuple):
     """The rows of some shards: group and its size, whether nothing objects, and who they are, a record each."""
 
-    group: npt.NDArray[np.uint64]
-    size: npt.NDArray[np.uint32]
+    group: UInt64N
+    size: UInt32N
     free: BoolN
     who: Records
 
@@ -93,7 +89,7 @@ class Homes(NamedTuple):
         """A group and who speaks for it."""
         return np.dtype([("group", "<u8"), ("who", self.who)])
 
-    def of(self, rows: npt.NDArray[Any]) -> Int64N:
+    def of(self, rows: AnyN) -> Int64N:
         """Number the homes of rows."""
         ordinal = (rows >> rows.dtype.type(ROW_BITS)).astype(np.int64)
         return np.searchsorted(self.first, ordinal, side="right") - 1
@@ -133,7 +129,7 @@ def speakers(home: Home, homes: Homes) -> Records:
     return both[np.argsort(both["group"], kind="stable")]
 
 
-def find(groups: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> tuple[Int64N, BoolN]:
+def find(groups: UInt64N, wanted: UInt64N) -> tuple[Int64N, BoolN]:
     """Give the place of each wanted group among the ordered groups, and whether it is there at all."""
     if not len(groups):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
@@ -176,7 +172,7 @@ def _members_of(shard: ShardTables, homes: Homes) -> Members:
     )
 
 
-def _ids(shard: ShardTables) -> npt.NDArray[np.void]:
+def _ids(shard: ShardTables) -> VoidN:
     column = shard.column("documents", "id").combine_chunks()
     [_, content] = column.buffers()
     width = ID.byte_width

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import BoolN, Int64N
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
 from kakehi.pipeline.engines.spill import Records, Spread
@@ -17,8 +17,6 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.tables import column_bytes, take_rows
-
-Int64N = npt.NDArray[np.int64]
 
 #: A text that is brought: its row, and its bytes.
 TEXT: Final = np.dtype([("row", "<i8"), ("size", "<i8")])
@@ -37,6 +35,9 @@ BROUGHT_BYTES: Final = TEXT.itemsize + 16
 #: Bytes that a byte of text takes while the texts of a row group are read and taken: unpacked, chosen, written.
 READ_BYTES: Final = 3
 
+#: Of the bytes of all documents, as many are expected to be compared as make a partition of this many times their size.
+EXPECTED: Final = 2
+
 
 class _Run(NamedTuple):
     """Rows of a shard whose texts a task can hold: the first of them, the end, and the bytes of their texts."""
@@ -54,6 +55,11 @@ def _unheard(_: int) -> None:
 def text_bytes(inputs: Inputs) -> int:
     """Count the bytes of all texts, by the footers of their tables."""
     return sum(run.bytes for run in _runs(inputs))
+
+
+def mean_text_bytes(inputs: Inputs) -> int:
+    """Give the bytes of a text on average."""
+    return text_bytes(inputs) // max(1, sum(inputs.rows))
 
 
 def bring_texts(
@@ -77,7 +83,7 @@ def bring_texts(
         The same partitions, of `TEXT` and texts, in the order of rows.
     """
     runs = _runs(inputs)
-    names = [f"{run.shard.source}/{run.shard.name}, rows {run.start} to {run.stop}" for run in runs]
+    names = [f"{run.shard.label}, rows {run.start} to {run.stop}" for run in runs]
     first = [(run.shard.ordinal << ROW_BITS) + run.start for run in runs]
     asked = partial(_needed, first=first, fields=tuple(fields))
     needed = shuffles.scatter("needed", parts, asked, names, _NEEDED)
@@ -143,5 +149,5 @@ def _take_texts(item: tuple[_Run, Part]) -> Spread:
     return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
 
 
-def _is_of(texts: Records, *, rows: Int64N) -> npt.NDArray[np.bool_]:
+def _is_of(texts: Records, *, rows: Int64N) -> BoolN:
     return np.isin(texts["row"], rows)

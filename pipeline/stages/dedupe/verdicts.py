@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from kakehi.arrays import Float64N, Int8N, Int64N, VoidN
 from kakehi.pipeline.storage.schemas import ID, KEEP, ROW_BITS
 from kakehi.pipeline.storage.store import Counts
-
-Int64N = npt.NDArray[np.int64]
 
 EXACT, NEAR = "dedupe:exact", "dedupe:near"
 
@@ -32,10 +30,10 @@ class Decided(NamedTuple):
     A row to which something objected has what it would leave for.
     """
 
-    kind: npt.NDArray[np.int8]
+    kind: Int8N
     partner: Int64N
-    id: npt.NDArray[np.void]
-    similarity: npt.NDArray[np.float64]
+    id: VoidN
+    similarity: Float64N
 
 
 def count_lost(decided: Decided, objected: Int64N) -> Counts:
@@ -44,9 +42,7 @@ def count_lost(decided: Decided, objected: Int64N) -> Counts:
     return {"clusters_lost": int(lost.sum()), "clusters_lost_documents": int((objected[lost] + 1).sum())}
 
 
-def count_left(
-    source: str, sources: Mapping[str, int], kind: npt.NDArray[np.int8], partner: Int64N
-) -> Counts:
+def count_left(source: str, sources: Mapping[str, int], kind: Int8N, partner: Int64N) -> Counts:
     """Count what nothing objected to before, and what of it leaves, by the source it leaves for."""
     leave = partner[(kind == LEFT_EXACT) | (kind == LEFT_NEAR)] >> ROW_BITS
     place = np.searchsorted(list(sources.values()), leave, side="right") - 1

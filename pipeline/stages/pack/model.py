@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot
-
-Int64N = npt.NDArray[np.int64]
 
 #: One piece. `row` is counted through all binaries; `first` is the piece's place in its file of tokens, and `digest`
 #: that of all tokens of its bucket in it.

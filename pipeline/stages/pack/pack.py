@@ -26,7 +26,7 @@ from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, Terms
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_lots
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.schemas import EOD_KEY
+from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
@@ -123,7 +123,7 @@ def pack(
     encoder = load_encoder(inputs.artifacts["tokenizer"])
     terms = replace(_terms(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
     shares = _shares(inputs.sources, mix)
-    shuffles = Shuffles(stage="pack", engine=engine, scratch=inputs.scratch)
+    shuffles = inputs.shuffles("pack", engine)
     counted, terms = _count(inputs, shuffles, terms, shares, validation_rows)
     lots = plan_lots(inputs.shards, counted, shares, packing=packing, seed=seed)
     training, validation = (sum(lot.taken for lot in lots if lot.held_out is kind) for kind in (False, True))
@@ -158,13 +158,13 @@ def pack(
 
 
 def _terms(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> Terms:
-    said = [pq.read_schema(shard.paths["tokens"][0]).metadata or {} for shard in inputs.shards[:1]]
+    said = [TokenizedBy.read_from(pq.read_schema(shard.paths["tokens"][0])) for shard in inputs.shards[:1]]
     return Terms(
         sequence_tokens=sequence_tokens,
         seed=seed,
         dtype=encoder.dtype.str,
         vocab_size=encoder.vocab_size,
-        eod=int(said[0].get(EOD_KEY, b"-1")) if said else -1,
+        eod=said[0].eod if said else -1,
         tokenizer=encoder.digest,
         held_out={},
     )
@@ -184,11 +184,10 @@ def _count(
     inputs: Inputs, shuffles: Shuffles, terms: Terms, shares: Mapping[str, Share], validation_rows: int
 ) -> tuple[list[Counted], Terms]:
     """Count all shards; once more where documents are held out, since how many depends on what there is."""
-    shards = {f"{shard.source}/{shard.name}": shard for shard in inputs.shards}
 
     def counted(terms: Terms) -> list[Counted]:
         task = partial(tasks.count, terms=terms, folder=inputs.scratch / "documents")
-        return shuffles.gather(shards, task)
+        return shuffles.gather(inputs.by_label, task)
 
     found = counted(terms)
     if not sum(part.documents for part in found):

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.pack.model import Binary, Counted, Load, Terms
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs
-from kakehi.tokenizer.packed.rows import Int64N, Packing, RowPlan, plan_rows
+from kakehi.tokenizer.packed.rows import Packing, RowPlan, plan_rows
 
 
 def plan_lots(
@@ -109,7 +110,7 @@ def pair_loads(
         for shard, part in zip(shards, counted, strict=True):
             if shard.source == lot.source:
                 kind = "validation" if lot.held_out else f"epoch {lot.epoch}"
-                loads[f"{shard.source}/{shard.name} {kind}"] = Load(shard, lot, number, documents, before)
+                loads[f"{shard.label} {kind}"] = Load(shard, lot, number, documents, before)
                 before = before + (part.held_out if lot.held_out else part.pieces)
             documents += part.documents
     return loads

@@ -11,27 +11,27 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from kakehi.arrays import BoolN, Int64N, UInt64N
 from kakehi.pipeline.engines.spill import Records, Spread
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Int64N, Load, Terms
-from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, flat_ids
+from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, Terms
+from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.schemas import TokenizedBy, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
+from kakehi.splitmix64 import mixed
 from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.copy_ranges import Tokens, move
-from kakehi.tokenizer.packed.permutation import key_of, mixed, permuted
+from kakehi.tokenizer.packed.permutation import key_of, permuted
 from kakehi.tokenizer.packed.rows import Pieces, count_cut, count_pieces
 
 #: Parallel file systems want large writes, but less than their client's cache at once, 128 MiB on Fugaku.
@@ -54,7 +54,8 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
         },
         schema=provenance.DOCUMENTS,
     )
-    _publish(folder / f"{shard.ordinal}.parquet", lambda path: pq.write_table(table, path, compression="lz4"))
+    with set_aside(folder / f"{shard.ordinal}.parquet") as aside:
+        pq.write_table(table, aside, compression="lz4")
     return Counted(
         documents=len(rows),
         tokens=int(lengths.sum()),
@@ -63,7 +64,7 @@ def count(shard: ShardTables, *, terms: Terms, folder: Path) -> Counted:
     )
 
 
-def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> npt.NDArray[np.bool_]:
+def held_out(shard: ShardTables, rows: Int64N, terms: Terms) -> BoolN:
     """Say which documents are held out: by a hash of their id, so always the same ones, bool[n]."""
     below = terms.held_out.get(shard.source, 0)
     if not below:
@@ -104,7 +105,8 @@ def spread(load: Load, *, terms: Terms, folder: Path) -> Spread:
     records["first"] = np.cumsum(length) - length
     records["digest"] = _digests(tokens, bucket[order], length)
     records["lot"] = load.number
-    _publish(tokens_path(folder, load), tokens.tofile)
+    with set_aside(tokens_path(folder, load)) as aside:
+        tokens.tofile(aside)
     return Spread(records, bucket[order])
 
 
@@ -140,9 +142,8 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
         },
         schema=provenance.PIECES,
     )
-    _publish(
-        folder / f"{bucket.part.number}.parquet", lambda path: pq.write_table(table, path, compression="lz4")
-    )
+    with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
+        pq.write_table(table, aside, compression="lz4")
     by_lot = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
     counts = {
         "rows": bucket.rows,
@@ -150,7 +151,8 @@ def assemble(bucket: Bucket, *, terms: Terms, epochs: tuple[int, ...], folder: P
         "tokens": int(lengths.sum()),
         **{f"lot/{number}": int(tokens) for number, tokens in enumerate(by_lot)},
     }
-    _publish(done, lambda path: path.write_text(json.dumps(counts), encoding="utf-8"))
+    with set_aside(done) as aside:
+        aside.write_text(json.dumps(counts), encoding="utf-8")
     return counts
 
 
@@ -180,11 +182,10 @@ def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
 
 def _refuse_strangers(shard: ShardTables, terms: Terms) -> None:
     [path] = shard.paths["tokens"]
-    said = pq.read_schema(path).metadata or {}
-    got = (said.get(TOKENIZER_KEY, b"").decode(), said.get(EOD_KEY, b"").decode())
-    if got != (terms.tokenizer, str(terms.eod)):
+    got = TokenizedBy.read_from(pq.read_schema(path))
+    if got != (terms.tokenizer, terms.eod):
         raise DataError(
-            f"{path}: got tokens of tokenizer {got[0][:16]!r} with eod {got[1]!r}, "
+            f"{path}: got tokens of tokenizer {got.tokenizer[:16]!r} with eod {got.eod!r}, "
             f"wanted {terms.tokenizer[:16]!r} and {terms.eod!r}",
             hint="remove the folder of its step and run again",
         )
@@ -253,7 +254,7 @@ def _refuse(shard: ShardTables, ids: Tokens, lengths: Int64N, document: int, ter
         )
 
 
-def _digests(tokens: npt.NDArray[Any], bucket: Int64N, lengths: Int64N) -> npt.NDArray[np.uint64]:
+def _digests(tokens: Tokens, bucket: Int64N, lengths: Int64N) -> UInt64N:
     """Digest the tokens of each bucket, for each of its pieces."""
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
     ends = np.append(starts, len(bucket))[1:]
@@ -302,16 +303,3 @@ def _write_rows(
             while left:
                 left = left[file.write(left) :]
         os.fsync(file.fileno())
-
-
-def _publish(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under a name of its own beside its place, sync, and rename it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write(aside)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

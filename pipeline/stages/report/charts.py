@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from bokeh.embed import json_item
 from bokeh.models import (
     BasicTicker,
@@ -23,6 +22,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
+from kakehi.arrays import Float64N, Int64N
 from kakehi.pipeline.stages.report.examples import say_number
 from kakehi.pipeline.stages.report.funnel import FunnelRow
 from kakehi.pipeline.stages.report.histogram import Bins
@@ -40,7 +40,6 @@ _LOW: Final = 140
 _LOG_FROM: Final = 50
 
 Scale = Literal["linear", "log"]
-Float64N = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +187,7 @@ def choose_edges(signal: SignalLine) -> tuple[Float64N, Scale]:
     return np.linspace(floor, high + pad, _BARS + 1), "linear"
 
 
-def _histogram(
-    edges: Float64N, scale: Scale, kept: npt.NDArray[np.int64], dropped: npt.NDArray[np.int64]
-) -> Any:
+def _histogram(edges: Float64N, scale: Scale, kept: Int64N, dropped: Int64N) -> Any:
     plot = _figure(height=_TALL, x_axis_type=scale, x_range=Range1d(float(edges[0]), float(edges[-1])))
     plot.y_range.start = 0
     plot.yaxis.ticker = BasicTicker(min_interval=1)

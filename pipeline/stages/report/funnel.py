@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kakehi.pipeline.columns import align_columns
 from kakehi.pipeline.stages.inputs import StepSummary
 from kakehi.pipeline.storage.store import merge
 
@@ -67,14 +68,17 @@ def _fetched(step: str, total: Mapping[str, int]) -> list[FunnelRow]:
 
 def draw(rows: list[FunnelRow]) -> str:
     """Write the funnel as a table for a terminal."""
-    width = max(len(row.label) for row in rows)
-    lines = [f"{'':{width}}  {'documents':>12}  {'characters':>14}"]
-    for row in rows:
-        indent = "  " if row.kind in {"reject", "drop"} else ""
-        lines.append(
-            f"{indent + row.label:{width + 2}}{_number(row.documents):>12}  {_number(row.characters):>14}"
+    told = [
+        (
+            f"  {row.label}" if row.kind in {"reject", "drop"} else row.label,
+            _number(row.documents),
+            _number(row.characters),
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    # Labels are indented into the gap behind them, so that none is needed.
+    widths = (2 + max(len(row.label) for row in rows), 12, 16)
+    return "\n".join(align_columns([("", "documents", "characters"), *told], least=widths, gap=0))
 
 
 def _verdicts(total: Mapping[str, int]) -> list[tuple[str, int]]:

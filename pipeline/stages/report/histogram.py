@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
+
+from kakehi.arrays import Float64N, Int64N
 
 _FRACTION_BITS = 10
 _SHIFT = np.int64(52 - _FRACTION_BITS)
-
-Int64N = npt.NDArray[np.int64]
-Float64N = npt.NDArray[np.float64]
 
 
 def _none() -> Int64N:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kakehi.arrays import Float64N
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.sampling import ranks
@@ -149,7 +149,7 @@ def _numeric(batch: pa.RecordBatch) -> list[str]:
     return [f.name for f in batch.schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
 
 
-def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
+def _floats(column: pa.Array) -> Float64N:
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from kakehi.pipeline.stages.report.funnel import FunnelRow
 from kakehi.pipeline.stages.report.histogram import Bins
+from kakehi.tokenizer.evaluation import Evaluation
 
 #: Units of values from 0 to 1.
 SHARES: Final = frozenset({"share", "probability"})
@@ -161,20 +162,10 @@ class Duplicates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenizerLine:
+class TokenizerLine(Evaluation):
     """How well one tokenizer fits the sample it was evaluated on."""
 
     name: str
-    documents: int
-    characters: int
-    bytes: int
-    tokens: int
-    byte_tokens: int
-    unknown_tokens: int
-    round_trip_failures: int
-    vocab_size: int
-    unused_pieces: int
-    longest_pieces: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

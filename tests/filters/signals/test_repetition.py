@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kakehi.filters.signals import repetition
 from kakehi.filters.signals.ngrams import PADDING
 from kakehi.filters.signals.repetition import REPETITION
-from kakehi.filters.texts import MIX
+from kakehi.splitmix64 import GOLDEN_GAMMA
 
 NAMES = [signal.name for signal in REPETITION.signals]
 few_letters = st.integers(1, 4).flatmap(lambda n: st.text(st.sampled_from("aあ𠮷\n"[:n]), max_size=120))
@@ -108,7 +108,7 @@ def test_the_fullest_slot_was_filled_by_the_rarer_one(times):
         letters = chance.sample(range(0x4E00, 0x9FFF), 200)
         slots = {}
         for left, right in itertools.pairwise(letters[:120]):
-            slot = (left << 21 | right) * int(MIX) % 2**64 >> 64 - 6
+            slot = (left << 21 | right) * int(GOLDEN_GAMMA) % 2**64 >> 64 - 6
             slots.setdefault(slot, []).append(chr(left) + chr(right))
         pair = max(slots.values(), key=len)[:2]
         fillers = iter(letters[120:])
@@ -121,7 +121,7 @@ def test_the_fullest_slot_was_filled_by_the_rarer_one(times):
 def test_two_of_one_hash(times):
     """Two 2-grams whose hashes are the same, all 32 bits, are told apart."""
     grams = ("侕媉", "鴐廗")
-    hashes = {(ord(a) << 21 | ord(b)) * int(MIX) % 2**64 >> 32 for a, b in grams}
+    hashes = {(ord(a) << 21 | ord(b)) * int(GOLDEN_GAMMA) % 2**64 >> 32 for a, b in grams}
     assert len(hashes) == 1
     pieces = [gram for gram, count in zip(grams, times, strict=True) for _ in range(count)]
     text = "".join(piece + chr(0x3041 + i) for i, piece in enumerate(pieces))

@@ -13,7 +13,7 @@ from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.pack.pack import Portion, pack, tasks
-from kakehi.pipeline.storage.schemas import EOD_KEY, TOKENIZER_KEY, TOKENS
+from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy
 from kakehi.tokenizer.packed.indexed import Reader
 from kakehi.tokenizer.training import train
 
@@ -89,14 +89,12 @@ def clusters(sizes) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({"verdict": verdict, "cluster_size": pa.array(sizes, pa.uint32())})
 
 
-def table(folder: Path, lists, **changes: str) -> pa.RecordBatch:
+def table(folder: Path, lists, **changes: str | int) -> pa.RecordBatch:
     """Give a table of tokens as `encode` writes it."""
-    said = {TOKENIZER_KEY.decode(): load_encoder(folder).digest, EOD_KEY.decode(): str(EOD)} | {
-        {"tokenizer": TOKENIZER_KEY, "eod": EOD_KEY}[name].decode(): value for name, value in changes.items()
-    }
+    said = TokenizedBy(load_encoder(folder).digest, EOD)._replace(**changes)
     ids = [None if ids is None else struct.pack(f"<{len(ids)}H", *ids) for ids in lists]
     columns = [pa.array(ids, pa.large_binary()), pa.array([len(ids or ()) for ids in lists])]
-    return pa.RecordBatch.from_arrays(columns, schema=TOKENS.with_metadata(said))
+    return pa.RecordBatch.from_arrays(columns, schema=said.write_to(TOKENS))
 
 
 def documents(count: int, seed: int = 0, longest: int = 4 * S) -> list[list[int] | None]:
@@ -364,7 +362,7 @@ def test_tokens_that_are_not_as_encode_writes_them(make, folder, tmp_path, lists
         packer(lanes=1)
 
 
-@pytest.mark.parametrize("change", [{"tokenizer": "0" * 64}, {"eod": "3"}])
+@pytest.mark.parametrize("change", [{"tokenizer": "0" * 64}, {"eod": 3}])
 def test_tokens_of_another_tokenizer_are_refused(make, folder, tmp_path, change) -> None:
     """Every table of tokens says whose ids it holds."""
     packer = Packer(make, tmp_path, folder, [[5, EOD]], [[6, EOD]])
