@@ -25,10 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.sources.archive.index import Index, Select
-from kakehi.pipeline.sources.archive.select import Asking, choose, forecast
+from kakehi.pipeline.sources.archive.select import Coalescing, choose, forecast
 
 GROUP = 1_000_000
-ASKING = Asking(gap_bytes=64 << 10, max_bytes=16 << 20)
+ASKING = Coalescing(gap_bytes=64 << 10, max_bytes=16 << 20)
 
 
 def main() -> None:

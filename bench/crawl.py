@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
-from kakehi.pipeline.sources.crawl.schedule import Turns
+from kakehi.pipeline.sources.crawl.schedule import Schedule
 from tests.pipeline.sources.crawl.web import Page, Web, real_pages
 
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
@@ -79,16 +79,16 @@ def frontier(home: Path, count: int) -> None:
             for n in range(count)
         )
     print(f"frontier: {count / (time.perf_counter() - start):,.0f} addresses a second are added")
-    turns, visits = Turns(opened, 1), 20_000
-    turns.offer([host for host, _ in opened.hosts()], 0.0)
+    schedule, visits = Schedule(opened, 1), 20_000
+    schedule.offer([host for host, _ in opened.hosts()], 0.0)
     start = time.perf_counter()
     for number in range(visits):
-        visit = turns.next(number * 0.001)
+        visit = schedule.next(number * 0.001)
         if visit is not None:
             with opened.change():
                 opened.take(visit)
                 opened.finish(visit, "stored")
-            turns.rest(visit.host, number * 0.001 + 1)
+            schedule.rest(visit.host, number * 0.001 + 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"frontier: {visits / (time.perf_counter() - start):,.0f} visits a second, {peak:.0f} MiB at most")
     opened.close()

@@ -50,7 +50,7 @@ def main() -> None:
         store = Store(home)
         attempt, began = store.attempt(), time.process_time()
         counts = remember(inputs_of(home, old), attempt, Inline())
-        remembered = time.process_time() - began
+        remember_s = time.process_time() - began
         store.publish(attempt, Receipt(step="remember", source=None, shard=None, address="0" * 16))
         month = write(home, "new", 0, *like(arguments.month, len(old)))
         for time_of in ("first", "again"):
@@ -58,7 +58,7 @@ def main() -> None:
             found = compare(inputs_of(home, [month]), out, Inline(), against={"old": home})
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             print(
-                f"history of {thousands:,} thousand ({counts['keys']:,} keys, remembered in {remembered:.1f} s CPU): "
+                f"history of {thousands:,} thousand ({counts['keys']:,} keys, remembered in {remember_s:.1f} s CPU): "
                 f"compare {time_of} {cpu:.2f} s CPU, {wall:.2f} s wall; {found}"
             )
 

@@ -29,7 +29,7 @@ QUICKSTART = HERE.parent / "manifests" / "quickstart"
 COPIES = 20
 
 #: Of input in a shard: enough shards for every worker to be busy until the end.
-PIECE_BYTES = 2 << 20
+BLOCK_BYTES = 2 << 20
 
 #: Tasks that do nothing, to see what they cost.
 TASKS = 500
@@ -76,13 +76,13 @@ def main() -> None:
 
 
 def corpus(place: Path) -> Path:
-    """Cut the corpus into shards of about PIECE_BYTES, or write the quickstart's files many times under other names."""
+    """Cut the corpus into shards of about BLOCK_BYTES, or write the quickstart's files many times under other names."""
     if files := sorted((HERE / "corpus").glob("*.warc.gz")):
         (place / "corpus").mkdir()
         for path in files:
             cut(path, place / "corpus")
         text = (HERE / "corpus.yaml").read_text(encoding="utf-8")
-        size = f"shard_mb: {PIECE_BYTES / (1 << 20)}"
+        size = f"shard_mb: {BLOCK_BYTES / (1 << 20)}"
         (place / "corpus.yaml").write_text(
             text.replace("language: ja", f"language: ja, {size}"), encoding="utf-8"
         )
@@ -100,7 +100,7 @@ def cut(path: Path, folder: Path) -> None:
     starts = [0]
     with path.open("rb") as file:
         for record in ArchiveIterator(file, parse_http=False):
-            if record.stream_pos >= starts[-1] + PIECE_BYTES:
+            if record.stream_pos >= starts[-1] + BLOCK_BYTES:
                 starts.append(record.stream_pos)
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], len(whole)], strict=True)):
         (folder / f"{number:03}-{path.name}").write_bytes(whole[start:stop])

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt32M
 
 #: Where something is in a text, in kernels: a signed index may count from the end, and asking that costs half the speed.
-Place: TypeAlias = np.uint64
+ByteIndex: TypeAlias = np.uint64
 
 #: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
 #: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.
@@ -103,7 +103,7 @@ def longest_of(offsets: Int64N1) -> int:
 
 
 @leaf
-def character(bytes_: UInt8M, i: Place) -> tuple[Place, Place]:
+def character(bytes_: UInt8M, i: ByteIndex) -> tuple[ByteIndex, ByteIndex]:
     """Return the code point of valid UTF-8 that begins at `i`, and the place after it.
 
     Plain branches: a version without any was slower.

@@ -16,7 +16,7 @@ _heard = threading.Event()
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Remember a Ctrl-C; whatever error comes after it is the Ctrl-C.
 
     Raises:
@@ -33,14 +33,14 @@ def remembered() -> Iterator[None]:
     try:
         yield
     except Exception:
-        heed()
+        raise_interrupt()
         raise
     finally:
         if mine:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def heed() -> None:
+def raise_interrupt() -> None:
     """Stop here if there was a Ctrl-C.
 
     Raises:

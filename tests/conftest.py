@@ -21,7 +21,7 @@ from hypothesis import settings
 
 from kakehi.pipeline.cli.main import main
 from kakehi.pipeline.engines.kernels import SOURCES, forget_stale
-from kakehi.pipeline.interrupts import heed
+from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.inputs import Inputs
@@ -220,7 +220,7 @@ def _kakehi(*arguments: object) -> Said:
                 main()
             except SystemExit as end:
                 code = int(end.code or 0)
-    heed()  # the command made an exit code of a Ctrl-C, and it was meant for the tests too
+    raise_interrupt()  # the command made an exit code of a Ctrl-C, and it was meant for the tests too
     said = []
     for stream in (out, err):
         stream.flush()

@@ -101,19 +101,19 @@ def keep_greedily(
         alike.setdefault(b, []).append((a, value))
     free = {number for number, row in rows.items() if not row.objected}
     order = sorted(rows, key=lambda number: (number not in free, rows[number].rank, number))
-    speaker: dict[int, int] = {}
+    representative: dict[int, int] = {}
     left: dict[int, tuple[int, float, bool]] = {}
     for number in order:
         group = rows[number].group
-        if group in speaker:
-            stays = speaker[group]
+        if group in representative:
+            stays = representative[group]
             left[number] = left.get(stays, (stays, 1.0, False))
             continue
-        speaker[group] = number
+        representative[group] = number
         better = [
-            (-value, order.index(speaker[other]), speaker[other])
+            (-value, order.index(representative[other]), representative[other])
             for other, value in alike.get(group, [])
-            if other in speaker and speaker[other] not in left
+            if other in representative and representative[other] not in left
         ]
         if better:
             value, _, partner = min(better)

@@ -8,8 +8,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from kakehi.filters.decoding.jis import read_euc_jp, read_iso2022_jp
 from kakehi.filters.decoding.labels import ONE_BYTE, codec_of
 
-Place: TypeAlias = Literal["bom", "escape", "pattern", "header", "meta", "trial", "fallback"]
-Choice: TypeAlias = tuple[str, Place]
+Evidence: TypeAlias = Literal["bom", "escape", "pattern", "header", "meta", "trial", "fallback"]
+Choice: TypeAlias = tuple[str, Evidence]
 
 
 class Decoded(NamedTuple):
@@ -17,7 +17,7 @@ class Decoded(NamedTuple):
 
     text: str
     codec: str
-    codec_from: Place
+    codec_from: Evidence
     replaced: int
 
     def utf8(self, body: bytes) -> bytes:
@@ -101,7 +101,7 @@ def _marked(body: bytes, choices: list[Choice]) -> Decoded | None:
             return Decoded(text, "iso2022_jp", "escape", 0)  # half-width kana in eight bits
     utf16 = _utf16(body)
     if utf16 and (text := _strictly(body[: len(body) & ~1], utf16)) is not None:
-        place: Place = next((place for named, place in choices if named == "utf_16"), "pattern")
+        place: Evidence = next((place for named, place in choices if named == "utf_16"), "pattern")
         odd = len(body) % 2  # a page cut inside a character
         return Decoded(text + "\ufffd" * odd, utf16, place, odd)
     return None
@@ -146,7 +146,7 @@ def _strictly(body: bytes, codec: str) -> str | None:
     return None if codec == "cp932" and any(char in text for char in NOT_CP932) else text
 
 
-def _leniently(body: bytes, codec: str, place: Place) -> Decoded:
+def _leniently(body: bytes, codec: str, place: Evidence) -> Decoded:
     """Decode the body with replacement characters; those that the page itself holds don't count."""
     text = _read(body, codec, "replace")
     text = text.removeprefix("\ufeff") if place == "bom" else text
@@ -232,7 +232,7 @@ def _fewest_replaced(body: bytes, choices: list[Choice]) -> Decoded:
 
 def _attempts(body: bytes, choices: list[Choice]) -> Iterator[Decoded]:
     """Decode leniently with every codec once."""
-    seen: dict[str, Place] = {}
+    seen: dict[str, Evidence] = {}
     for codec, place in choices:
         if seen.setdefault(codec, place) == place:
             yield _leniently(body, codec, place)

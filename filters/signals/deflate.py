@@ -23,7 +23,7 @@ from kakehi.filters.signals.huffman import (
     empty_block,
     end_block,
 )
-from kakehi.filters.texts import Place, Texts, eight, leaf, longest_of
+from kakehi.filters.texts import ByteIndex, Texts, eight, leaf, longest_of
 from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
@@ -32,7 +32,7 @@ _inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 #: Bytes of the longest text: places are numbers of 32 bits.
 MOST_BYTES: Final = (1 << 31) - 1
 
-_u = Place  # places are unsigned: a signed index may count from the end, and asking that costs
+_u = ByteIndex  # places are unsigned: a signed index may count from the end, and asking that costs
 _0, _1, _2, _3, _4, _5, _6, _7, _8 = (_u(value) for value in range(9))
 _10, _16, _24, _32, _40, _48, _256 = (_u(value) for value in (10, 16, 24, 32, 40, 48, 256))
 _LOW_16, _LOW_32 = _u(0xFFFF), _u(0xFFFFFFFF)
@@ -100,7 +100,7 @@ def _low_zeros(_: Any, value: Any) -> Any:  # noqa: ARG001 - as above
 
 
 @njit(cache=True, nogil=True)
-def _sizes(bytes_: UInt8M, offsets: Int64N1, base: Place) -> Int64N:
+def _sizes(bytes_: UInt8M, offsets: Int64N1, base: ByteIndex) -> Int64N:
     """Go text by text; the first place is number `base`.
 
     A text's places are numbered after those of the one before, so that nothing has to be cleared in between.
@@ -130,7 +130,7 @@ def _sizes(bytes_: UInt8M, offsets: Int64N1, base: Place) -> Int64N:
 
 
 @leaf
-def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -> int:
+def _size(text: UInt8M, size: ByteIndex, base: ByteIndex, links: _Links, block: Block) -> int:
     """Give the bytes of one text: zlib's head and checksum, and what its blocks hold.
 
     A place's match is taken only if the next place has no longer one; else the byte there is.
@@ -169,7 +169,9 @@ def _size(text: UInt8M, size: Place, base: Place, links: _Links, block: Block) -
 
 
 @_inner
-def _link(text: UInt8M, start: Place, stop: Place, base: Place, links: _Links, narrow: Place) -> None:
+def _link(
+    text: UInt8M, start: ByteIndex, stop: ByteIndex, base: ByteIndex, links: _Links, narrow: ByteIndex
+) -> None:
     """Link places of a text to those before them; hashes keep what is left of 64 bits."""
     chains, fours, fives, sixes = links.chains, links.fours, links.fives, links.sixes
     for place in range(start, stop):
@@ -192,8 +194,8 @@ def _link(text: UInt8M, start: Place, stop: Place, base: Place, links: _Links, n
 
 @_inner
 def _longest(
-    text: UInt8M, place: Place, size: Place, best: Place, back: UInt64M, ranks: UInt16M
-) -> tuple[Place, Place]:
+    text: UInt8M, place: ByteIndex, size: ByteIndex, best: ByteIndex, back: UInt64M, ranks: UInt16M
+) -> tuple[ByteIndex, ByteIndex]:
     """Find the longest match of a place, the nearest of these: its bytes, if more than `best`, and how far back; or 0."""
     most = min(_LONGEST, size - place)
     if place == _0 or most <= best or most < _3:
@@ -238,14 +240,14 @@ def _longest(
 @_inner
 def _nearest(
     text: UInt8M,
-    place: Place,
-    farthest: Place,
-    chain: Place,
+    place: ByteIndex,
+    farthest: ByteIndex,
+    chain: ByteIndex,
     back: UInt64M,
     ranks: UInt16M,
-    at: Place,
-    rest: Place,
-) -> Place:
+    at: ByteIndex,
+    rest: ByteIndex,
+) -> ByteIndex:
     """Find how far back the nearest of some links leads that is of the same bytes, or 0.
 
     Args:
@@ -269,7 +271,7 @@ def _nearest(
 
 
 @_inner
-def _same(text: UInt8M, left: Place, right: Place, most: Place) -> Place:
+def _same(text: UInt8M, left: ByteIndex, right: ByteIndex, most: ByteIndex) -> ByteIndex:
     """Count the equal bytes from two places on."""
     same = _0
     while same < most:
@@ -282,7 +284,7 @@ def _same(text: UInt8M, left: Place, right: Place, most: Place) -> Place:
 
 
 @_inner
-def _is_seen(ranks: UInt16M, place: Place, far: Place, chain: Place) -> bool:
+def _is_seen(ranks: UInt16M, place: ByteIndex, far: ByteIndex, chain: ByteIndex) -> bool:
     """Tell whether zlib's walk comes so far; the farthest place it sees only as the first one."""
     steps = _u(ranks[place & _ROUND] - ranks[(place - far) & _ROUND]) & _LOW_16
     return bool(steps <= chain and (far < _FARTHEST or steps == _1))

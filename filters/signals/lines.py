@@ -14,7 +14,7 @@ from kakehi.arrays import Int64M, Int64N1, Int64NC, UInt8M
 from kakehi.filters.codepoints import code_at
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
-from kakehi.filters.signals.segments import KINDS, STOPS, before, bound_of_pieces, ends_sentence, seen
+from kakehi.filters.signals.segments import KINDS, STOPS, before, bound_of_units, ends_sentence, seen
 from kakehi.filters.texts import Texts, character, leaf, view
 
 _LINES, _LINE_CHARS, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(4)
@@ -295,7 +295,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     for row in range(rows):
         mine = counts[row]
         i, stop = offsets[row], offsets[row + 1]
-        pieces = bound_of_pieces(bytes_, i, stop)
+        pieces = bound_of_units(bytes_, i, stop)
         room = 16
         while room < 4 * pieces:  # all three kinds, three quarters full at most
             room *= 2

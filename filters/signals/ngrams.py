@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from kakehi.arrays import Int64M, UInt8M, UInt32M, UInt64M
-from kakehi.filters.texts import Place, leaf
+from kakehi.filters.texts import ByteIndex, leaf
 from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: n of the n-grams whose most frequent one is measured.
@@ -97,7 +97,7 @@ def _same(_: Any, codes: Any, left: Any, right: Any) -> Any:  # noqa: ARG001 - t
 
 
 @leaf
-def alike(codes: UInt32M, left: Place, right: Place) -> Place:
+def alike(codes: UInt32M, left: ByteIndex, right: ByteIndex) -> ByteIndex:
     """Count the characters that are the same from two places on, ten at most."""
     return min(_same(codes, left, right), _10)
 
@@ -137,7 +137,7 @@ def most_frequent(room: Room, size: int, most: Int64M) -> None:
 
 
 @leaf
-def _most_of(room: Room, known: Place, n: int, width: int) -> tuple[int, Place]:
+def _most_of(room: Room, known: ByteIndex, n: int, width: int) -> tuple[int, ByteIndex]:
     """Count the most frequent n-gram of the places in `links`, whose hashes are in `members`.
 
     Returns:
@@ -166,7 +166,7 @@ def _most_of(room: Room, known: Place, n: int, width: int) -> tuple[int, Place]:
 
 
 @leaf
-def _extend(room: Room, known: Place, n: int) -> Place:
+def _extend(room: Room, known: ByteIndex, n: int) -> ByteIndex:
     """Of places in `listed`, where n - 1 characters are the same, leave those of one n-gram that comes often; return how many.
 
     Its tallies are in `table` behind those of `_most_of`, which `_narrow` needs.
@@ -190,7 +190,7 @@ def _extend(room: Room, known: Place, n: int) -> Place:
 
 
 @leaf
-def _narrow(room: Room, known: Place, least: Place, n: int, width: int) -> Place:
+def _narrow(room: Room, known: ByteIndex, least: ByteIndex, n: int, width: int) -> ByteIndex:
     """Leave in `links` the places whose n - 1 characters may come so often; put the hashes of n into `members`."""
     codes, table, members, links = room.codes, room.table, room.members, room.links
     shift, left = np.uint64(32 - width), _0
@@ -205,7 +205,7 @@ def _narrow(room: Room, known: Place, least: Place, n: int, width: int) -> Place
 
 
 @leaf
-def _key(codes: UInt32M, i: Place) -> np.uint64:
+def _key(codes: UInt32M, i: ByteIndex) -> np.uint64:
     """Put three characters into one number."""
     return np.uint64(codes[i]) << _42 | np.uint64(codes[i + _1]) << _21 | np.uint64(codes[i + _2])
 
@@ -217,7 +217,7 @@ def _hash_more(key: np.uint64, other: np.uint64) -> np.uint64:
 
 
 @leaf
-def _hash(codes: UInt32M, i: Place, n: int) -> np.uint64:
+def _hash(codes: UInt32M, i: ByteIndex, n: int) -> np.uint64:
     """Hash three or four characters."""
     key = _key(codes, i)
     return key * GOLDEN_GAMMA if n == 3 else _hash_more(key, _key(codes, i + _1))
@@ -232,7 +232,9 @@ def _add(table: UInt32M, slot: np.uint64) -> np.uint32:
 
 
 @leaf
-def _exactly(room: Room, known: Place, n: int, equal: int, other: Place, full: int, width: int) -> int:
+def _exactly(
+    room: Room, known: ByteIndex, n: int, equal: int, other: ByteIndex, full: int, width: int
+) -> int:
     """Count the most frequent n-gram: of `equal` occurrences, unless it shares its slot with many.
 
     No other can be more frequent if no other slot holds more. Else those are compared that are in slots which do.
@@ -273,7 +275,7 @@ def _exactly(room: Room, known: Place, n: int, equal: int, other: Place, full: i
 
 
 @leaf
-def note(room: Room, place: Place, later: Place, length: Place) -> None:
+def note(room: Room, place: ByteIndex, later: ByteIndex, length: ByteIndex) -> None:
     """Note that so many characters are the same from a place and a later one on."""
     room.after[place] = np.uint8(max(np.uint64(room.after[place]), length << _4))
     room.before[later] = np.uint8(max(np.uint64(room.before[later]), length << _4))

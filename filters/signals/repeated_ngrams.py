@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from kakehi.arrays import Int64M
 from kakehi.filters.signals.ngrams import PADDING, Room, alike, classify, note, width_of
-from kakehi.filters.texts import Place, leaf
+from kakehi.filters.texts import ByteIndex, leaf
 from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: n of the n-grams that are measured for coming again.
@@ -132,7 +132,7 @@ def _group(room: Room, left: int, listed: int, width: int) -> int:
 
 
 @leaf
-def _link(room: Room, known: Place, number: Place, still: Place) -> tuple[Place, Place]:
+def _link(room: Room, known: ByteIndex, number: ByteIndex, still: ByteIndex) -> tuple[ByteIndex, ByteIndex]:
     """Compare each of `members` with the last of its kind, and link it to that unless it is a copy.
 
     Returns:

@@ -88,7 +88,7 @@ def _same(bytes_: UInt8M, left: np.uint64, right: np.uint64, size: np.uint64) ->
 
 
 @leaf
-def bound_of_pieces(bytes_: UInt8M, start: int, stop: int) -> int:
+def bound_of_units(bytes_: UInt8M, start: int, stop: int) -> int:
     """Return a bound on the lines, and on the sentences, of a text, from single bytes of the marks."""
     pieces = 2  # the last byte may be one of the marks, and what is behind it is a piece
     for i in range(np.uint64(start), np.uint64(max(stop - 1, start))):  # branch-free, so that it vectorises

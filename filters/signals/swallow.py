@@ -13,7 +13,7 @@ from numba import njit
 from kakehi.arrays import Int64N1, Int64NC, UInt8M
 from kakehi.filters.signals.family import Family, Signal
 from kakehi.filters.signals.script import share
-from kakehi.filters.signals.segments import STOPS, before, bound_of_pieces, ends_sentence, seen
+from kakehi.filters.signals.segments import STOPS, before, bound_of_units, ends_sentence, seen
 from kakehi.filters.texts import Texts, leaf, longest_of, view
 
 _LINES, _REPEATED_LINES, _REPEATED_LINE_CHARS = range(3)
@@ -146,7 +146,7 @@ def _count(bytes_: UInt8M, offsets: Int64N1) -> Int64NC:
     for row in range(rows):
         mine = counts[row]
         i, stop = offsets[row], offsets[row + 1]
-        room, most = 16, 4 * bound_of_pieces(bytes_, i, stop)
+        room, most = 16, 4 * bound_of_units(bytes_, i, stop)
         while room < most:
             room *= 2
         if room > len(slots):

@@ -17,5 +17,5 @@ def print_funnel(steps: Sequence[Step], store: Store) -> None:
     """Print the funnel, and what rings in it."""
     summaries = [resolve.summary(step, store) for step in steps]
     click.echo(draw(funnel(summaries)))
-    for line in alarms.heard(summaries):
+    for line in alarms.raised_alarms(summaries):
         click.echo(f"warning: {line}", err=True)

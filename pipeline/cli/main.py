@@ -8,7 +8,7 @@ import click
 
 from kakehi.pipeline.cli.catalogue import COMMANDS
 from kakehi.pipeline.errors import CorpusError, DataError
-from kakehi.pipeline.interrupts import remembered
+from kakehi.pipeline.interrupts import interruptible
 
 
 @click.group(
@@ -23,7 +23,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; an error of ours is one message and its own exit code."""
     try:
-        with remembered():
+        with interruptible():
             cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
         click.echo(f"error: {error}", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kakehi.pipeline.columns import align_columns
 from kakehi.pipeline.engines.resources import BASE_BYTES
-from kakehi.pipeline.execution.estimates import promised
+from kakehi.pipeline.execution.estimates import estimated
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning import resolve
 from kakehi.pipeline.planning.planner import Step, waiting
@@ -43,8 +43,8 @@ def fetch_costs(steps: list[Step]) -> list[str]:
         f"{step.name} {step.source}: {line}"
         for step in steps
         if step.stage.cost
-        for piece in step.todo
-        for line in step.stage.cost(piece, step.parameters)
+        for shard in step.todo
+        for line in step.stage.cost(shard, step.parameters)
     ]
 
 
@@ -64,16 +64,18 @@ def draw_plan(steps: list[Step]) -> str:
     return "\n".join(align_columns(rows, left=range(6)))
 
 
-def foretold(manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_worker: int) -> Iterator[str]:
-    """Yield what each corpus step will take, as far as it is known yet; errors as in `promised`."""
-    for step, promise in promised(manifest, steps, store, bytes_per_worker):
-        yield f"{step.name}: {promise.told()}"
+def parameter_lines(
+    manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_worker: int
+) -> Iterator[str]:
+    """Yield what each corpus step will take, as far as it is known yet; errors as in `estimated`."""
+    for step, estimate in estimated(manifest, steps, store, bytes_per_worker):
+        yield f"{step.name}: {estimate.told()}"
 
 
-def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
-    """Yield what corpus steps promised and what they took, where they have run."""
+def compare_estimates(steps: Sequence[Step], store: Store) -> Iterator[str]:
+    """Yield what corpus steps were estimated to take and what they took, where they have run."""
     for step in steps:
-        for receipt in resolve.receipts_of(step, store) if step.stage.promise else ():
+        for receipt in resolve.receipts_of(step, store) if step.stage.estimate else ():
             if receipt.promised:
                 tables = sum(output.size for output in receipt.outputs)
                 taken = (receipt.scratch_bytes, tables, receipt.peak_bytes)
@@ -83,13 +85,13 @@ def kept_promises(steps: Sequence[Step], store: Store) -> Iterator[str]:
                     BASE_BYTES + receipt.promised["task_bytes"],
                 )
                 said = ", ".join(
-                    f"{name} {format_size(one)} promised, {format_size(other)} taken"
+                    f"{name} {format_size(one)} estimated, {format_size(other)} taken"
                     for name, one, other in zip(("scratch", "tables", "a task"), told, taken, strict=True)
                 )
                 yield f"{step.name:<11} {said}"
 
 
-def places(steps: list[Step], store: Store) -> list[str]:
+def output_lines(steps: list[Step], store: Store) -> list[str]:
     """Name what a user wants to find."""
     wanted: dict[str, Callable[[str], bool]] = {
         "tokenizer": lambda name: name.startswith("tokenizer."),

@@ -46,7 +46,7 @@ class Bars:
         self._rows += receipt.counts.get("records", receipt.counts.get("rows", 0))
         self._bytes += receipt.counts.get("text_bytes", 0)
         self._move()
-        for line in alarms.say(receipt.counts):
+        for line in alarms.describe_alarms(receipt.counts):
             tqdm.write(f"warning: {receipt.step}: {line}", file=sys.stderr)
 
     def fail(self) -> None:

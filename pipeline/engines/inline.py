@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from kakehi.pipeline.engines.engine import Failure
-from kakehi.pipeline.interrupts import heed
+from kakehi.pipeline.interrupts import raise_interrupt
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,11 +20,11 @@ class Inline:
     def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
         """Yield (position, result or Failure), in order."""
         for position, item in enumerate(items):
-            heed()
+            raise_interrupt()
             try:
                 yield position, task(item)
             except Exception as error:  # noqa: BLE001 - the seam: a failing task must not stop its neighbours
-                heed()
+                raise_interrupt()
                 yield position, Failure(error=error, trace=traceback.format_exc())
 
     @property

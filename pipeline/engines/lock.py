@@ -21,17 +21,17 @@ from kakehi.pipeline.errors import DataError, EngineError
 #: Seconds between two touches of the file.
 HEARTBEAT_S = 5.0
 
-#: A claim of another host that was not touched for so long is a dead run's.
+#: A lock of another host that was not touched for so long is a dead run's.
 DEAD_AFTER_S = 60.0
 
 
-class Claim:
+class RunLock:
     """Hold a work folder for one run.
 
     Args:
         root: the work folder.
         heartbeat_s: seconds between touches.
-        dead_after_s: age from which another host's claim is taken over.
+        dead_after_s: age from which another host's lock is taken over.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Claim:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        if (read_claim(self._path) or {}).get("token") == self._mine["token"]:
+        if (read_lock(self._path) or {}).get("token") == self._mine["token"]:
             self._path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
@@ -81,14 +81,14 @@ class Claim:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(self._mine, file)
-        except OSError:  # a full disk: an empty claim would keep the next run out
+        except OSError:  # a full disk: an empty lock would keep the next run out
             self._path.unlink(missing_ok=True)
             raise
         return True
 
     def _take_over(self) -> None:
-        """Set a dead run's claim aside, or refuse."""
-        held = read_claim(self._path)
+        """Set a dead run's lock aside, or refuse."""
+        held = read_lock(self._path)
         if held is None and not self._path.exists():
             return
         if is_alive(self._path, held, self._dead_after_s):
@@ -103,7 +103,7 @@ class Claim:
             self._path.rename(aside)
         except FileNotFoundError:
             return  # another run was quicker
-        if read_claim(aside) != held:  # it was: what we moved is its claim, so give it back
+        if read_lock(aside) != held:  # it was: what we moved is its lock, so give it back
             os.link(aside, self._path)
         aside.unlink()
 
@@ -115,7 +115,7 @@ class Claim:
                 return
 
 
-def read_claim(path: Path) -> dict[str, Any] | None:
+def read_lock(path: Path) -> dict[str, Any] | None:
     """Read who holds a work folder, or None where nobody does or the file can't be read."""
     try:
         held = json.loads(path.read_bytes())
@@ -131,10 +131,10 @@ def is_alive(path: Path, held: dict[str, Any] | None, dead_after_s: float = DEAD
     return started_at(int(held["pid"])) == held.get("started")
 
 
-def living_claim(root: Path) -> dict[str, Any] | None:
-    """Read the claim of the run that is under way in a work folder, or None."""
+def live_lock(root: Path) -> dict[str, Any] | None:
+    """Read the lock of the run that is under way in a work folder, or None."""
     path = root / "run.lock"
-    held = read_claim(path)
+    held = read_lock(path)
     return held if held is not None and is_alive(path, held) else None
 
 

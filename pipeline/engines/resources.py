@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kakehi.pipeline.engines.partitions import PIECE_BYTES, partitions_for
+from kakehi.pipeline.engines.partitions import BLOCK_BYTES, partitions_for
 from kakehi.pipeline.errors import ManifestError, WorkFolderError
 from kakehi.pipeline.sizes import format_size
 
@@ -24,7 +24,7 @@ MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Volume:
+class InputVolume:
     """What is known of a step's inputs before it starts.
 
     Args:
@@ -63,12 +63,12 @@ class Volume:
         """
         parts = partitions_for(working_bytes, self.bytes_per_worker)
         sizes = [count * record_bytes for count in self.rows]
-        filled = min(sum(sizes), parts * PIECE_BYTES, self.bytes_per_worker // 4)
+        filled = min(sum(sizes), parts * BLOCK_BYTES, self.bytes_per_worker // 4)
         return max(_SCATTERED * max([filled, *sizes]), -(-working_bytes // parts))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Promise:
+class Estimate:
     """What a step will take.
 
     Args:
@@ -76,7 +76,7 @@ class Promise:
         table_bytes: on disk of what it publishes, about.
         task_bytes: memory of a task, beside what any process takes.
         least_bytes: of these, what no partitions make smaller: a shard's records, a row group's texts.
-        later: what is only known once it runs, in words; then it promises again.
+        later: what is only known once it runs, in words; then it estimates again.
     """
 
     scratch_bytes: int
@@ -94,12 +94,14 @@ class Promise:
         )
 
 
-def refuse(step: str, promise: Promise, *, free_bytes: int, there_bytes: int, bytes_per_worker: int) -> None:
+def refuse(
+    step: str, estimate: Estimate, *, free_bytes: int, there_bytes: int, bytes_per_worker: int
+) -> None:
     """Refuse a step whose smallest task takes more than a worker has, or that the disk has no room for.
 
     Args:
         step: for the message.
-        promise: of what it takes.
+        estimate: of what it takes.
         free_bytes: of the work folder's disk.
         there_bytes: of its scratch that an earlier run has written.
         bytes_per_worker: memory of one task.
@@ -108,13 +110,13 @@ def refuse(step: str, promise: Promise, *, free_bytes: int, there_bytes: int, by
         ManifestError: of memory.
         WorkFolderError: of disk.
     """
-    least = _LEAST_BYTES + promise.least_bytes
+    least = _LEAST_BYTES + estimate.least_bytes
     if least > bytes_per_worker:
         raise ManifestError(
             f"{step}: its largest shard takes a task of {format_size(least)}, bytes_per_worker is {format_size(bytes_per_worker)}",
             hint=f"bytes_per_worker: {-(-least // MIB)}MiB in the machine file, or smaller shards (shard_mb)",
         )
-    wanted = promise.scratch_bytes + promise.table_bytes - there_bytes
+    wanted = estimate.scratch_bytes + estimate.table_bytes - there_bytes
     if wanted > free_bytes:
         raise WorkFolderError(
             f"{step}: will take {format_size(wanted)} of disk, {format_size(free_bytes)} are free in the work folder",

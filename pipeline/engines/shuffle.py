@@ -19,17 +19,17 @@ import xxhash
 from kakehi.arrays import BoolN, Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.engines.failures import one_error
-from kakehi.pipeline.engines.partitions import PIECE_BYTES, SHARE
+from kakehi.pipeline.engines.partitions import BLOCK_BYTES, SHARE
 from kakehi.pipeline.engines.spill import (
+    Entries,
     Kind,
-    Noted,
-    Records,
+    SpillSummary,
     Spread,
-    noted_in,
-    piece_size,
-    read_pieces,
+    partition_size,
+    read_partition,
+    read_summary,
     read_tails,
-    write_pieces,
+    write_spill,
 )
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.splitmix64 import GOLDEN_GAMMA, half_mixed
@@ -46,38 +46,38 @@ class Part(NamedTuple):
     number: int
     dtype: np.dtype[Any]
 
-    def read(self) -> Records:
+    def read(self) -> Entries:
         """Read the partition's records: of the first source first, each in its order."""
-        return read_pieces([_path(self.folder, index) for index in self.files], self.number, self.dtype)
+        return read_partition([_path(self.folder, index) for index in self.files], self.number, self.dtype)
 
     def path(self, index: int) -> Path:
         """Name the file of a source by its place among them."""
         return _path(self.folder, index)
 
-    def pieces(self) -> Iterator[Records]:
+    def by_source(self) -> Iterator[Entries]:
         """Read what each source gave, one after another."""
         for index in self.files:
-            yield read_pieces([_path(self.folder, index)], self.number, self.dtype)
+            yield read_partition([_path(self.folder, index)], self.number, self.dtype)
 
-    def tails(self, chosen: Callable[[Records], BoolN]) -> tuple[Records, pa.LargeStringArray]:
+    def tails(self, chosen: Callable[[Entries], BoolN]) -> tuple[Entries, pa.LargeStringArray]:
         """Read the records that are chosen and their tails, in the order of `read`."""
         records, tails = [np.empty(0, self.dtype)], [pa.array([], pa.large_string())]
-        for index, piece in zip(self.files, self.pieces(), strict=True):
-            places = np.flatnonzero(chosen(piece))
-            records.append(piece[places])
+        for index, entries in zip(self.files, self.by_source(), strict=True):
+            places = np.flatnonzero(chosen(entries))
+            records.append(entries[places])
             tails.append(read_tails(_path(self.folder, index), self.number, self.dtype, places))
         return np.concatenate(records), pa.concat_arrays(tails)
 
     @property
     def size(self) -> int:
         """Count its records."""
-        return sum(piece_size(_path(self.folder, index), self.number, self.dtype) for index in self.files)
+        return sum(partition_size(_path(self.folder, index), self.number, self.dtype) for index in self.files)
 
     def blocks(self, most: int) -> Iterator[Part]:
         """Cut the partition between sources into parts of at most so many records, if no source gave more; one at least."""
         start, filled = self.files.start, 0
         for index in self.files:
-            size = piece_size(_path(self.folder, index), self.number, self.dtype)
+            size = partition_size(_path(self.folder, index), self.number, self.dtype)
             if filled + size > most and index > start:
                 yield self._replace(files=range(start, index))
                 start, filled = index, 0
@@ -123,7 +123,7 @@ def shard_groups(
         partitions: pieces of a file.
         bytes_per_worker: memory of one task, of which a quarter is filled with records.
     """
-    enough = min(partitions * PIECE_BYTES, bytes_per_worker // (2 * SHARE))
+    enough = min(partitions * BLOCK_BYTES, bytes_per_worker // (2 * SHARE))
     groups: list[list[ShardTables]] = []
     filled = enough
     for shard, size in zip(shards, sizes, strict=True):
@@ -223,12 +223,12 @@ def _digest(source: str, partitions: Sequence[str], dtype: np.dtype[Any]) -> int
     return xxhash.xxh3_64_intdigest("\0".join([source, *partitions, str(dtype.descr)]).encode())
 
 
-def _scatter(task: _Task[Any]) -> Noted:
-    noted = noted_in(task.path, task.kind)
+def _scatter(task: _Task[Any]) -> SpillSummary:
+    noted = read_summary(task.path, task.kind)
     if noted is None:
         spread = task.spread(task.source)
-        write_pieces(task.path, spread, task.kind)
-        noted = Noted(len(spread.records), spread.counted)
+        write_spill(task.path, spread, task.kind)
+        noted = SpillSummary(len(spread.records), spread.counted)
     return noted
 
 

@@ -29,7 +29,7 @@ from kakehi.filters.texts import view
 from kakehi.pipeline.errors import ContractError, DataError
 from kakehi.pipeline.storage.atomic import set_aside
 
-Records: TypeAlias = VoidN  # one-dimensional, of a packed structured dtype
+Entries: TypeAlias = VoidN  # one-dimensional, of a packed structured dtype
 
 _MAGIC: Final = b"kakehiS2"
 _HEADER: Final = np.dtype(
@@ -47,13 +47,13 @@ _MARK: Final = np.dtype([("size", "<u8"), ("digest", "<u8")])
 class Spread(NamedTuple):
     """Records, the partition of each, two numbers that are kept with them, and a text for each, or none for all."""
 
-    records: Records
+    records: Entries
     partition: Int64N
     counted: tuple[int, int] = (0, 0)
     tails: pa.LargeStringArray | None = None
 
 
-class Noted(NamedTuple):
+class SpillSummary(NamedTuple):
     """What a file says of itself: its records, and the numbers kept with them."""
 
     records: int
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
         return int(_HEADER.itemsize + (self.partitions + 1) * _TABLE.itemsize)
 
 
-def write_pieces(path: Path, spread: Spread, kind: Kind) -> None:
+def write_spill(path: Path, spread: Spread, kind: Kind) -> None:
     """Write a file to its place, whole or not at all.
 
     Raises:
@@ -85,7 +85,7 @@ def write_pieces(path: Path, spread: Spread, kind: Kind) -> None:
         _write(aside, spread, kind)
 
 
-def noted_in(path: Path, kind: Kind) -> Noted | None:
+def read_summary(path: Path, kind: Kind) -> SpillSummary | None:
     """Give what is noted in a file that is there, whole and of this kind; else None."""
     try:
         with path.open("rb") as file:
@@ -101,26 +101,26 @@ def noted_in(path: Path, kind: Kind) -> Noted | None:
     wanted = (_MAGIC, kind.source, whole)
     same = (header["magic"][0], header["source"][0], size) == wanted
     one, other = header["counted"][0].tolist()
-    noted = Noted(int(header["records"][0]), (one, other))
+    noted = SpillSummary(int(header["records"][0]), (one, other))
     return noted if same and header["check"][0] == _check(header, table) else None
 
 
-def read_pieces(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Records:
+def read_partition(paths: Sequence[Path], number: int, dtype: np.dtype[Any]) -> Entries:
     """Read one partition from every file, in their order.
 
     Raises:
         DataError: a file is gone, or has other bytes than were written; it is removed, so that it is made anew.
     """
-    pieces = [_find(path, number, dtype.itemsize) for path in paths]
-    ends = np.cumsum([0, *(piece.records for piece in pieces)])
+    blocks = [_find(path, number, dtype.itemsize) for path in paths]
+    ends = np.cumsum([0, *(block.records for block in blocks)])
     records = np.empty(int(ends[-1]), dtype)
-    for piece, end, following in zip(pieces, ends[:-1], ends[1:], strict=True):
-        _fill(records[end:following].view(np.uint8).data, piece)
+    for block, end, following in zip(blocks, ends[:-1], ends[1:], strict=True):
+        _fill(records[end:following].view(np.uint8).data, block)
     return records
 
 
-def piece_size(path: Path, number: int, dtype: np.dtype[Any]) -> int:
-    """Count the records of one partition in a file; errors as in `read_pieces`."""
+def partition_size(path: Path, number: int, dtype: np.dtype[Any]) -> int:
+    """Count the records of one partition in a file; errors as in `read_partition`."""
     return _find(path, number, dtype.itemsize).records
 
 
@@ -134,13 +134,13 @@ def read_tails(path: Path, number: int, dtype: np.dtype[Any], places: Int64N) ->
         places: of the records inside the partition, ascending, int64[n].
 
     Raises:
-        DataError: as `read_pieces`.
+        DataError: as `read_partition`.
     """
-    piece = _find(path, number, dtype.itemsize)
+    block = _find(path, number, dtype.itemsize)
     with path.open("rb") as file:
-        file.seek(piece.marks)
-        marks = np.frombuffer(file.read(piece.records * _MARK.itemsize), _MARK)
-        if len(marks) != piece.records:
+        file.seek(block.marks)
+        marks = np.frombuffer(file.read(block.records * _MARK.itemsize), _MARK)
+        if len(marks) != block.records:
             raise _damaged(path)
         ends = np.cumsum(marks["size"]).astype(np.int64)
         starts = ends - marks["size"].astype(np.int64)
@@ -148,7 +148,7 @@ def read_tails(path: Path, number: int, dtype: np.dtype[Any], places: Int64N) ->
         tails = np.empty(int(offsets[-1]), np.uint8)
         for first, last in _runs(places):
             room = tails[offsets[first] : offsets[last]].data
-            file.seek(piece.tails + int(starts[places[first]]))
+            file.seek(block.tails + int(starts[places[first]]))
             if file.readinto(room) != len(room):
                 raise _damaged(path)
     for place, start, stop in zip(places, offsets[:-1], offsets[1:], strict=True):
@@ -164,7 +164,7 @@ def _runs(places: Int64N) -> Iterator[tuple[int, int]]:
     return ((first, last) for first, last in pairwise(ends) if last > first)
 
 
-class _Piece(NamedTuple):
+class _Block(NamedTuple):
     path: Path
     offset: int
     records: int
@@ -173,7 +173,7 @@ class _Piece(NamedTuple):
     tails: int  # place of the first byte
 
 
-def _find(path: Path, number: int, width: int) -> _Piece:
+def _find(path: Path, number: int, width: int) -> _Block:
     try:
         with path.open("rb") as file:
             header = np.frombuffer(file.read(_HEADER.itemsize), _HEADER, 1)
@@ -185,7 +185,7 @@ def _find(path: Path, number: int, width: int) -> _Piece:
     start, stop = int(here["start"]), int(following["start"])
     marks = first + int(header["records"][0]) * width
     tails = marks + int(header["records"][0]) * _MARK.itemsize + int(here["tail"])
-    return _Piece(
+    return _Block(
         path,
         first + start * width,
         stop - start,
@@ -195,12 +195,12 @@ def _find(path: Path, number: int, width: int) -> _Piece:
     )
 
 
-def _fill(room: memoryview, piece: _Piece) -> None:
-    with piece.path.open("rb") as file:
-        file.seek(piece.offset)
+def _fill(room: memoryview, block: _Block) -> None:
+    with block.path.open("rb") as file:
+        file.seek(block.offset)
         read = file.readinto(room)
-    if read != len(room) or xxhash.xxh3_64_intdigest(room) != piece.digest:
-        raise _damaged(piece.path)
+    if read != len(room) or xxhash.xxh3_64_intdigest(room) != block.digest:
+        raise _damaged(block.path)
 
 
 def _damaged(path: Path) -> DataError:
@@ -228,13 +228,13 @@ def _write(path: Path, spread: Spread, kind: Kind) -> None:
     table["start"][1:] = np.cumsum(np.bincount(spread.partition, minlength=kind.partitions))
     with path.open("wb") as file:
         file.seek(kind.head_bytes)
-        pieces = [order[start:stop] for start, stop in pairwise(table["start"].tolist())]
-        for number, mine in enumerate(pieces):
-            piece = spread.records[mine].view(np.uint8).data
-            table["digest"][number] = xxhash.xxh3_64_intdigest(piece)
-            file.write(piece)
+        blocks = [order[start:stop] for start, stop in pairwise(table["start"].tolist())]
+        for number, mine in enumerate(blocks):
+            block = spread.records[mine].view(np.uint8).data
+            table["digest"][number] = xxhash.xxh3_64_intdigest(block)
+            file.write(block)
         if spread.tails is not None:
-            table["tail"][1:] = np.cumsum(_write_tails(file, spread.tails, order, pieces))
+            table["tail"][1:] = np.cumsum(_write_tails(file, spread.tails, order, blocks))
         header = np.zeros(1, _HEADER)
         header[0] = (_MAGIC, kind.source, kind.partitions, len(order), spread.counted, 0)
         header["check"] = _check(header, table)
@@ -243,7 +243,7 @@ def _write(path: Path, spread: Spread, kind: Kind) -> None:
 
 
 def _write_tails(
-    file: IO[bytes], tails: pa.LargeStringArray, order: Int64N, pieces: Sequence[Int64N]
+    file: IO[bytes], tails: pa.LargeStringArray, order: Int64N, blocks: Sequence[Int64N]
 ) -> list[int]:
     """Write marks and tails behind the records; give the bytes of each partition's tails."""
     texts = view(tails)
@@ -254,14 +254,14 @@ def _write_tails(
         marks["digest"][place] = xxhash.xxh3_64_intdigest(content[start:stop])
     file.write(marks[order].view(np.uint8).data)
     sizes = []
-    for mine in pieces:
+    for mine in blocks:
         taken = view(tails.take(pa.array(mine)))
         file.write(taken.bytes_[taken.offsets[0] : taken.offsets[-1]].data)
         sizes.append(int(taken.offsets[-1] - taken.offsets[0]))
     return sizes
 
 
-def _check(header: Records, table: Records) -> int:
+def _check(header: Entries, table: Entries) -> int:
     blank = header.copy()
     blank["check"] = 0
     return xxhash.xxh3_64_intdigest(blank.tobytes() + table.tobytes())

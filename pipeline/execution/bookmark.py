@@ -11,7 +11,7 @@ from typing import Final, Self
 
 _PLACE: Final = struct.Struct("<qq")
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 
 
 class Bookmark:
@@ -44,7 +44,7 @@ class Bookmark:
         _PLACE.pack_into(self._map, 0, first, second)
 
 
-def read_bookmark(path: Path) -> Place | None:
+def read_bookmark(path: Path) -> Position | None:
     """Read where the last attempt was, or None where none got so far."""
     try:
         first, second = _PLACE.unpack(path.read_bytes())

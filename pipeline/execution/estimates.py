@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kakehi.pipeline.engines.resources import Promise, Volume, refuse
+from kakehi.pipeline.engines.resources import Estimate, InputVolume, refuse
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import inputs_of, receipts_of
@@ -18,7 +18,7 @@ from kakehi.pipeline.storage.store import Store, merge
 from kakehi.pipeline.storage.tables import column_bytes
 
 
-def volume_of(step: Step, inputs: Inputs, store: Store) -> Volume:
+def input_volume(step: Step, inputs: Inputs, store: Store) -> InputVolume:
     """Give what is known of a step's inputs; the documents must be there."""
     footers = [column_bytes(shard.paths["documents"][0], "text") for shard in inputs.shards]
     rows = tuple(sum(count for count, _ in groups) for groups in footers)
@@ -29,7 +29,7 @@ def volume_of(step: Step, inputs: Inputs, store: Store) -> Volume:
         for key, count in _counts(step, "verdict", store).items()
         if key.startswith("verdict/") and key.endswith("/documents")
     ]
-    return Volume(
+    return InputVolume(
         rows=rows,
         text_bytes=sum(sizes),
         largest_bytes=max(sizes, default=0),
@@ -42,29 +42,29 @@ def volume_of(step: Step, inputs: Inputs, store: Store) -> Volume:
     )
 
 
-def promised(
+def estimated(
     manifest: Manifest, steps: Sequence[Step], store: Store, bytes_per_worker: int
-) -> Iterator[tuple[Step, Promise]]:
-    """Promise for every corpus step that has to run and whose documents are there.
+) -> Iterator[tuple[Step, Estimate]]:
+    """Estimate for every corpus step that has to run and whose documents are there.
 
     Raises:
         ManifestError: a task would take more memory than a worker has.
         WorkFolderError: the disk has no room.
     """
     for step in steps:
-        make = step.stage.promise
+        make = step.stage.estimate
         ready = not any(origin.todo for origin in step.upstream.get("documents", ()))
         if make is None or step.action == "skip" or not ready:
             continue
         inputs = inputs_of(manifest, step, store, bytes_per_worker)
-        promise = make(volume_of(step, inputs, store))
-        hold(step.name, promise, inputs)
-        yield step, promise
+        estimate = make(input_volume(step, inputs, store))
+        hold(step.name, estimate, inputs)
+        yield step, estimate
 
 
 @dataclass
-class Promising:
-    """What a step promised last; each promise is held to what there is.
+class EstimateGuard:
+    """What a step last estimated; each estimate is held to what there is.
 
     Args:
         step: whose.
@@ -73,24 +73,24 @@ class Promising:
 
     step: Step
     inputs: Inputs
-    promised: dict[str, int] = field(default_factory=dict)
+    estimated: dict[str, int] = field(default_factory=dict)
 
-    def make(self, promise: Promise) -> None:
-        """Hold a promise to the machine and the disk; errors as in `promises.refuse`."""
-        hold(self.step.name, promise, self.inputs)
-        self.promised = {
-            "scratch_bytes": promise.scratch_bytes,
-            "table_bytes": promise.table_bytes,
-            "task_bytes": max(promise.task_bytes, self.promised.get("task_bytes", 0)),
+    def make(self, estimate: Estimate) -> None:
+        """Hold an estimate to the machine and the disk; errors as in `resources.refuse`."""
+        hold(self.step.name, estimate, self.inputs)
+        self.estimated = {
+            "scratch_bytes": estimate.scratch_bytes,
+            "table_bytes": estimate.table_bytes,
+            "task_bytes": max(estimate.task_bytes, self.estimated.get("task_bytes", 0)),
         }
 
 
-def hold(step: str, promise: Promise, inputs: Inputs) -> None:
-    """Refuse what the machine or the disk can't give; errors as in `promises.refuse`."""
+def hold(step: str, estimate: Estimate, inputs: Inputs) -> None:
+    """Refuse what the machine or the disk can't give; errors as in `resources.refuse`."""
     home = next(path for path in (inputs.scratch, *inputs.scratch.parents) if path.exists())
     refuse(
         step,
-        promise,
+        estimate,
         free_bytes=shutil.disk_usage(home).free,
         there_bytes=bytes_below(inputs.scratch),
         bytes_per_worker=inputs.bytes_per_worker,

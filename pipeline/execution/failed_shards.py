@@ -19,7 +19,7 @@ _SHOWN = 3
 
 def shards_error(step: str, tasks: Sequence[ShardTask], failures: Mapping[int, Failure]) -> CorpusError:
     """Make one error of shards that failed, with the record each was at and how to leave it out."""
-    places = {position: place_of(tasks[position]) for position in sorted(failures)}
+    places = {position: failed_at(tasks[position]) for position in sorted(failures)}
     names = [f"{task.shard.source}/{task.shard.name}" for task in tasks]
     for position, place in places.items():
         said = str(failures[position].error)
@@ -32,7 +32,7 @@ def shards_error(step: str, tasks: Sequence[ShardTask], failures: Mapping[int, F
     return one_error(step, names, failures, way_out=f"{way_out}; all other shards are kept")
 
 
-def place_of(task: ShardTask) -> str | None:
+def failed_at(task: ShardTask) -> str | None:
     """Name the input, and the record, that a task was at when it ended, as `skip` takes it; None where unknown."""
     found = read_bookmark(task.bookmark)
     if found is None:

@@ -19,7 +19,7 @@ from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 _TELL_S = 2.0
 
 
-def fetch_pieces(
+def fetch_shards(
     step: Step, store: Store, time_left: Walltime, tell: Callable[[str], None]
 ) -> Iterator[tuple[Shard, Receipt | CorpusError]]:
     """Fetch and publish the pieces that a step lacks, one after another; one that fails does not stop the others.
@@ -32,24 +32,24 @@ def fetch_pieces(
     """
     said = _Seldom(tell)
     with suppress(OutOfTimeError):
-        for piece in time_left.taking(step.todo):
+        for shard in time_left.taking(step.todo):
             try:
-                yield piece, _fetch(step, piece, store, time_left, said)
+                yield shard, _fetch(step, shard, store, time_left, said)
             except WorkFolderError:
                 raise
             except CorpusError as error:
-                yield piece, error
+                yield shard, error
 
 
 def _fetch(
-    step: Step, piece: Shard, store: Store, time_left: Walltime, tell: Callable[[str], None]
+    step: Step, shard: Shard, store: Store, time_left: Walltime, tell: Callable[[str], None]
 ) -> Receipt:
     """Run one piece and publish it; what it has at home is removed only then, so that a kill loses none of it."""
-    home = store.parts(step.name, step.address, piece.source, piece.name)
+    home = store.parts(step.name, step.address, shard.source, shard.name)
     home.mkdir(parents=True, exist_ok=True)
-    attempt, where = store.attempt(), f"{step.name} {piece.source}/{piece.name}"
+    attempt, where = store.attempt(), f"{step.name} {shard.source}/{shard.name}"
     model = step.stage.model()(**step.parameters)
-    asked = Fetch(piece=piece, home=home, out=attempt, time_left=time_left, tell=tell)
+    asked = Fetch(shard=shard, home=home, out=attempt, time_left=time_left, tell=tell)
     try:
         with measured() as cost:
             counts = step.stage.run(
@@ -59,10 +59,10 @@ def _fetch(
             attempt,
             Receipt(
                 step=step.name,
-                source=piece.source,
-                shard=piece.name,
+                source=shard.source,
+                shard=shard.name,
                 address=step.address,
-                inputs=tuple({"name": file.name, "size": file.size} for file in piece.files),
+                inputs=tuple({"name": file.name, "size": file.size} for file in shard.files),
                 counts=counts,
                 **cost,
             ),

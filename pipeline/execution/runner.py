@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
-from kakehi.pipeline.execution.estimates import Promising, bytes_below, volume_of
+from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, input_volume
 from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.execution.failed_shards import joined, shards_error
-from kakehi.pipeline.execution.fetch_task import fetch_pieces
+from kakehi.pipeline.execution.fetch_task import fetch_shards
 from kakehi.pipeline.execution.shard_task import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
@@ -146,7 +146,7 @@ def _run_step(
             progress.advance(receipt)
             events.write("done", step=step.name, **brief(receipt))
     elif step.stage.shape == "fetch":
-        _run_pieces(step, store, progress, events, time_left)
+        _fetch_shards(step, store, progress, events, time_left)
     else:
         _run_shards(step, store, engine, progress, events, time_left)
     progress.end(step)
@@ -180,11 +180,11 @@ class _Guarding:
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> Receipt:
     attempt = store.attempt()
     model = step.stage.model()(**step.parameters)
-    promise = Promising(step, inputs)
-    inputs = replace(inputs, promise=promise.make)
+    estimate = EstimateGuard(step, inputs)
+    inputs = replace(inputs, estimate=estimate.make)
     try:
-        if step.stage.promise is not None:
-            promise.make(step.stage.promise(volume_of(step, inputs, store)))
+        if step.stage.estimate is not None:
+            estimate.make(step.stage.estimate(input_volume(step, inputs, store)))
         with measured() as cost:
             parameters = {name: getattr(model, name) for name in type(model).model_fields}
             counts = step.stage.run(inputs, attempt, engine, **parameters)
@@ -196,7 +196,7 @@ def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> 
                 shard=None,
                 address=step.address,
                 counts=counts,
-                promised=promise.promised,
+                promised=estimate.estimated,
                 scratch_bytes=bytes_below(inputs.scratch),
                 **{**cost, "peak_bytes": max(cost["peak_bytes"], engine.peak_bytes)},
             ),
@@ -211,14 +211,14 @@ def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> 
         shutil.rmtree(attempt, ignore_errors=True)
 
 
-def _run_pieces(step: Step, store: Store, progress: Progress, events: Events, time_left: Walltime) -> None:
+def _fetch_shards(step: Step, store: Store, progress: Progress, events: Events, time_left: Walltime) -> None:
     def tell(text: str) -> None:
         progress.say(text)
         events.write("note", step=step.name, source=step.source, text=text)
 
     failed = []
-    for piece, result in fetch_pieces(step, store, time_left, tell):
-        about = {"step": step.name, "source": step.source, "shard": piece.name}
+    for shard, result in fetch_shards(step, store, time_left, tell):
+        about = {"step": step.name, "source": step.source, "shard": shard.name}
         if isinstance(result, CorpusError):
             failed.append(result)
             progress.fail()

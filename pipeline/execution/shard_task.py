@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.execution.bookmark import Bookmark
-from kakehi.pipeline.interrupts import heed
+from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.counts import count_batch
@@ -254,7 +254,7 @@ def _run_part(
         return done["counts"], done["input"]
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
-    heed()  # before it is committed
+    raise_interrupt()  # before it is committed
     move_into_place(draft, part)
     move_into_place(_beside(draft), _beside(part))
     Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
@@ -300,7 +300,7 @@ def _run_file(
 
 def _reach(bookmark: Bookmark, file: int, offset: int) -> None:
     """Note that a record is looked at now, and set the guard for it: SIGPROF ends a process by itself."""
-    heed()
+    raise_interrupt()
     bookmark.move(file, offset)
     signal.setitimer(signal.ITIMER_PROF, RECORD_CPU_S)
 

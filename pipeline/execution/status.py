@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.engines.lock import living_claim
+from kakehi.pipeline.engines.lock import live_lock
 from kakehi.pipeline.errors import DataError
 
 
@@ -101,7 +101,7 @@ def status(root: Path) -> list[str]:
     if newest is None:
         raise DataError(f"{root}: nothing has run here", hint="name the work folder with --work DIR")
     run = progress_of(_events(newest))
-    held = living_claim(root) or {}
+    held = live_lock(root) or {}
     lines = [_headline(run.start)]
     lines += [step.line() for step in run.steps]
     if run.end is not None:

@@ -25,7 +25,7 @@ SHOWN = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class FoundRow:
     """Where a document or reject lies: shard, row, and the row itself."""
 
     shard: Shard
@@ -63,7 +63,7 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
     return lines
 
 
-def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[Place]:
+def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[FoundRow]:
     """Find documents and rejects by URL, id or the input's own id."""
     for step in steps:
         if step.stage.shape != "source":
@@ -87,7 +87,7 @@ def _key(wanted: str, source: str) -> tuple[str, pa.Scalar]:
     return "id", pa.scalar(plain if len(plain) == 16 else document_id(source, wanted), pa.binary(16))
 
 
-def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: bool) -> Iterator[Place]:
+def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: bool) -> Iterator[FoundRow]:
     if not path.exists():
         return
     file = pq.ParquetFile(path)
@@ -97,13 +97,13 @@ def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: 
         hits = [i for i, hit in enumerate(pc.equal(keys, value).to_pylist()) if hit]
         rows = file.read_row_group(group).take(hits).to_pylist() if hits else []
         yield from (
-            Place(shard=shard, row=start + i, values=row, rejected=rejected)
+            FoundRow(shard=shard, row=start + i, values=row, rejected=rejected)
             for i, row in zip(hits, rows, strict=True)
         )
         start += len(keys)
 
 
-def _told(steps: Sequence[Step], store: Store, place: Place) -> list[str]:
+def _told(steps: Sequence[Step], store: Store, place: FoundRow) -> list[str]:
     row = place.values
     lines = [
         f"id          {row['id'].hex()}",
@@ -132,11 +132,11 @@ def _fetched(steps: Sequence[Step], store: Store, row: Mapping[str, Any]) -> Ite
     """Yield what steps that fetch know of a document, or of a URL that no document came of."""
     for step in steps:
         if tell := step.stage.told:
-            for piece in step.shards:
-                yield from tell(store.folder(step.name, step.address) / piece.source, piece, row)
+            for shard in step.shards:
+                yield from tell(store.folder(step.name, step.address) / shard.source, shard, row)
 
 
-def _hop(step: Step, store: Store, place: Place) -> list[str]:
+def _hop(step: Step, store: Store, place: FoundRow) -> list[str]:
     if step.stage.writes == "packed":
         return _packed(step, store, place)
     row = _read(step, store, place)
@@ -175,7 +175,7 @@ def _evidence(step: Step, document: Mapping[str, Any]) -> Iterator[str]:
             yield f"evidence    {spec['name']}: {line}"
 
 
-def _screened(step: Step, store: Store, place: Place, row: Mapping[str, Any]) -> list[str]:
+def _screened(step: Step, store: Store, place: FoundRow, row: Mapping[str, Any]) -> list[str]:
     [measured] = step.upstream["signals"]
     signals = _read(measured, store, place) or {}
     lines = [f"{step.name:<11} {'objects: ' + row['verdict'] if row['verdict'] else 'no objection'}"]
@@ -219,7 +219,7 @@ def _nearest(row: Mapping[str, Any]) -> str:
     )
 
 
-def _packed(step: Step, store: Store, place: Place) -> list[str]:
+def _packed(step: Step, store: Store, place: FoundRow) -> list[str]:
     lines: list[str] = []
     home = store.folder(step.name, step.address)
     numbers = [
@@ -238,7 +238,7 @@ def _packed(step: Step, store: Store, place: Place) -> list[str]:
     return lines
 
 
-def _read(step: Step, store: Store, place: Place) -> dict[str, Any] | None:
+def _read(step: Step, store: Store, place: FoundRow) -> dict[str, Any] | None:
     """Read the row of a row-wise table, or None where the step has not run or writes none."""
     path = store.table(step.name, step.address, place.shard.source, place.shard.name)
     if step.stage.writes == "keys" or not path.exists():

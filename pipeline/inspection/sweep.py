@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from kakehi.arrays import BoolN, BoolNR, Int64N
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
-from kakehi.pipeline.inspection.sweep_request import Asked, Rules, screens
+from kakehi.pipeline.inspection.sweep_request import Rules, SweepRequest, screens
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import tables_of
 from kakehi.pipeline.stages.report.histogram import Bins
@@ -34,7 +34,7 @@ class Corner(NamedTuple):
 Samples = Mapping[Corner, Sequence[Mapping[str, Any]]]
 
 
-class Place(NamedTuple):
+class SampleRow(NamedTuple):
     """Where a sample lies, after its rank."""
 
     rank: int
@@ -50,7 +50,7 @@ class _Tables(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Found:
+class SweepResult:
     """What one pass over the signals counted; all of it adds up.
 
     Args:
@@ -77,31 +77,31 @@ class Found:
     curves: dict[str, list[Bins]] = field(default_factory=dict)
     missing: Counter[str] = field(default_factory=Counter)
     corners: Counter[Corner] = field(default_factory=Counter)
-    samples: dict[Corner, list[Place]] = field(default_factory=dict)
+    samples: dict[Corner, list[SampleRow]] = field(default_factory=dict)
 
 
-def sweep(steps: Sequence[Step], store: Store, asked: Asked) -> Found:
+def sweep(steps: Sequence[Step], store: Store, request: SweepRequest) -> SweepResult:
     """Read the signals that are asked for once, shard by shard.
 
     Raises:
         DataError: signals that are not there yet.
     """
-    found = Found()
+    found = SweepResult()
     for step in screens(steps):
         for tables in _tables(step, store):
             for row_group in range(tables.signals.num_row_groups):
-                _add(found, asked, str(step.source), tables, row_group)
+                _add(found, request, str(step.source), tables, row_group)
     found.curves = {name: [Bins.merged(parts)] for name, parts in found.curves.items()}
     return found
 
 
-def read_samples(found: Found, asked: Asked) -> dict[Corner, list[dict[str, Any]]]:
+def read_samples(found: SweepResult, request: SweepRequest) -> dict[Corner, list[dict[str, Any]]]:
     """Read the documents that stand for each corner."""
     columns = ["id", "source", "url", "title", "characters", "text"]
     return {
         corner: [
             dict(pq.ParquetFile(p.path).read_row_group(p.row_group, columns).slice(p.row, 1).to_pylist()[0])
-            for p in places[: asked.samples]
+            for p in places[: request.samples]
         ]
         for corner, places in found.samples.items()
     }
@@ -132,9 +132,9 @@ def _tables(step: Step, store: Store) -> Iterator[_Tables]:
         yield _Tables(documents, *opened)
 
 
-def _add(found: Found, asked: Asked, source: str, tables: _Tables, row_group: int) -> None:
+def _add(found: SweepResult, request: SweepRequest, source: str, tables: _Tables, row_group: int) -> None:
     """Count one row group."""
-    columns = asked.columns(source)
+    columns = request.columns(source)
     _refuse_unmeasured(columns, tables.signals.schema_arrow.names)
     rows = tables.documents.read_row_group(row_group, ["id", "gate", "characters"]).combine_chunks()
     if not len(rows):
@@ -146,18 +146,18 @@ def _add(found: Found, asked: Asked, source: str, tables: _Tables, row_group: in
     for name in ("id", "gate"):
         values = values.append_column(name, rows.column(name))
     [batch] = values.combine_chunks().to_batches()
-    names, hits = _hits(batch, asked.rules[source])
+    names, hits = _hits(batch, request.rules[source])
     kept = _kept(hits)
     _add_costs(found, names, hits)
     found.kept += _weighed(kept, characters)
-    if asked.other:
-        others = _kept(_hits(batch, asked.other[source])[1])
+    if request.other:
+        others = _kept(_hits(batch, request.other[source])[1])
         found.other += _weighed(others, characters)
         found.moved += Counter(won=int((others & ~kept).sum()), lost=int((kept & ~others).sum()))
-    if asked.pair:
-        sides = [_kept(_hits(batch, rules[source])[1]) for rules in asked.pair]
-        _add_corners(found, asked, sides, batch.column("id"), tables.path, row_group)
-    for name in asked.signals:
+    if request.pair:
+        sides = [_kept(_hits(batch, rules[source])[1]) for rules in request.pair]
+        _add_corners(found, request, sides, batch.column("id"), tables.path, row_group)
+    for name in request.signals:
         numbers = np.asarray(batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
         measured = numbers[np.isfinite(numbers)]
         found.curves.setdefault(name, []).append(Bins.of(measured))
@@ -178,7 +178,7 @@ def _kept(hits: BoolNR) -> BoolN:
     return np.asarray(~hits.any(axis=1), np.bool_)
 
 
-def _add_costs(found: Found, names: list[str], hits: BoolNR) -> None:
+def _add_costs(found: SweepResult, names: list[str], hits: BoolNR) -> None:
     together = hits.sum(axis=1)
     if not names:
         return
@@ -191,8 +191,8 @@ def _add_costs(found: Found, names: list[str], hits: BoolNR) -> None:
 
 
 def _add_corners(
-    found: Found,
-    asked: Asked,
+    found: SweepResult,
+    request: SweepRequest,
     sides: Sequence[BoolN],
     ids: pa.Array,
     path: Path,
@@ -203,9 +203,9 @@ def _add_corners(
     for corner in (Corner(a, b) for a in (True, False) for b in (True, False)):
         rows = np.flatnonzero((sides[0] == corner.first) & (sides[1] == corner.second))
         found.corners[corner] += len(rows)
-        lowest = rows[np.argsort(order[rows], kind="stable")[: asked.samples]]
-        places = [Place(int(order[row]), path, row_group, int(row)) for row in lowest]
-        found.samples[corner] = sorted([*found.samples.get(corner, []), *places])[: asked.samples]
+        lowest = rows[np.argsort(order[rows], kind="stable")[: request.samples]]
+        places = [SampleRow(int(order[row]), path, row_group, int(row)) for row in lowest]
+        found.samples[corner] = sorted([*found.samples.get(corner, []), *places])[: request.samples]
 
 
 def _weighed(kept: BoolN, characters: Int64N) -> Counter[str]:

@@ -7,16 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kakehi.filters.signals import Signal
-from kakehi.pipeline.inspection.sweep import Found, Samples, named_corners
-from kakehi.pipeline.inspection.sweep_request import Asked
+from kakehi.pipeline.inspection.sweep import Samples, SweepResult, named_corners
+from kakehi.pipeline.inspection.sweep_request import SweepRequest
 from kakehi.pipeline.stages.report.examples import BEGINNING
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.report.summary import SignalLine
 
 
 def render_sweep(
-    found: Found,
-    asked: Asked,
+    found: SweepResult,
+    request: SweepRequest,
     samples: Samples,
     *,
     title: str,
@@ -28,7 +28,7 @@ def render_sweep(
 
     Args:
         found: what was counted.
-        asked: what was asked.
+        request: what was asked.
         samples: documents of each corner.
         title: of the corpus.
         signals: that are measured, by column.
@@ -38,7 +38,7 @@ def render_sweep(
     from kakehi.pipeline.stages.report.charts import draw_retention  # noqa: PLC0415 - Bokeh takes a second to import
     from kakehi.pipeline.stages.report.page import fill  # noqa: PLC0415
 
-    lines = list(_lines(found, asked, signals))
+    lines = list(_lines(found, request, signals))
     curves = [(line, draw_retention(line, number)) for number, line in enumerate(lines)]
     return fill(
         Path(__file__).with_name("sweep.html.jinja"),
@@ -54,8 +54,8 @@ def render_sweep(
     )
 
 
-def _lines(found: Found, asked: Asked, signals: Mapping[str, Signal]) -> Iterator[SignalLine]:
-    for name in asked.signals:
+def _lines(found: SweepResult, request: SweepRequest, signals: Mapping[str, Signal]) -> Iterator[SignalLine]:
+    for name in request.signals:
         [bins] = found.curves.get(name, [Bins()])
         if bins.total:
             known = signals.get(name)
@@ -66,5 +66,5 @@ def _lines(found: Found, asked: Asked, signals: Mapping[str, Signal]) -> Iterato
                 kept=bins,
                 dropped=Bins(),
                 missing=found.missing[name],
-                bounds=tuple(asked.bounds(name)),
+                bounds=tuple(request.bounds(name)),
             )

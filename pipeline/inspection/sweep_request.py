@@ -9,7 +9,7 @@ from typing import Final
 
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest.rule_sets import changed, read_rules
-from kakehi.pipeline.manifest.yaml_tree import Reading
+from kakehi.pipeline.manifest.yaml_tree import YamlFile
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.screen import NUMBERS, Threshold
 
@@ -20,7 +20,7 @@ Rules = tuple[Threshold, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SweepRequest:
     """What is asked of the signals.
 
     Args:
@@ -56,7 +56,7 @@ class Asked:
         return list(dict.fromkeys(every))
 
 
-def ask(
+def read_request(
     steps: Sequence[Step],
     root: Path,
     *,
@@ -64,7 +64,7 @@ def ask(
     compare: tuple[str, str] | None = None,
     signals: Sequence[str] = (),
     samples: int = 3,
-) -> Asked:
+) -> SweepRequest:
     """Read what the command line asks for.
 
     Args:
@@ -89,7 +89,7 @@ def ask(
         if any(side in NUMBERS for side in rule.bounds())
     ]
     pair = None if compare is None else (_set(root, compare[0], rules), _set(root, compare[1], rules))
-    return Asked(
+    return SweepRequest(
         rules=rules,
         other=_with(root, rules, changes) if changes else None,
         pair=pair,
@@ -115,7 +115,7 @@ def _set(root: Path, name: str, rules: Mapping[str, Rules]) -> Mapping[str, Rule
     """Give a rule set for every source."""
     if name == MANIFEST:
         return rules
-    reading = Reading(path=root, tree={})
+    reading = YamlFile(path=root, tree={})
     read = tuple(Threshold(**rule) for rule in read_rules(reading, ("compare",), [name]))
     if reading.faults:
         raise ManifestError("\n".join(f"--compare: {message}" for _, message in reading.faults))
@@ -144,12 +144,12 @@ def _with(root: Path, rules: Mapping[str, Rules], changes: Sequence[str]) -> Map
 def _changed(root: Path, rules: Rules, signal: str, bounds: dict[str, float | None]) -> Rules:
     """Change one bound of one source's rules; a rule that would ask for nothing more is taken out."""
     plain = [rule.model_dump() for rule in rules]
-    reading = Reading(path=root, tree={})
+    reading = YamlFile(path=root, tree={})
     mine = [rule for rule in rules if rule.signal == signal]
-    asked = {side for rule in mine for side in rule.bounds()}
+    request = {side for rule in mine for side in rule.bounds()}
     if not mine:
         plain += read_rules(reading, ("--set",), [{signal: bounds}])
-    elif None in bounds.values() and asked <= bounds.keys():
+    elif None in bounds.values() and request <= bounds.keys():
         plain = [rule for rule in plain if rule["signal"] != signal]
     else:
         plain = changed(reading, ("--set",), plain, {signal: bounds})

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.columns import align_columns
-from kakehi.pipeline.inspection.sweep import Corner, Found, Samples, named_corners
-from kakehi.pipeline.inspection.sweep_request import Asked
+from kakehi.pipeline.inspection.sweep import Corner, Samples, SweepResult, named_corners
+from kakehi.pipeline.inspection.sweep_request import SweepRequest
 from kakehi.pipeline.stages.report.examples import say_number
 from kakehi.pipeline.stages.report.histogram import Bins
 
@@ -24,24 +24,26 @@ SHOWN: Final = 60
 
 
 def draw_sweep(
-    found: Found, asked: Asked, compare: tuple[str, str] | None, samples: Samples
+    found: SweepResult, request: SweepRequest, compare: tuple[str, str] | None, samples: Samples
 ) -> Iterator[str]:
     """Yield lines for a terminal: what is kept, what each rule costs, the curves, and where two sets disagree."""
     yield from _kept(found)
     yield ""
     yield from _costs(found)
     yield ""
-    yield from _curves(found, asked)
+    yield from _curves(found, request)
     if compare is not None:
         yield ""
         yield from _corners(found, compare, samples)
 
 
-def write_sweep(found: Found, asked: Asked, samples: Samples, page: str, folder: Path) -> list[Path]:
+def write_sweep(
+    found: SweepResult, request: SweepRequest, samples: Samples, page: str, folder: Path
+) -> list[Path]:
     """Write rules, curves and corners as Parquet files, and the page; give their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"rules": _rules_table(found), "curves": _curves_table(found)}
-    if asked.pair is not None:
+    if request.pair is not None:
         tables["corners"] = _corners_table(found, samples)
     paths = [folder / f"{name}.parquet" for name in tables]
     for path, table in zip(paths, tables.values(), strict=True):
@@ -50,7 +52,7 @@ def write_sweep(found: Found, asked: Asked, samples: Samples, page: str, folder:
     return [*paths, folder / "sweep.html"]
 
 
-def _kept(found: Found) -> Iterator[str]:
+def _kept(found: SweepResult) -> Iterator[str]:
     rows = [("", "documents", "", "characters", "")]
     rows.append(("measured", f"{found.documents:,}", "", f"{found.characters:,}", ""))
     rows.append(("kept", *_weighed(found.kept, found)))
@@ -61,7 +63,7 @@ def _kept(found: Found) -> Iterator[str]:
     return align_columns(rows)
 
 
-def _weighed(counts: Mapping[str, int], found: Found) -> tuple[str, str, str, str]:
+def _weighed(counts: Mapping[str, int], found: SweepResult) -> tuple[str, str, str, str]:
     documents, characters = counts.get("documents", 0), counts.get("characters", 0)
     return (
         f"{documents:,}",
@@ -71,7 +73,7 @@ def _weighed(counts: Mapping[str, int], found: Found) -> tuple[str, str, str, st
     )
 
 
-def _costs(found: Found) -> Iterator[str]:
+def _costs(found: SweepResult) -> Iterator[str]:
     """Yield a line for each rule, in the order they speak."""
     rows = [("rule", "objects", "", "first", "alone", "shared")]
     for name, times in found.objected.items():
@@ -91,15 +93,15 @@ def _costs(found: Found) -> Iterator[str]:
     return align_columns(rows)
 
 
-def _curves(found: Found, asked: Asked) -> Iterator[str]:
+def _curves(found: SweepResult, request: SweepRequest) -> Iterator[str]:
     """Yield a line for each signal: the values that so many percent of the documents do not exceed, and its bounds."""
     rows = [("signal", *(f"{percent} %" for percent in PERCENT), "missing", "bounds: kept")]
-    for name in asked.signals:
+    for name in request.signals:
         [bins] = found.curves.get(name, [Bins()])
         values = [say_number(bins.quantile(percent)) if bins.total else "" for percent in PERCENT]
         bounds = ", ".join(
             f"{side} {say_number(bound)}: {_share(_within(bins, side, bound), found.documents)}"
-            for side, bound in asked.bounds(name)
+            for side, bound in request.bounds(name)
         )
         rows.append((name, *values, f"{found.missing[name]:,}", bounds))
     return align_columns(rows, left=(0, len(PERCENT) + 2))
@@ -112,7 +114,7 @@ def _within(bins: Bins, side: str, bound: float) -> int:
     return int(bins.counts[inside].sum())
 
 
-def _corners(found: Found, compare: tuple[str, str], samples: Samples) -> Iterator[str]:
+def _corners(found: SweepResult, compare: tuple[str, str], samples: Samples) -> Iterator[str]:
     first, second = compare
     yield from align_columns(
         [
@@ -134,7 +136,7 @@ def _corners(found: Found, compare: tuple[str, str], samples: Samples) -> Iterat
             yield f"  {row['id'].hex()}  {row['url'] or row['source']}  {row['characters']:,} characters  {text}"
 
 
-def _rules_table(found: Found) -> pa.Table:
+def _rules_table(found: SweepResult) -> pa.Table:
     names = list(found.objected)
     return pa.table(
         {
@@ -147,7 +149,7 @@ def _rules_table(found: Found) -> pa.Table:
     )
 
 
-def _curves_table(found: Found) -> pa.Table:
+def _curves_table(found: SweepResult) -> pa.Table:
     parts = [
         pa.table(
             {
@@ -164,7 +166,7 @@ def _curves_table(found: Found) -> pa.Table:
     return pa.concat_tables([empty, *parts])
 
 
-def _corners_table(found: Found, samples: Samples) -> pa.Table:
+def _corners_table(found: SweepResult, samples: Samples) -> pa.Table:
     """List the corners with their samples' ids."""
     corners = [Corner(a, b) for a in (True, False) for b in (True, False)]
     return pa.table(

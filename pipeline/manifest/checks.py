@@ -9,7 +9,7 @@ import pyarrow as pa
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import DataError, nearest
 from kakehi.pipeline.manifest.model import StepSpec, writers_of
-from kakehi.pipeline.manifest.yaml_tree import Location, Reading
+from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.dedupe.compare import refuse_history
 from kakehi.pipeline.stages.dedupe.history import open_history
@@ -20,7 +20,7 @@ from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
-def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
+def check_signals(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
     """Refuse thresholds on signals that nobody measures, and bounds that do not fit the signal's type."""
     types: dict[str, pa.DataType] = {}
     for step in steps:
@@ -48,7 +48,7 @@ def check_signals(reading: Reading, steps: Sequence[StepSpec]) -> None:
 
 
 def _refuse_unmeasured(
-    reading: Reading, key: str, signals: Iterable[str], types: Mapping[str, pa.DataType]
+    reading: YamlFile, key: str, signals: Iterable[str], types: Mapping[str, pa.DataType]
 ) -> None:
     """Refuse bounds on what is not measured: by the family that would, where one of ours does."""
     homes = {signal.name: name for name, family in FAMILIES.items() for signal in family.signals}
@@ -70,7 +70,9 @@ def _refuse_unmeasured(
         reading.fault((key,), said)
 
 
-def _check_preferences(reading: Reading, steps: Sequence[StepSpec], types: Mapping[str, pa.DataType]) -> None:
+def _check_preferences(
+    reading: YamlFile, steps: Sequence[StepSpec], types: Mapping[str, pa.DataType]
+) -> None:
     """Refuse a priority by a signal that nobody measures, or that is no number."""
     for step in steps:
         for preference in step.parameters["priority"] if step.stage.name == "keep" else ():
@@ -86,7 +88,7 @@ def _check_preferences(reading: Reading, steps: Sequence[StepSpec], types: Mappi
                 reading.fault((step.key, "priority"), said)
 
 
-def check_origins(reading: Reading, steps: Sequence[StepSpec]) -> None:
+def check_origins(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
     """Refuse `from:` that names nothing, itself, a later step, or what the stage doesn't read."""
     order = {step.name: index for index, step in enumerate(steps)}
     for step in steps:
@@ -101,7 +103,7 @@ def check_origins(reading: Reading, steps: Sequence[StepSpec]) -> None:
                 reading.fault(at, f"{step.key}: reads nothing that {name!r} writes")
 
 
-def check_reads(reading: Reading, steps: Sequence[StepSpec]) -> None:
+def check_reads(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
     """Refuse a step whose table nobody writes, or several do."""
     for index, step in enumerate(steps):
         for table in step.stage.reads:
@@ -120,7 +122,7 @@ def check_reads(reading: Reading, steps: Sequence[StepSpec]) -> None:
 SPECIAL = ("<unk>", "<s>", "</s>")
 
 
-def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
+def check_pieces(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
     """Refuse end marks that the tokenizer to be trained won't have; else it would show only after the training."""
     for index, step in enumerate(steps):
         if step.stage.name != "encode":
@@ -135,7 +137,7 @@ def check_pieces(reading: Reading, steps: Sequence[StepSpec]) -> None:
                     reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
 
 
-def check_histories(reading: Reading, steps: Sequence[StepSpec]) -> None:
+def check_histories(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
     """Refuse earlier runs that offer nothing, or whose keys were signed unlike those here."""
     for index, step in enumerate(steps):
         if step.stage.name != "compare":
@@ -149,7 +151,7 @@ def check_histories(reading: Reading, steps: Sequence[StepSpec]) -> None:
                 reading.fault((step.key, "against", name), f"{step.key}.against.{name}: {said}")
 
 
-def check_packing(reading: Reading, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
+def check_packing(reading: YamlFile, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
     """Refuse a mix of other sources than there are, caches without the name of their tokenizer, jobs that share lanes."""
     for index, step in enumerate(steps):
         asked = step.parameters

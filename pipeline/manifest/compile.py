@@ -21,7 +21,7 @@ from kakehi.pipeline.manifest.checks import (
 from kakehi.pipeline.manifest.families import with_files, with_needs
 from kakehi.pipeline.manifest.model import Fetched, Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules
-from kakehi.pipeline.manifest.yaml_tree import Location, Reading, is_name, listed_names, parse, validated
+from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, is_name, listed_names, parse, validated
 from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
 from kakehi.pipeline.stages.stage import Stage
 
@@ -35,7 +35,7 @@ def load(path: Path) -> Manifest:
     Raises:
         ManifestError: every fault found, each with its line and the nearest name.
     """
-    reading = Reading(path=path, tree=parse(path))
+    reading = YamlFile(path=path, tree=parse(path))
     manifest = compile_tree(reading)
     if reading.faults:
         lines = [f"{path}:{line}: {message}" for line, message in sorted(set(reading.faults))]
@@ -45,7 +45,7 @@ def load(path: Path) -> Manifest:
     return manifest
 
 
-def compile_tree(reading: Reading) -> Manifest:
+def compile_tree(reading: YamlFile) -> Manifest:
     """Turn a tree into a manifest; faults are left with the reading."""
     tree = reading.tree
     corpus = tree.get("corpus")
@@ -66,7 +66,7 @@ def compile_tree(reading: Reading) -> Manifest:
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
 
-def _sources(reading: Reading, sources: object) -> Iterator[SourceSpec]:
+def _sources(reading: YamlFile, sources: object) -> Iterator[SourceSpec]:
     if not isinstance(sources, Mapping) or not sources:
         reading.fault(
             ("sources",), "sources: wanted at least one, as name: {extract: …} or name: {ingest: …}"
@@ -95,7 +95,7 @@ def _sources(reading: Reading, sources: object) -> Iterator[SourceSpec]:
 
 
 def _fetch(
-    reading: Reading, at: Location, fetching: Mapping[str, Stage], body: Mapping[str, Any]
+    reading: YamlFile, at: Location, fetching: Mapping[str, Stage], body: Mapping[str, Any]
 ) -> StepSpec | None:
     """Read the step that fills a source's files, if it has one."""
     names = sorted(fetching.keys() & body.keys())
@@ -109,7 +109,7 @@ def _fetch(
 
 
 def _source(
-    reading: Reading, at: Location, stage: Stage, body: Mapping[str, Any], fetch: StepSpec | None
+    reading: YamlFile, at: Location, stage: Stage, body: Mapping[str, Any], fetch: StepSpec | None
 ) -> SourceSpec | None:
     values = body[stage.name]
     if not isinstance(values, Mapping):
@@ -134,7 +134,7 @@ def _source(
     )
 
 
-def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]) -> Iterator[StepSpec]:
+def _steps(reading: YamlFile, key: str, value: Any, sources: Sequence[SourceSpec]) -> Iterator[StepSpec]:
     own = [stage for stage in STAGES if stage.shape not in {"fetch", "source"}]
     stages = {stage.name: (stage,) for stage in own} | TOGETHER
     at: Location = (key,)
@@ -163,7 +163,7 @@ def _steps(reading: Reading, key: str, value: Any, sources: Sequence[SourceSpec]
 
 
 def _parameters(
-    reading: Reading, at: Location, stage: Stage, value: Any, together: Sequence[Stage]
+    reading: YamlFile, at: Location, stage: Stage, value: Any, together: Sequence[Stage]
 ) -> dict[str, Any] | None:
     if stage.name == "measure":
         value = with_needs(value, partial(needs_of, reading))
@@ -189,7 +189,7 @@ def _parameters(
 
 
 def _screen(
-    reading: Reading,
+    reading: YamlFile,
     key: str,
     name: str,
     stage: Stage,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.filters.signals import find_family
-from kakehi.pipeline.manifest.yaml_tree import Location, Reading
+from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile
 
 
 def with_needs(items: object, needs: Callable[[str], Sequence[Any] | None]) -> object:
@@ -37,7 +37,7 @@ def _name(item: object) -> object:
 
 
 def with_files(
-    reading: Reading, at: Location, families: Sequence[Mapping[str, Any]], root: Path
+    reading: YamlFile, at: Location, families: Sequence[Mapping[str, Any]], root: Path
 ) -> list[dict[str, Any]]:
     """Give families with every file they name as a path that is there, patterns as the files they fit.
 
@@ -49,7 +49,7 @@ def with_files(
     ]
 
 
-def _located(reading: Reading, at: Location, spec: Mapping[str, Any], root: Path) -> dict[str, Any]:
+def _located(reading: YamlFile, at: Location, spec: Mapping[str, Any], root: Path) -> dict[str, Any]:
     family, parameters = find_family(spec["family"]), dict(spec["parameters"])
     if not family.files:
         return parameters

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 import kakehi
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline.errors import nearest
-from kakehi.pipeline.manifest.yaml_tree import Location, Reading, parse, validated
+from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, parse, validated
 from kakehi.pipeline.stages.screen import Threshold, from_short
 
 FOLDER: Final = Path(str(kakehi.__file__)).resolve().parent / "manifests" / "rules"
@@ -21,7 +21,7 @@ _BOUNDS: Final = tuple(
 )
 
 
-def read_rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any]]:
+def read_rules(reading: YamlFile, at: Location, value: Any) -> list[dict[str, Any]]:
     """Read a list of rules as the manifest has it, with every default; faults are left with the reading.
 
     An item is a rule set's name, `{name: {signal: bounds, other: null}}` for a set with bounds changed and rules taken
@@ -45,7 +45,7 @@ def read_rules(reading: Reading, at: Location, value: Any) -> list[dict[str, Any
     return found
 
 
-def _set_named(reading: Reading, item: object) -> str | None:
+def _set_named(reading: YamlFile, item: object) -> str | None:
     """Name the rule set that `{name: changes}` is of: one there is, or one whose changes are those of signals."""
     if not (isinstance(item, Mapping) and len(item) == 1):
         return None
@@ -57,7 +57,7 @@ def _set_named(reading: Reading, item: object) -> str | None:
     return str(name) if looks_so or rule_file(reading, str(name)) else None
 
 
-def rule_file(reading: Reading, name: str) -> Path | None:
+def rule_file(reading: YamlFile, name: str) -> Path | None:
     """Find a rule set's file: one beside the manifest, or one that is shipped."""
     own = reading.path.resolve().parent / name
     return own if name.endswith((".yaml", ".yml")) and own.is_file() else shipped().get(name)
@@ -68,7 +68,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def needs_of(reading: Reading, name: str) -> list[Any] | None:
+def needs_of(reading: YamlFile, name: str) -> list[Any] | None:
     """List the families that a rule set needs; None for a name that is no rule set's."""
     path = None if name in FAMILIES else rule_file(reading, name)
     return None if path is None else list(parse(path).get("measure") or [])
@@ -78,19 +78,19 @@ class _OneThreshold(BaseModel):
     rule: Annotated[Threshold, BeforeValidator(from_short)]
 
 
-def _threshold(reading: Reading, at: Location, item: Any) -> Iterator[dict[str, Any]]:
+def _threshold(reading: YamlFile, at: Location, item: Any) -> Iterator[dict[str, Any]]:
     model = validated(reading, at, _OneThreshold, {"rule": item}, _BOUNDS, whole="rule")
     if model is not None:
         yield model.model_dump()["rule"]
 
 
-def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]:
+def _rule_set(reading: YamlFile, at: Location, name: str) -> list[dict[str, Any]]:
     path = rule_file(reading, name)
     if path is None:
         said = f"unknown rule set {name!r}{nearest(name, shipped())}; or a .yaml file beside the manifest"
         reading.fault(at, said)
         return []
-    inner = Reading(path=path, tree=parse(path))
+    inner = YamlFile(path=path, tree=parse(path))
     rules = read_rules(inner, ("rules",), inner.tree.get("rules"))
     for line, message in inner.faults:
         reading.fault(at, f"rule set {name!r}, line {line}: {message}")
@@ -98,7 +98,7 @@ def _rule_set(reading: Reading, at: Location, name: str) -> list[dict[str, Any]]
 
 
 def changed(
-    reading: Reading, at: Location, rules: list[dict[str, Any]], changes: object
+    reading: YamlFile, at: Location, rules: list[dict[str, Any]], changes: object
 ) -> list[dict[str, Any]]:
     """Change bounds of a set's rules, or take rules out; what is changed must be there."""
     if not isinstance(changes, Mapping):
@@ -117,7 +117,9 @@ def changed(
     return rules
 
 
-def _merged(reading: Reading, at: Location, rules: list[dict[str, Any]], bounds: Any) -> list[dict[str, Any]]:
+def _merged(
+    reading: YamlFile, at: Location, rules: list[dict[str, Any]], bounds: Any
+) -> list[dict[str, Any]]:
     """Make one rule of a signal's rules and what is said anew; the new bound wins, null takes one away."""
     if not isinstance(bounds, Mapping):
         reading.fault(at, f"{at[-1]}: got {bounds!r}, wanted bounds, or null to take the rule out")

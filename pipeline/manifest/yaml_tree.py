@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(kw_only=True)
-class Reading:
+class YamlFile:
     """A file under reading: its tree, and the faults found so far with their lines."""
 
     path: Path
@@ -72,7 +72,7 @@ def parse(path: Path) -> Any:
 
 
 def validated(
-    reading: Reading,
+    reading: YamlFile,
     at: Location,
     model: type[M],
     values: Mapping[str, Any],

@@ -52,12 +52,12 @@ class OnDisk:
         return [recipe for recipe in self._recipes[step] if recipe.get("source") == source]
 
 
-def find_pieces(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[Shard]]:
+def find_fetch_shards(manifest: Manifest, *, limit: int | None = None) -> dict[str, list[Shard]]:
     """Find what is to be fetched, of every source that fetches."""
     found = {}
     for source in manifest.sources:
-        if source.fetch and (pieces := source.fetch.stage.pieces):
-            found[source.name] = pieces(source.fetch.parameters, source.name, manifest.root, limit)
+        if source.fetch and (shards := source.fetch.stage.shards):
+            found[source.name] = shards(source.fetch.parameters, source.name, manifest.root, limit)
     return found
 
 
@@ -144,8 +144,8 @@ def make_plan(
     if until is not None and until not in known_steps(manifest):
         raise ManifestError(f"--until {until}: no such step{nearest(until, known_steps(manifest))}")
     receipts = OnDisk(store=store, verify=verify)
-    pieces = find_pieces(manifest, limit=limit)
-    fetches = fetch_steps(manifest, pieces, receipts, file_digest=file_digest)
+    shards = find_fetch_shards(manifest, limit=limit)
+    fetches = fetch_steps(manifest, shards, receipts, file_digest=file_digest)
     if until in fetching_steps(manifest) or any(step.action == "run" for step in fetches):
         return fetches
     fetched = {str(step.source): fetched_files(step, store) for step in fetches}

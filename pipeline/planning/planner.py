@@ -100,7 +100,7 @@ def plan(
 
 def fetch_steps(
     manifest: Manifest,
-    pieces: Mapping[str, Sequence[Shard]],
+    shards: Mapping[str, Sequence[Shard]],
     receipts: Receipts,
     *,
     file_digest: Callable[[Any], str],
@@ -109,7 +109,7 @@ def fetch_steps(
 
     Args:
         manifest: checked and filled in.
-        pieces: of every source that fetches.
+        shards: of every source that fetches.
         receipts: of earlier runs.
         file_digest: sha256 of a file that a parameter names.
     """
@@ -127,7 +127,7 @@ def fetch_steps(
             "libraries": versions(spec.stage.libraries_for(spec.parameters)),
             "upstream": {},
         }
-        mine = tuple(pieces[source.name])
+        mine = tuple(shards[source.name])
         made.append(_decided(spec.name, spec.stage, source.name, recipe, spec.parameters, {}, mine, receipts))
     return made
 

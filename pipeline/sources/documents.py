@@ -23,7 +23,7 @@ BATCH_BYTES: Final = 64 << 20
 #: … or this many rows: pages of a few hundred characters would make row groups no reader wants.
 BATCH_ROWS: Final = 8192
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 
 
 class Normalisation(BaseModel):
@@ -94,7 +94,7 @@ class Collector:
 
     def add(
         self,
-        place: Place,
+        place: Position,
         *,
         record_id: str | None,
         text: str,
@@ -131,7 +131,7 @@ class Collector:
         )
 
     def reject(
-        self, place: Place, reason: str, *, record_id: str | None, url: str | None, note: str | None = None
+        self, place: Position, reason: str, *, record_id: str | None, url: str | None, note: str | None = None
     ) -> None:
         """Take a record that can't become a document."""
         self._counts["records"] += 1
@@ -220,7 +220,7 @@ class Collector:
     def _count_reject(self, reason: str) -> None:
         self._counts[f"reject/{reason}"] += 1
 
-    def _id(self, record_id: str | None, place: Place) -> bytes:
+    def _id(self, record_id: str | None, place: Position) -> bytes:
         name = record_id if record_id is not None else f"{self._input}\0{place[0]}"
         return document_id(self._split.source, name)
 

@@ -26,7 +26,7 @@ class Fetch:
         tell: says in a few words how far it is, as often as it likes.
     """
 
-    piece: Shard
+    shard: Shard
     home: Path
     out: Path
     time_left: Walltime
@@ -34,7 +34,7 @@ class Fetch:
 
     def output(self, name: str) -> Path:
         """Where an output of the piece goes: `00000.warc.gz`, `ledger.parquet`; `.warc.gz` is what `extract` reads."""
-        path = self.out / self.piece.source / f"{self.piece.name}.{name}"
+        path = self.out / self.shard.source / f"{self.shard.name}.{name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

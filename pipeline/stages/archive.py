@@ -12,15 +12,15 @@ from pydantic import AfterValidator, Field
 
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.sizes import format_size
-from kakehi.pipeline.sources.archive.fetch_shard import Harvest, Server, read_names
+from kakehi.pipeline.sources.archive.fetch_shard import Server, ShardFetch, read_names
 from kakehi.pipeline.sources.archive.index import Index, Names, Select
-from kakehi.pipeline.sources.archive.rate_limit import Pace
+from kakehi.pipeline.sources.archive.rate_limit import RateLimit
 from kakehi.pipeline.sources.archive.select import forecast
-from kakehi.pipeline.sources.archive.transports import open_place
+from kakehi.pipeline.sources.archive.transports import open_transport
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.addresses import digest
-from kakehi.pipeline.storage.shards import InputFile, Shard, find_files, piece
+from kakehi.pipeline.storage.shards import InputFile, Shard, fetch_shard, find_files
 from kakehi.pipeline.storage.store import Counts
 
 #: Where Common Crawl's files lie.
@@ -32,7 +32,7 @@ _TAIL_BYTES: Final = 1 << 16
 
 def _base(value: str) -> str:
     """Check that a base is one that can be asked."""
-    open_place(value, Pace(requests_per_s=None, bytes_per_s=None))
+    open_transport(value, RateLimit(requests_per_s=None, bytes_per_s=None))
     return value
 
 
@@ -60,10 +60,10 @@ def archive(
         missing: share of the records that may be missing in what is published.
     """
     del paths  # the piece has its files
-    harvest = Harvest(
+    harvest = ShardFetch(
         asked=asked,
         select=select,
-        gathering=server.gathering(base, select.max_record_bytes),
+        downloader=server.downloader(base, select.max_record_bytes),
         connections=server.connections,
         unit_bytes=int(warc_mb * (1 << 20)),
         missing=missing,
@@ -71,7 +71,7 @@ def archive(
     return harvest.by_index() if index else harvest.whole()
 
 
-def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
+def _shards(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
     """Make a piece of each pattern: one more brings its own records and fetches none of the others again.
 
     A file is known by its size and its end, not by name or time, so that a copied or touched index fetches nothing anew.
@@ -94,7 +94,7 @@ def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int |
     for pattern in parameters[kind]:
         files = find_files([pattern], root)
         identity = [kind, *sorted(f"{file.size} {_tail(file)}" for file in files)]
-        made = piece(source, kind, identity, limit=limit, files=files)
+        made = fetch_shard(source, kind, identity, limit=limit, files=files)
         found.setdefault(made.name, made)
     return list(found.values())[: None if limit is None else 1]
 
@@ -112,7 +112,7 @@ def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
         return
     select, server = Select(**parameters["select"]), Server(**parameters["server"])
     index = Index(files=tuple(file.path for file in asked.files), select=select)
-    cost = forecast(index, server.asking, limit=asked.limit, budget=select.max_bytes)
+    cost = forecast(index, server.coalescing, limit=asked.limit, budget=select.max_bytes)
     yield (
         f"{cost.pages:,} pages of {index.rows:,}, {format_size(cost.size, 'MB')}, in {cost.requests:,} requests of {format_size(cost.wire, 'MB')}"
         f"; their {cost.files:,} files whole: {format_size(cost.whole, 'MB')}"
@@ -156,7 +156,7 @@ STAGE = Stage(
     writes="warcs",
     version=1,
     aside=("index", "paths", "base", "server", "missing"),
-    pieces=_pieces,
+    shards=_shards,
     cost=_cost,
     told=_told,
 )

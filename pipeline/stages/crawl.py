@@ -34,7 +34,7 @@ from kakehi.pipeline.sources.crawl.parameters import (
 from kakehi.pipeline.sources.crawl.tables import LEDGER, SITES, VISITS, write
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.stages.stage import FilePath, Stage
-from kakehi.pipeline.storage.shards import Shard, piece
+from kakehi.pipeline.storage.shards import Shard, fetch_shard
 from kakehi.pipeline.storage.store import Counts
 from kakehi.pipeline.walltime import OutOfTimeError
 
@@ -93,8 +93,8 @@ def crawl(
         )
     job = Job(
         folder=asked.home,
-        name=asked.piece.name,
-        limit=asked.piece.limit,
+        name=asked.shard.name,
+        limit=asked.shard.limit,
         contact=contact,
         agent=agent,
         seeds=seeds,
@@ -163,8 +163,8 @@ def _listened(line: Connection, asked: Fetch) -> bool:
 
 def _laid_out(asked: Fetch) -> Counts:
     """Lay out WARC files and tables; what is at home stays until the receipt."""
-    for path in sorted(asked.home.glob(f"{asked.piece.name}.*.warc.gz")):
-        asked.lay_out(path, path.name.removeprefix(f"{asked.piece.name}."))
+    for path in sorted(asked.home.glob(f"{asked.shard.name}.*.warc.gz")):
+        asked.lay_out(path, path.name.removeprefix(f"{asked.shard.name}."))
     frontier = Frontier(asked.home / "frontier.sqlite")
     try:
         write(frontier, "urls", VISITS, "id", asked.output("visits.parquet"))
@@ -192,7 +192,7 @@ def _counted(outcomes: Mapping[str, int], counts: Mapping[str, int]) -> Counts:
     return {"asked": asked, "records": records, **missing, **links, **told, **more}
 
 
-def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
+def _shards(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
     """Make the one piece: a crawl is known by its parameters.
 
     Raises:
@@ -201,7 +201,7 @@ def _pieces(parameters: Mapping[str, Any], source: str, root: Path, limit: int |
     del root
     if not (parameters["seeds"] or parameters["urls"] or parameters["sitemaps"]):
         raise ManifestError(f"source {source!r}: crawl: nothing to start at; wanted seeds, urls or sitemaps")
-    return [piece(source, "all", [], limit=limit)]
+    return [fetch_shard(source, "all", [], limit=limit)]
 
 
 def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -237,7 +237,7 @@ STAGE = Stage(
     writes="warcs",
     version=1,
     aside=("contact", "pace", "resolve"),
-    pieces=_pieces,
+    shards=_shards,
     cost=_cost,
     told=_told,
 )

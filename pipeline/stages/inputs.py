@@ -10,7 +10,7 @@ from typing import Any
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
-from kakehi.pipeline.engines.resources import Promise
+from kakehi.pipeline.engines.resources import Estimate
 from kakehi.pipeline.engines.shuffle import Shuffles, shard_groups
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import Table
@@ -37,7 +37,7 @@ class StepSummary:
     receipts: tuple[Receipt, ...]
 
 
-def _unheard(_: Promise) -> None:
+def _unheard(_: Estimate) -> None:
     """Nobody asks."""
 
 
@@ -51,7 +51,7 @@ class Inputs:
         scratch: folder for what a killed run shall find again; removed when the step is published.
         artifacts: table to the folder it lies in, for tables that are no rows of shards.
         bytes_per_worker: memory a task may take.
-        promise: told by a stage what it will take, once more of that is known than before it started.
+        estimate: told by a stage what it will take, once more of that is known than before it started.
         steps: every step before this one, for stages that sum up; else empty.
     """
 
@@ -60,7 +60,7 @@ class Inputs:
     scratch: Path
     artifacts: Mapping[Table, Path] = field(default_factory=dict)
     bytes_per_worker: int = 4 << 30
-    promise: Callable[[Promise], None] = _unheard
+    estimate: Callable[[Estimate], None] = _unheard
     steps: tuple[StepSummary, ...] = ()
 
     @property

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.storage.schemas import Table
 from kakehi.pipeline.storage.shards import Shard
 
@@ -45,10 +45,10 @@ class Stage:
         optional: tables it reads where a step writes them.
         summary: whether it reads the receipts of every step before it.
         only_with: parameter without which it is left out of a key that stands for several stages.
-        promise: says before a corpus step starts what it will take of disk and memory.
-        foretell: says in a line of the plan what its parameters will do.
+        estimate: says before a corpus step starts what it will take of disk and memory.
+        describe: says in a line of the plan what its parameters will do.
         aside: parameters that say how something is fetched, never what: in no address.
-        pieces: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
+        shards: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
         cost: says in lines of the plan what fetching a piece will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, piece, row of the document).
         kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
@@ -65,10 +65,10 @@ class Stage:
     optional: tuple[Table, ...] = ()
     summary: bool = False
     only_with: str | None = None
-    promise: Callable[[Volume], Promise] | None = None
-    foretell: Callable[[Mapping[str, Any]], str] | None = None
+    estimate: Callable[[InputVolume], Estimate] | None = None
+    describe: Callable[[Mapping[str, Any]], str] | None = None
     aside: tuple[str, ...] = ()
-    pieces: Callable[[Mapping[str, Any], str, Path, int | None], list[Shard]] | None = None
+    shards: Callable[[Mapping[str, Any], str, Path, int | None], list[Shard]] | None = None
     cost: Callable[[Shard, Mapping[str, Any]], Iterator[str]] | None = None
     told: Callable[[Path, Shard, Mapping[str, Any]], Iterator[str]] | None = None
     kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()

@@ -154,7 +154,7 @@ def rows_of(ordinal: int, count: int) -> UInt64N:
     return np.arange(count, dtype=np.uint64) + (np.uint64(ordinal) << np.uint64(ROW_BITS))
 
 
-def place_of(row: int) -> tuple[int, int]:
+def shard_and_row(row: int) -> tuple[int, int]:
     """Split a row number into the shard's ordinal and the row in it."""
     return row >> ROW_BITS, row & ((1 << ROW_BITS) - 1)
 

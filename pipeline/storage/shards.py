@@ -147,7 +147,7 @@ def dataset_shard(
     )
 
 
-def piece(
+def fetch_shard(
     source: str, kind: str, identity: Iterable[object], *, limit: int | None, files: Iterable[InputFile] = ()
 ) -> Shard:
     """Make a piece of what a source fetches.

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from kakehi.pipeline.errors import WorkFolderError
-from kakehi.pipeline.interrupts import heed
+from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
@@ -71,7 +71,7 @@ class Receipt:
         seconds: wall time of the task.
         cpu_seconds: CPU time of the task.
         peak_bytes: peak resident memory of the process that ran it, or of any that ran a task of it.
-        promised: of a corpus step, what it said last that it would take: bytes of scratch, of tables, of a task.
+        promised: of a corpus step, what it last estimated to take: bytes of scratch, of tables, of a task.
         scratch_bytes: that it had on disk at its end, which is the most.
     """
 
@@ -137,7 +137,7 @@ class Store:
         Raises:
             KeyboardInterrupt: there was a Ctrl-C that nobody heard.
         """
-        heed()
+        raise_interrupt()
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
         outputs = tuple(_measured(attempt / name, name) for name in names)

@@ -265,8 +265,8 @@ def test_the_record_says_what_there_is(stage: Stage, root: Path) -> None:
     assert set(stage.aside) <= parameters.keys()
     assert stage.version >= 1
     assert stage.whole is None or set(parameters) == {stage.whole}
-    assert stage.foretell is None or stage.foretell(parameters)
-    assert (stage.pieces is not None) is (stage.shape == "fetch")
+    assert stage.describe is None or stage.describe(parameters)
+    assert (stage.shards is not None) is (stage.shape == "fetch")
 
 
 class Read(NamedTuple):

@@ -291,7 +291,7 @@ def small_files(limit: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("until", "limit"), [(None, 100), (None, 3000), ("sign", 1500)], ids=["claim", "rows", "corpus"]
+    ("until", "limit"), [(None, 100), (None, 3000), ("sign", 1500)], ids=["lock", "rows", "corpus"]
 )
 def test_a_file_that_may_not_grow_is_one_clear_error(
     corpus: Path, tmp_path: Path, until: str | None, limit: int
@@ -497,7 +497,7 @@ def test_a_shard_that_kills_every_worker_is_given_up_alone(slow: Path, make, tmp
 
 
 def test_two_runs_at_once_and_a_dead_runs_claim(slow: Path, tmp_path: Path) -> None:
-    """The second refuses and names the first; once the first is killed, its claim is taken over."""
+    """The second refuses and names the first; once the first is killed, its lock is taken over."""
     process = start(slow, tmp_path / "w", slow_s=0.5)
     wait_for(lambda: done_of(tmp_path / "w", "measure"), process)
     second = run(slow, tmp_path / "w")

@@ -6,7 +6,7 @@ import time
 
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.lock import RunLock
 from tests.journey.conftest import ROOT, Journey
 
 
@@ -100,9 +100,9 @@ def test_a_limited_run_does_not_mix_with_a_whole_one(fresh: Journey) -> None:
 
 
 def test_clean_leaves_a_run_under_way_alone(journey: Journey) -> None:
-    """What a run has not published yet looks unreached; so nothing is removed while a claim is held."""
+    """What a run has not published yet looks unreached; so nothing is removed while a lock is held."""
     attempt = journey.store.attempt()
-    with Claim(journey.store.root):
+    with RunLock(journey.store.root):
         refused = journey.run("--yes", command="clean", check=False)
         assert refused.returncode == 5
         assert "a run is under way" in refused.stderr

@@ -14,7 +14,7 @@ from resiliparse.parse.encoding import detect_encoding
 
 from kakehi.pipeline.manifest.families import with_files
 from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules, shipped
-from kakehi.pipeline.manifest.yaml_tree import Reading
+from kakehi.pipeline.manifest.yaml_tree import YamlFile
 from kakehi.pipeline.stages.measure import STAGE, FamilySpec, measure
 from kakehi.pipeline.stages.screen import NUMBERS, Threshold, screen
 from tests.manifests import edges, recipes
@@ -68,7 +68,7 @@ def pages():
 
 def signals_and_rules(name, texts, urls=None, *, without=()):
     """Measure what a set needs, and read its rules."""
-    reading = Reading(path=Path("m.yaml"), tree={})
+    reading = YamlFile(path=Path("m.yaml"), tree={})
     items = [item for item in needs_of(reading, name) if item not in without]
     plain = [spec.model_dump() for spec in STAGE.model()(families=items).families]
     families = [FamilySpec(**spec) for spec in with_files(reading, ("measure",), plain, Path("/"))]

@@ -43,7 +43,7 @@ DOORS = {
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules a file imports, relative ones made absolute."""
-    package = place_of(path)[:-1]
+    package = shard_and_row(path)[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -127,26 +127,26 @@ def arrows() -> dict[str, set[str]]:
 
 def part_of(path: Path) -> str:
     """Name the part a file belongs to: `planning`, `filters.signals`, `arrays` of the ground; '' for an empty root."""
-    top, inner, *_ = (*place_of(path)[1:], "")
+    top, inner, *_ = (*shard_and_row(path)[1:], "")
     if inner == "__init__":
         return ""
     return inner if top == "pipeline" else f"{top}.{inner}".removesuffix(".")
 
 
-def place_of(path: Path) -> list[str]:
+def shard_and_row(path: Path) -> list[str]:
     """Name a file as the package has it, part by part; the ground lies in `kakehi/` itself, the rest beside it."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return [*parts] if parts[0] == "kakehi" else ["kakehi", *parts]
 
 
 def module_of(path: Path) -> str:
-    return ".".join(place_of(path)).removesuffix(".__init__")
+    return ".".join(shard_and_row(path)).removesuffix(".__init__")
 
 
 def imported_names(path: Path) -> Iterator[str]:
     """Yield the modules a file imports, and what it takes from them: that may be a module too."""
     yield from imported(path)
-    package = place_of(path)[:-1]
+    package = shard_and_row(path)[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.interrupts import heed, remembered
+from kakehi.pipeline.interrupts import interruptible, raise_interrupt
 from kakehi.pipeline.storage.store import Receipt, Store
 
 ROOT = Path(__file__).parents[2]
@@ -48,17 +48,17 @@ def turned(_: object) -> None:
 
 def test_an_error_after_it_is_it() -> None:
     """Not a fault of the input."""
-    with pytest.raises(KeyboardInterrupt), remembered():
+    with pytest.raises(KeyboardInterrupt), interruptible():
         turned(None)
 
 
 def test_an_error_without_it_stays_what_it_is() -> None:
     """Also after a command that was stopped in the same process."""
-    with pytest.raises(KeyboardInterrupt), remembered():
+    with pytest.raises(KeyboardInterrupt), interruptible():
         signal.raise_signal(signal.SIGINT)
-    with remembered():
-        heed()
-    with pytest.raises(ZeroDivisionError), remembered():
+    with interruptible():
+        raise_interrupt()
+    with pytest.raises(ZeroDivisionError), interruptible():
         raise ZeroDivisionError
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -72,7 +72,7 @@ def test_no_task_is_begun_after_it(task) -> None:
         begun.append(item)
         task(item)
 
-    with pytest.raises(KeyboardInterrupt), remembered():
+    with pytest.raises(KeyboardInterrupt), interruptible():
         list(Inline().map(noted, range(3)))
     assert begun == [0]
 
@@ -82,7 +82,7 @@ def test_nothing_is_published_after_it(tmp_path) -> None:
     store = Store(tmp_path)
     attempt = store.attempt()
     receipt = Receipt(step="s", source=None, shard=None, address="a" * 16, inputs=(), counts={})
-    with remembered():
+    with interruptible():
         swallowed()
         with pytest.raises(KeyboardInterrupt):
             store.publish(attempt, receipt)
@@ -93,9 +93,9 @@ def test_where_it_is_ignored_it_stays_so() -> None:
     """As under nohup."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with remembered():
+        with interruptible():
             signal.raise_signal(signal.SIGINT)
-            heed()
+            raise_interrupt()
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -23,7 +23,7 @@ def check(target: Path, cache: Path | None) -> None:
 
 def _check_manifest(manifest: Path) -> None:
     read = load(manifest)
-    shards = {**discovery.discover(read), **discovery.find_pieces(read)}
+    shards = {**discovery.discover(read), **discovery.find_fetch_shards(read)}
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from kakehi.pipeline.cli.plan_view import shown
-from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
 from kakehi.pipeline.planning.unreached import unreached
@@ -20,7 +20,7 @@ from kakehi.pipeline.storage.store import Store
 def clean(manifests: Sequence[Path], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
     store = Store(work)
-    with Claim(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
+    with RunLock(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
         gone = unreached([step for path in manifests for step in whole_plan(load(path), store)], store)
         for path in gone:
             click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")

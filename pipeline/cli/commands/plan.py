@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kakehi.pipeline.cli.plan_view import draw_plan, fetch_costs, follows, foretold
+from kakehi.pipeline.cli.plan_view import draw_plan, fetch_costs, follows, parameter_lines
 from kakehi.pipeline.engines.machine import load_machine
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import make_plan
@@ -23,9 +23,9 @@ def plan(
     click.echo(draw_plan(steps))
     for line in [*fetch_costs(steps), *follows(steps)]:
         click.echo(line)
-    told = [f"{step.name}: {step.stage.foretell(step.parameters)}" for step in steps if step.stage.foretell]
+    told = [f"{step.name}: {step.stage.describe(step.parameters)}" for step in steps if step.stage.describe]
     place = load_machine(machine)
-    told += foretold(read, steps, store, place.bytes_per_worker)
+    told += parameter_lines(read, steps, store, place.bytes_per_worker)
     click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
     if machine is not None:
         for line in forecast(steps, store, place):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kakehi.pipeline.cli.funnel_view import print_funnel
-from kakehi.pipeline.cli.plan_view import kept_promises, shown
+from kakehi.pipeline.cli.plan_view import compare_estimates, shown
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import make_plan
@@ -19,7 +19,7 @@ def report(manifest: Path, work: Path, limit: int | None) -> None:
     store = Store(work)
     steps = make_plan(load(manifest), store, limit=limit)
     print_funnel(steps, store)
-    for line in kept_promises(steps, store):
+    for line in compare_estimates(steps, store):
         click.echo(line)
     made = [step for step in steps if step.name == "report" and step.action == "skip"]
     if not made:

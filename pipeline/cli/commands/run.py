@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from kakehi.pipeline.cli.funnel_view import print_funnel
-from kakehi.pipeline.cli.plan_view import draw_plan, left_out, places
+from kakehi.pipeline.cli.plan_view import draw_plan, left_out, output_lines
 from kakehi.pipeline.cli.progress import Bars
 from kakehi.pipeline.engines.inline import Inline
-from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.engines.machine import Machine, load_machine
 from kakehi.pipeline.engines.opening import open_engine
 from kakehi.pipeline.execution import runner
@@ -46,7 +46,7 @@ def run(
     planned = partial(make_plan, read, store, limit=limit, until=until)
     steps, ran = planned(), False
     if verify or any(step.action == "run" for step in steps):
-        with Claim(store.root):  # what another run did meanwhile is seen from here on
+        with RunLock(store.root):  # what another run did meanwhile is seen from here on
             steps = planned(verify=verify)
             ran = _run_planned(read, steps, store, place, scheduler, time_left)
             if waiting(steps) and not time_left.cut:
@@ -62,7 +62,7 @@ def run(
         click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
         sys.exit(STOPPED)
     print_funnel(steps, store)
-    for line in places(steps, store):
+    for line in output_lines(steps, store):
         click.echo(line)
 
 

@@ -10,7 +10,7 @@ import click
 from kakehi.pipeline.cli.plan_view import shown
 from kakehi.pipeline.inspection.sweep import read_samples
 from kakehi.pipeline.inspection.sweep import sweep as sweep_signals
-from kakehi.pipeline.inspection.sweep_request import ask
+from kakehi.pipeline.inspection.sweep_request import read_request
 from kakehi.pipeline.inspection.sweep_tables import draw_sweep, write_sweep
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
@@ -31,10 +31,12 @@ def sweep(
     """Say what rules cost and what other bounds would keep, from measured signals alone."""
     read, store = load(manifest), Store(work)
     steps = whole_plan(read, store, limit=limit)
-    asked = ask(steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples)
-    found = sweep_signals(steps, store, asked)
-    chosen = read_samples(found, asked)
-    for line in draw_sweep(found, asked, compare, chosen):
+    request = read_request(
+        steps, manifest, changes=changes, compare=compare, signals=signals, samples=samples
+    )
+    found = sweep_signals(steps, store, request)
+    chosen = read_samples(found, request)
+    for line in draw_sweep(found, request, compare, chosen):
         click.echo(line)
     if target is not None:
         measures = [step for step in steps if step.stage.name == "measure"]
@@ -42,7 +44,7 @@ def sweep(
         from kakehi.pipeline.inspection.sweep_page import render_sweep  # noqa: PLC0415 - Bokeh takes 0.5 s to import
 
         page = render_sweep(
-            found, asked, chosen, title=read.corpus, signals=known, changes=changes, compare=compare
+            found, request, chosen, title=read.corpus, signals=known, changes=changes, compare=compare
         )
-        for path in write_sweep(found, asked, chosen, page, target):
+        for path in write_sweep(found, request, chosen, page, target):
             click.echo(shown(path))

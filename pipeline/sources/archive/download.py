@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.sources.archive.rate_limit import Pace, back_off
+from kakehi.pipeline.sources.archive.rate_limit import RateLimit, back_off
 from kakehi.pipeline.sources.archive.records import OK, fault_of, members, next_start, url_of
-from kakehi.pipeline.sources.archive.select import Asking, Rows
-from kakehi.pipeline.sources.archive.transports import Place, RefusedError
-from kakehi.pipeline.sources.archive.warc_output import END, Entry, Filling, Held
+from kakehi.pipeline.sources.archive.select import Coalescing, Rows
+from kakehi.pipeline.sources.archive.transports import RefusedError, Transport
+from kakehi.pipeline.sources.archive.warc_output import END, Entry, HeldRecords, WarcOutput
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.walltime import OutOfTimeError
 
@@ -29,7 +29,7 @@ _OF_A_FILE = frozenset({"http_404", "http_410", "not_found", "outside", "redirec
 
 
 @dataclass(kw_only=True)
-class Gathering:
+class Downloader:
     """What all units share: the archive, and how patient we are with it.
 
     Args:
@@ -41,9 +41,9 @@ class Gathering:
         stopping: set to end soon: every unit stops at its next record.
     """
 
-    place: Place
-    pace: Pace
-    asking: Asking
+    place: Transport
+    pace: RateLimit
+    coalescing: Coalescing
     retries: int
     max_record_bytes: int
     stopping: threading.Event
@@ -53,8 +53,8 @@ class Gathering:
 
     def records(self, path: Path, rows: Rows) -> None:
         """Fill a WARC file with the records of a unit's rows, from where it stands."""
-        held, count = Held(path), len(rows.archive)
-        with Filling(path) as filling:
+        held, count = HeldRecords(path), len(rows.archive)
+        with WarcOutput(path) as filling:
             while (row := len(filling.entries)) < count:
                 self._look()
                 if row in held:
@@ -63,12 +63,12 @@ class Gathering:
                     filling.add(Entry(self._gone[rows.archive[row]], 0, 0, ""))
                 else:
                     free = next((other for other in range(row, count) if other in held), count)
-                    self._ask_for(filling, rows, self.asking.end(rows, row, free))
+                    self._ask_for(filling, rows, self.coalescing.end(rows, row, free))
         held.drop()
 
     def whole(self, path: Path, name: str, *, limit: int | None) -> None:
         """Fill a WARC file with all records of a file of the archive, or its first ones; the last entry is its end."""
-        filling = Filling(path)
+        filling = WarcOutput(path)
         filling.forget_end()
         with filling:
             while not _ended(filling.entries, limit):
@@ -85,7 +85,7 @@ class Gathering:
         if self.stopping.is_set():
             raise OutOfTimeError
 
-    def _ask_for(self, filling: Filling, rows: Rows, stop: int) -> None:
+    def _ask_for(self, filling: WarcOutput, rows: Rows, stop: int) -> None:
         """Take the records up to a row by one request, and again from where it broke off; at last give up one record."""
         row = len(filling.entries)
         name = rows.archive[row]
@@ -96,7 +96,7 @@ class Gathering:
                 self._gone[name] = refused.reason
             filling.add(Entry(refused.reason, 0, 0, ""))
 
-    def _patiently(self, name: str, filling: Filling, ask: Callable[[], None]) -> None:
+    def _patiently(self, name: str, filling: WarcOutput, ask: Callable[[], None]) -> None:
         """Ask, and ask again after a while, until a record came or it is no use.
 
         Raises:
@@ -132,7 +132,7 @@ class Gathering:
                 hint="see whether the archive is there and lets you in; run again to go on: what came is kept",
             ) from refused
 
-    def _take(self, filling: Filling, rows: Rows, stop: int) -> None:
+    def _take(self, filling: WarcOutput, rows: Rows, stop: int) -> None:
         """Read one request's records."""
         first = len(filling.entries)
         at, end = rows.offset[first], rows.offset[stop - 1] + rows.length[stop - 1]
@@ -153,7 +153,7 @@ class Gathering:
             return found[0].fault if len(found) == 1 else "not_one_record"
         return fault_of(found[0].plain, digest) or OK
 
-    def _copy(self, filling: Filling, name: str, start: int, limit: int | None) -> None:
+    def _copy(self, filling: WarcOutput, name: str, start: int, limit: int | None) -> None:
         """Copy records from a place in a file on; broken ones are left out."""
         at = start
         for member in members(self.place.read(name, start, None), max_bytes=self.max_record_bytes):
@@ -170,7 +170,7 @@ class Gathering:
             self._look()
         filling.add(Entry(END, 0, 0, ""))
 
-    def _pass_over(self, filling: Filling, name: str, at: int) -> None:
+    def _pass_over(self, filling: WarcOutput, name: str, at: int) -> None:
         """Go on behind bytes that are no member, once they came so twice: the first time it may have been the way.
 
         Raises:
@@ -185,7 +185,9 @@ class Gathering:
             filling.add(Entry(END, 0, 0, ""))
 
 
-def gather(asked: Fetch, gathering: Gathering, tasks: Sequence[Callable[[], None]], connections: int) -> None:
+def gather(
+    asked: Fetch, downloader: Downloader, tasks: Sequence[Callable[[], None]], connections: int
+) -> None:
     """Run units, so many at a time, and stop all where one fails or time is up.
 
     Raises:
@@ -198,7 +200,7 @@ def gather(asked: Fetch, gathering: Gathering, tasks: Sequence[Callable[[], None
     try:
         while left and asked.time_left.allows():
             done, left = wait(left, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
-            pace = gathering.pace
+            pace = downloader.pace
             asked.tell(
                 f"{len(tasks) - len(left):,} of {len(tasks):,} files, {pace.received / 1e6:,.1f} MB, "
                 f"{pace.requests:,} requests, {pace.retries:,} retries"
@@ -206,7 +208,7 @@ def gather(asked: Fetch, gathering: Gathering, tasks: Sequence[Callable[[], None
             if any(future.exception() for future in done):
                 break
     finally:
-        gathering.stopping.set()
+        downloader.stopping.set()
         pool.shutdown(cancel_futures=True)
     faults = [future.exception() for future in futures if not future.cancelled()]
     # One unit's fault stops the others, which say no more than that they were stopped.

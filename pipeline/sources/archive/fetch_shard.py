@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from kakehi.pipeline.errors import DataError
-from kakehi.pipeline.sources.archive.download import Gathering, gather
+from kakehi.pipeline.sources.archive.download import Downloader, gather
 from kakehi.pipeline.sources.archive.index import Index, Names, Select
-from kakehi.pipeline.sources.archive.rate_limit import Pace
+from kakehi.pipeline.sources.archive.rate_limit import RateLimit
 from kakehi.pipeline.sources.archive.records import OK
-from kakehi.pipeline.sources.archive.select import Asking, Rows, choose, open_rows, units, within
-from kakehi.pipeline.sources.archive.transports import is_safe, open_place
+from kakehi.pipeline.sources.archive.select import Coalescing, Rows, choose, open_rows, units, within
+from kakehi.pipeline.sources.archive.transports import is_safe, open_transport
 from kakehi.pipeline.sources.archive.warc_output import END, hold, read_entries
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.storage.atomic import set_aside
@@ -73,19 +73,19 @@ class Server(BaseModel):
     contact: Annotated[str | None, Field(pattern=r"^[!-~]+$")] = None
 
     @property
-    def asking(self) -> Asking:
+    def coalescing(self) -> Coalescing:
         """How neighbours are asked for together."""
-        return Asking(gap_bytes=self.gap_kb << 10, max_bytes=int(self.request_mb * (1 << 20)))
+        return Coalescing(gap_bytes=self.gap_kb << 10, max_bytes=int(self.request_mb * (1 << 20)))
 
-    def gathering(self, base: str, max_record_bytes: int) -> Gathering:
+    def downloader(self, base: str, max_record_bytes: int) -> Downloader:
         """Open the archive."""
         stopping = Event()
-        pace = Pace(
+        pace = RateLimit(
             requests_per_s=self.requests_per_s,
             bytes_per_s=None if self.mb_per_s is None else self.mb_per_s * (1 << 20),
             wait=stopping.wait,
         )
-        place = open_place(
+        place = open_transport(
             base,
             pace,
             redirects=tuple(self.redirects),
@@ -93,10 +93,10 @@ class Server(BaseModel):
             timeout_s=self.timeout_s,
             contact=self.contact,
         )
-        return Gathering(
+        return Downloader(
             place=place,
             pace=pace,
-            asking=self.asking,
+            coalescing=self.coalescing,
             retries=self.retries,
             max_record_bytes=max_record_bytes,
             stopping=stopping,
@@ -126,7 +126,7 @@ class Unit:
 
 
 @dataclass(kw_only=True)
-class Harvest:
+class ShardFetch:
     """One piece of an archive.
 
     Args:
@@ -140,7 +140,7 @@ class Harvest:
 
     asked: Fetch
     select: Select
-    gathering: Gathering
+    downloader: Downloader
     connections: int
     unit_bytes: int
     missing: float
@@ -157,12 +157,12 @@ class Harvest:
     def whole(self) -> Counts:
         """Fetch whole files."""
         names, broken = list[str](), Counter[str]()
-        for name in (name for file in self.asked.piece.files for name in read_names(file.path)):
+        for name in (name for file in self.asked.shard.files for name in read_names(file.path)):
             if is_safe(name):
                 names.append(name)
             else:
                 broken["bad_name"] += 1
-        limit = self.asked.piece.limit
+        limit = self.asked.shard.limit
         every = [Unit(number=number, name=name) for number, name in enumerate(dict.fromkeys(names))]
         every = every if limit is None else every[:1]
         self._gather(every, lambda unit: partial(self._whole, unit, limit))
@@ -174,8 +174,8 @@ class Harvest:
         rows, note = home / "chosen.arrow", home / "chosen.json"
         if not note.exists():
             self.asked.tell("reads the index")
-            index = Index(files=tuple(file.path for file in self.asked.piece.files), select=self.select)
-            choose(index, rows, home / "buckets", limit=self.asked.piece.limit)
+            index = Index(files=tuple(file.path for file in self.asked.shard.files), select=self.select)
+            choose(index, rows, home / "buckets", limit=self.asked.shard.limit)
             with set_aside(note) as aside:
                 aside.write_text(json.dumps(dict(sorted((+index.broken).items()))))
         chosen, budget = open_rows(rows), self.select.max_bytes
@@ -193,13 +193,13 @@ class Harvest:
                     continue
                 hold(path)
             todo.append(task(unit))
-        gather(self.asked, self.gathering, todo, self.connections)
+        gather(self.asked, self.downloader, todo, self.connections)
 
     def _records(self, chosen: pa.Table, unit: Unit) -> None:
-        self.gathering.records(self.asked.home / unit.file, _rows(chosen, unit))
+        self.downloader.records(self.asked.home / unit.file, _rows(chosen, unit))
 
     def _whole(self, unit: Unit, limit: int | None) -> None:
-        self.gathering.whole(self.asked.home / unit.file, str(unit.name), limit=limit)
+        self.downloader.whole(self.asked.home / unit.file, str(unit.name), limit=limit)
 
     def _told(self, unit: Unit, rows: Rows | None) -> pa.Table:
         """Say what became of each record of a unit."""
@@ -211,7 +211,7 @@ class Harvest:
                 names,
                 rows.offset if rows else _starts(entry.taken for entry in entries),
                 [entry.outcome for entry in entries],
-                [f"{self.asked.piece.name}.{unit.file}"] * len(entries),
+                [f"{self.asked.shard.name}.{unit.file}"] * len(entries),
                 _starts(entry.length for entry in entries),
             ],
             schema=LEDGER,
@@ -239,7 +239,7 @@ class Harvest:
             if path.stat().st_size:
                 self.asked.lay_out(path, unit.file)
         missing = {f"missing/{reason}": count for reason, count in sorted(outcomes.items())}
-        pace = self.gathering.pace
+        pace = self.downloader.pace
         told = {"requests": pace.requests, "received_bytes": pace.received, "retries": pace.retries}
         more = {"missing/over_budget": over} if over else {}
         return {"asked": asked + over, "records": records, **missing, **more, **told}

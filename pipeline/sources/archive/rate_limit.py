@@ -16,7 +16,7 @@ LONGEST_S = 300.0
 
 
 @dataclass(kw_only=True)
-class Pace:
+class RateLimit:
     """How fast requests go out and bytes come in, counted over all threads.
 
     Args:

@@ -56,7 +56,7 @@ class Cost(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class Coalescing:
     """How neighbouring records are asked for together.
 
     Args:
@@ -162,12 +162,12 @@ def units(lengths: Iterable[int], unit_bytes: int) -> list[tuple[int, int]]:
     return [*cuts, (first, row)] if first < row else cuts
 
 
-def forecast(index: Index, asking: Asking, *, limit: int | None, budget: int | None) -> Cost:
+def forecast(index: Index, coalescing: Coalescing, *, limit: int | None, budget: int | None) -> Cost:
     """Say what fetching the rows of an index will take: by all of them, but requests by those of a sample of files.
 
     Args:
         index: whose rows.
-        asking: how neighbours are asked for together.
+        coalescing: how neighbours are asked for together.
         limit: rows at most, or None.
         budget: bytes of records at most, or None.
     """
@@ -186,7 +186,7 @@ def forecast(index: Index, asking: Asking, *, limit: int | None, budget: int | N
             held = [each.filter(pc.less(each.column("bucket"), share)) for each in held]
             held_rows = sum(each.num_rows for each in held)
     rows = Rows.of(_ordered(held))
-    requests, wire = _requests(rows, asking)
+    requests, wire = _requests(rows, coalescing)
     sampled = pages / len(rows.archive) if rows.archive else 1.0
     part = min(1.0, (limit or pages) / max(pages, 1), (budget or size) / max(size, 1))
     return Cost(
@@ -220,10 +220,10 @@ def within(lengths: Iterable[int], budget: int) -> int:
     return row + 1 if size else 0
 
 
-def _requests(rows: Rows, asking: Asking) -> tuple[int, int]:
+def _requests(rows: Rows, coalescing: Coalescing) -> tuple[int, int]:
     first = asked = came = 0
     while first < len(rows.archive):
-        end = asking.end(rows, first, len(rows.archive))
+        end = coalescing.end(rows, first, len(rows.archive))
         came += rows.offset[end - 1] + rows.length[end - 1] - rows.offset[first]
         first, asked = end, asked + 1
     return asked, came

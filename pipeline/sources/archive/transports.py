@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
 
-from kakehi.pipeline.sources.archive.rate_limit import LONGEST_S, Pace
+from kakehi.pipeline.sources.archive.rate_limit import LONGEST_S, RateLimit
 
 CHUNK_BYTES = 1 << 16
 
@@ -49,7 +49,7 @@ class RefusedError(Exception):
         self.wait_s = wait_s
 
 
-class Place(Protocol):
+class Transport(Protocol):
     """Where an archive lies."""
 
     def read(self, name: str, start: int, stop: int | None) -> Iterator[bytes]:
@@ -61,7 +61,7 @@ class Place(Protocol):
         ...
 
 
-def open_place(base: str, pace: Pace, **more: Any) -> Place:
+def open_transport(base: str, pace: RateLimit, **more: Any) -> Transport:
     """Give the place that a base URL names; more are the arguments of `Http`.
 
     Raises:
@@ -93,7 +93,7 @@ class Disk:
     """
 
     root: Path
-    pace: Pace
+    pace: RateLimit
 
     def read(self, name: str, start: int, stop: int | None) -> Iterator[bytes]:
         """Yield bytes of a file; a link that leads out of the root is refused."""
@@ -133,7 +133,7 @@ class Http:
     """
 
     base: str
-    pace: Pace
+    pace: RateLimit
     redirects: tuple[str, ...] = ()
     connections: int = 4
     timeout_s: float = 60.0

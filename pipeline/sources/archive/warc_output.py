@@ -33,7 +33,7 @@ class Entry(NamedTuple):
         return f"{self.outcome}\t{self.length}\t{self.taken}\t{self.url}\n".encode()
 
 
-class Filling:
+class WarcOutput:
     """A WARC file under way, and the journal that says what lies in it.
 
     A record is written first, its line in the journal behind it: after a kill the file is cut back to what the journal
@@ -78,7 +78,7 @@ class Filling:
             self.entries.pop()
 
 
-class Held:
+class HeldRecords:
     """Records of an earlier attempt whose holes are to be filled: they are copied from its file, not asked for again."""
 
     def __init__(self, path: Path) -> None:

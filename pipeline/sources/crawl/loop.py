@@ -11,13 +11,13 @@ from typing import Final
 
 from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Frontier, Known, Visit
 from kakehi.pipeline.sources.crawl.parameters import GRACE_S, Job
-from kakehi.pipeline.sources.crawl.policy import judge
-from kakehi.pipeline.sources.crawl.recorder import Book, permissions
-from kakehi.pipeline.sources.crawl.responses import Answer, Ask, Headers, NoAnswer
-from kakehi.pipeline.sources.crawl.schedule import Throttle, Turns
-from kakehi.pipeline.sources.crawl.scope import Bounds, origin_of, spelled
-from kakehi.pipeline.sources.crawl.seeding import SITEMAP_RANK, seeds_of, sitemaps_of, sow
-from kakehi.pipeline.sources.crawl.site_rules import Rules, Sites
+from kakehi.pipeline.sources.crawl.policy import decide
+from kakehi.pipeline.sources.crawl.recorder import Recorder, permissions
+from kakehi.pipeline.sources.crawl.responses import Ask, Headers, NoResponse, Response
+from kakehi.pipeline.sources.crawl.schedule import Schedule, Throttle
+from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url, origin_of
+from kakehi.pipeline.sources.crawl.seeding import SITEMAP_RANK, seed_frontier, seeds_of, sitemaps_of
+from kakehi.pipeline.sources.crawl.site_rules import SiteRules, Sites
 from kakehi.pipeline.sources.formats.warc_writer import WarcWriter, now_as_text
 
 #: Seconds between two words on how far it is, which also note how long the crawl has taken.
@@ -50,9 +50,9 @@ class Crawl:
         self, job: Job, frontier: Frontier, warcs: WarcWriter, ask: Ask, tell: Callable[[str], None]
     ) -> None:
         self._job, self._frontier, self._ask, self._tell = job, frontier, ask, tell
-        self._book = Book(frontier, warcs)
+        self._recorder = Recorder(frontier, warcs)
         self._bounds = Bounds(job.scope, job.limits, [*seeds_of(job), *sitemaps_of(job)])
-        self._turns = Turns(frontier, job.pace.per_host)
+        self._schedule = Schedule(frontier, job.pace.per_host)
         self._throttle = Throttle(job.pace)
         self._stop = asyncio.Event()
         self._sites = Sites(job, frontier, ask, self._rest, lambda: datetime.now(UTC).timestamp())
@@ -77,10 +77,10 @@ class Crawl:
         Raises:
             ConnectionError: nobody answers any more; what was asked for in vain waits again.
         """
-        sow(self._job, self._frontier, self._bounds)
+        seed_frontier(self._job, self._frontier, self._bounds)
         hosts = self._frontier.hosts()
         self._per_host.update(dict(hosts))
-        self._turns.offer([host for host, _ in hosts], self._now())
+        self._schedule.offer([host for host, _ in hosts], self._now())
         self._spent_s, self._began = float(self._frontier.facts().get("seconds", 0)), self._now()
         stopping = asyncio.create_task(self._stop.wait())
         telling = asyncio.create_task(self._tell_often())
@@ -90,7 +90,7 @@ class Crawl:
                 visit = self._next(len(under_way))
                 if visit:
                     under_way.add(asyncio.create_task(self._visit(visit)))
-                elif under_way or self._turns.wakes() is not None:
+                elif under_way or self._schedule.wakes() is not None:
                     under_way = await self._wait(under_way, stopping)
                 else:
                     break
@@ -111,7 +111,7 @@ class Crawl:
     def _next(self, under_way: int) -> Visit | None:
         """Take the next address, if there may be one more under way."""
         while under_way < self._room():
-            visit = self._turns.next(self._now())
+            visit = self._schedule.next(self._now())
             if visit is None:
                 return None
             if self._per_host[visit.host] >= self._job.budget.pages_per_host:
@@ -121,8 +121,8 @@ class Crawl:
             with self._frontier.change():
                 self._frontier.take(visit)
             self._per_host[visit.host] += 1
-            self._turns.begin(visit.host)
-            self._turns.offer([visit.host], self._now())
+            self._schedule.begin(visit.host)
+            self._schedule.offer([visit.host], self._now())
             return visit
         return None
 
@@ -131,7 +131,7 @@ class Crawl:
     ) -> set[asyncio.Task[None]]:
         """Wait until something has changed; raise what a task raised."""
         left = self._job.budget.hours * 3600 - self._seconds()
-        wakes = self._turns.wakes()
+        wakes = self._schedule.wakes()
         if wakes is not None and len(under_way) < self._room():
             left = min(left, wakes - self._now())
         done, _ = await asyncio.wait(
@@ -172,30 +172,32 @@ class Crawl:
             else:
                 self._per_host[visit.host] -= 1
                 self._hear(visit, rules.unreachable)
-                self._book.refused(visit, rules, before)
+                self._recorder.refused(visit, rules, before)
         except StoppedError:
             pass  # it waits again once the frontier is opened anew
         finally:
-            self._turns.end(visit.host)
+            self._schedule.end(visit.host)
             if delay:
-                self._turns.rest(visit.host, self._now() + delay)
+                self._schedule.rest(visit.host, self._now() + delay)
             else:
-                self._turns.offer([visit.host], self._now())
+                self._schedule.offer([visit.host], self._now())
 
     async def _fetch(self, visit: Visit, before: list[Consent]) -> None:
         """Ask for it, and take down what came of that."""
         known, tries = self._frontier.known(visit.url), self._job.pace.tries
         answer = await self._ask(visit.url, _conditions(known), visit.kind == "page")
-        self._hear(visit, answer.reason if isinstance(answer, NoAnswer) else "")
-        if isinstance(answer, NoAnswer):
+        self._hear(visit, answer.reason if isinstance(answer, NoResponse) else "")
+        if isinstance(answer, NoResponse):
             self._throttle.answered(visit.host, answer.seconds, well=False)
-            self._book.unanswered(visit, answer, before, again=answer.again and visit.tries + 1 < tries)
+            self._recorder.unanswered(visit, answer, before, again=answer.again and visit.tries + 1 < tries)
             return
         time = now_as_text()
-        judged = judge(visit, answer, self._job, self._bounds, time)
-        took = max(answer.seconds, _retry_after(answer)) if judged.again else answer.seconds
+        decision = decide(visit, answer, self._job, self._bounds, time)
+        took = max(answer.seconds, _retry_after(answer)) if decision.again else answer.seconds
         self._throttle.answered(visit.host, took, well=answer.status == 200)
-        self._turns.offer(self._book.answered(visit, answer, judged, known, before, time), self._now())
+        self._schedule.offer(
+            self._recorder.answered(visit, answer, decision, known, before, time), self._now()
+        )
 
     def _hear(self, visit: Visit, silence: str) -> None:
         """Remember who gives no answer, until somebody does."""
@@ -214,15 +216,15 @@ class Crawl:
         if len({visit.host for visit in self._silent}) < _SILENT_HOSTS or not self._heard:
             return False
         for origin in list(self._heard):
-            if isinstance(await self._ask(f"{origin}/robots.txt", (), False), Answer):
+            if isinstance(await self._ask(f"{origin}/robots.txt", (), False), Response):
                 self._silent.clear()
                 return False
         self._cut_off = True
         return True
 
-    def _add_sitemaps(self, rules: Rules) -> None:
+    def _add_sitemaps(self, rules: SiteRules) -> None:
         """Take the sitemaps that robots.txt names."""
-        named = [spelled(url) for url in rules.robots.sitemaps] if self._job.robots_sitemaps else []
+        named = [canonical_url(url) for url in rules.robots.sitemaps] if self._job.robots_sitemaps else []
         found = [
             Found(url, "sitemap", 0, 0, SITEMAP_RANK, rules.robots_url)
             for url in named
@@ -230,11 +232,11 @@ class Crawl:
         ]
         with self._frontier.change():
             hosts = self._frontier.add(found)
-        self._turns.offer(hosts, self._now())
+        self._schedule.offer(hosts, self._now())
 
     def _room(self) -> int:
         """How many may be under way, if each of them is one more in the end."""
-        pace, counts = self._job.pace, self._book.counts
+        pace, counts = self._job.pace, self._recorder.counts
         left = self._job.budget.pages - counts["requests"]
         if self._job.limit is not None:
             left = min(left, self._job.limit - counts["records"])
@@ -242,14 +244,16 @@ class Crawl:
 
     def _within_budget(self) -> bool:
         budget = self._job.budget
-        within = self._book.counts["bytes"] < budget.gigabytes * 1e9 and self._seconds() < budget.hours * 3600
+        within = (
+            self._recorder.counts["bytes"] < budget.gigabytes * 1e9 and self._seconds() < budget.hours * 3600
+        )
         return within and self._room() > 0
 
     def _drop_rest(self) -> None:
         with self._frontier.change():
             self._frontier.finish_all("over_budget")
 
-    def _delay(self, host: str, rules: Rules) -> float:
+    def _delay(self, host: str, rules: SiteRules) -> float:
         return max(self._throttle.delay(host), rules.robots.delay_s)
 
     async def _rest(self, seconds: float) -> None:
@@ -269,7 +273,7 @@ class Crawl:
             await asyncio.sleep(_TELL_S)
             with self._frontier.change():
                 self._frontier.note(seconds=self._seconds())
-            pages, size = self._book.counts["records"], self._book.counts["bytes"]
+            pages, size = self._recorder.counts["records"], self._recorder.counts["bytes"]
             self._tell(f"{pages:,} pages, {size / 1e6:,.1f} MB, {self._frontier.waiting():,} waiting")
 
     def _seconds(self) -> float:
@@ -287,6 +291,6 @@ def _conditions(known: Known | None) -> Headers:
     return [(name, value) for name, value in named if value]
 
 
-def _retry_after(answer: Answer) -> float:
+def _retry_after(answer: Response) -> float:
     named = (answer.header("retry-after") or "").strip()
     return float(named) if named.isdigit() and len(named) < 9 else 0.0

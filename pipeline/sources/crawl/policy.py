@@ -15,8 +15,8 @@ from kakehi.filters.page.links import Link, links_of
 from kakehi.pipeline.sources.crawl import sitemaps
 from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Visit
 from kakehi.pipeline.sources.crawl.parameters import Job
-from kakehi.pipeline.sources.crawl.responses import Answer
-from kakehi.pipeline.sources.crawl.scope import Bounds, path_of, spelled
+from kakehi.pipeline.sources.crawl.responses import Response
+from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url, path_of
 from kakehi.pipeline.sources.crawl.site_rules import REDIRECTS
 from kakehi.pipeline.sources.formats.http import BodyError, media_type, sniffed, unwrapped
 
@@ -26,7 +26,7 @@ STORED: Final = "stored"
 
 
 @dataclass(kw_only=True)
-class Judged:
+class Decision:
     """What becomes of an answer.
 
     Args:
@@ -48,7 +48,7 @@ class Judged:
     codec: str = ""
 
 
-def judge(visit: Visit, answer: Answer, job: Job, bounds: Bounds, time: str) -> Judged:
+def decide(visit: Visit, answer: Response, job: Job, bounds: Bounds, time: str) -> Decision:
     """Decide on an answer.
 
     Args:
@@ -59,15 +59,15 @@ def judge(visit: Visit, answer: Answer, job: Job, bounds: Bounds, time: str) -> 
         time: now, as the ledger has it.
     """
     if answer.status in {429, 500, 502, 503, 504} and visit.tries + 1 < job.pace.tries:
-        return Judged(outcome=f"http_{answer.status}", again=True)
+        return Decision(outcome=f"http_{answer.status}", again=True)
     said = said_in_headers(answer.headers, job.agents)
-    judged = _judged(visit, answer, job, bounds, said)
-    judged.consents = list(consents(visit.url, said, time))
+    decision = _decision(visit, answer, job, bounds, said)
+    decision.consents = list(consents(visit.url, said, time))
     if visit.kind != "page":
-        judged.store = False
+        decision.store = False
     elif forbidding := next((one for one in said if not one.store), None):
-        judged.store, judged.outcome = False, forbidding.source.replace("-", "_")
-    return judged
+        decision.store, decision.outcome = False, forbidding.source.replace("-", "_")
+    return decision
 
 
 def consents(url: str, said: Iterable[Said], time: str) -> Iterator[Consent]:
@@ -78,95 +78,95 @@ def consents(url: str, said: Iterable[Said], time: str) -> Iterator[Consent]:
             yield Consent(url, time, one.source, "follow", False, one.evidence, url)
 
 
-def _judged(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[Said]) -> Judged:
+def _decision(visit: Visit, answer: Response, job: Job, bounds: Bounds, said: list[Said]) -> Decision:
     """Decide by status; what a page itself says is added to `said`."""
     if answer.status in REDIRECTS:
         return _redirected(visit, answer, job, bounds)
     if answer.status != 200:
-        return Judged(outcome=f"http_{answer.status}", store=not answer.cut)
+        return Decision(outcome=f"http_{answer.status}", store=not answer.cut)
     if visit.kind == "sitemap":
         return _sitemap(visit, answer, job, bounds)
     if answer.cut:
-        return Judged(outcome="media_type")
+        return Decision(outcome="media_type")
     return _page(visit, answer, job, bounds, said)
 
 
-def _redirected(visit: Visit, answer: Answer, job: Job, bounds: Bounds) -> Judged:
-    target = spelled(_joined(visit.url, answer.header("location") or ""))
-    judged = Judged(outcome="redirect", store=not answer.cut)
+def _redirected(visit: Visit, answer: Response, job: Job, bounds: Bounds) -> Decision:
+    target = canonical_url(_joined(visit.url, answer.header("location") or ""))
+    decision = Decision(outcome="redirect", store=not answer.cut)
     if target is None:
-        judged.refused["no_address"] += 1
+        decision.refused["no_address"] += 1
     elif visit.redirects >= job.limits.redirects:
-        judged.outcome = "endless_redirects"
+        decision.outcome = "endless_redirects"
     elif visit.kind == "page" and (why := bounds.refusal(target)):
-        judged.refused[why] += 1
+        decision.refused[why] += 1
     elif visit.kind == "page" or bounds.belongs(target):
         more = Found(target, visit.kind, visit.depth, visit.redirects + 1, visit.rank, visit.url)
-        judged.found.append(more)
-    return judged
+        decision.found.append(more)
+    return decision
 
 
-def _sitemap(visit: Visit, answer: Answer, job: Job, bounds: Bounds) -> Judged:
+def _sitemap(visit: Visit, answer: Response, job: Job, bounds: Bounds) -> Decision:
     try:
         plain = _unpacked(answer, job)
         if plain.startswith(b"\x1f\x8b"):
             plain = unwrapped(plain, None, "gzip", max_bytes=int(job.limits.unpacked_mb * 1e6))
     except BodyError as fault:
-        return Judged(outcome=_broken(fault))
-    named, judged = sitemaps.read(plain), Judged(outcome="sitemap")
+        return Decision(outcome=_broken(fault))
+    named, decision = sitemaps.read(plain), Decision(outcome="sitemap")
     for url in named.urls:
-        target = spelled(url)
+        target = canonical_url(url)
         if target is None:
-            judged.refused["no_address"] += 1
+            decision.refused["no_address"] += 1
         elif not named.is_index:
-            _follow(judged, bounds, Found(target, "page", 0, 0, rank(target), visit.url))
+            _follow(decision, bounds, Found(target, "page", 0, 0, rank(target), visit.url))
         elif visit.depth < _NESTED and bounds.belongs(target):
-            judged.found.append(Found(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
-    return judged
+            decision.found.append(Found(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
+    return decision
 
 
-def _page(visit: Visit, answer: Answer, job: Job, bounds: Bounds, said: list[Said]) -> Judged:
+def _page(visit: Visit, answer: Response, job: Job, bounds: Bounds, said: list[Said]) -> Decision:
     try:
         plain = _unpacked(answer, job)
     except BodyError as fault:
-        return Judged(outcome=_broken(fault))
+        return Decision(outcome=_broken(fault))
     named = media_type(answer.header("content-type")) or sniffed(plain)
     if named == "text/plain" or not plain:
-        return Judged(outcome=STORED if plain else "empty_body", store=True)
+        return Decision(outcome=STORED if plain else "empty_body", store=True)
     if named not in {"text/html", "application/xhtml+xml"}:
-        return Judged(outcome="media_type")
+        return Decision(outcome="media_type")
     decoded = decode(plain, answer.charset)
     html = decoded.utf8(plain)
-    judged = Judged(outcome=STORED, store=True, codec=decoded.codec)
+    decision = Decision(outcome=STORED, store=True, codec=decoded.codec)
     said += said_in_page(html, job.agents)
     if all(one.follow for one in said):
         if visit.depth < job.budget.depth:
             links = links_of(html, visit.url, job.limits.links)
-            _links(judged, visit, links, decoded.codec, bounds, japanese=is_japanese(html, decoded.codec))
+            _links(decision, visit, links, decoded.codec, bounds, japanese=is_japanese(html, decoded.codec))
         else:
-            judged.refused["too_deep"] += 1
-    return judged
+            decision.refused["too_deep"] += 1
+    return decision
 
 
 def _links(
-    judged: Judged, visit: Visit, links: list[Link], codec: str, bounds: Bounds, *, japanese: bool
+    decision: Decision, visit: Visit, links: list[Link], codec: str, bounds: Bounds, *, japanese: bool
 ) -> None:
     for link in links:
-        target = spelled(link.url, codec)
+        target = canonical_url(link.url, codec)
         if target is None:
-            judged.refused["no_address"] += 1
+            decision.refused["no_address"] += 1
         elif not link.follow:
-            judged.refused["nofollow"] += 1
+            decision.refused["nofollow"] += 1
         else:
             early = rank(target, link.language, japanese)
-            _follow(judged, bounds, Found(target, "page", visit.depth + 1, 0, early, visit.url))
+            _follow(decision, bounds, Found(target, "page", visit.depth + 1, 0, early, visit.url))
 
 
-def _follow(judged: Judged, bounds: Bounds, found: Found) -> None:
+def _follow(decision: Decision, bounds: Bounds, found: Found) -> None:
     if why := bounds.refusal(found.url):
-        judged.refused[why] += 1
+        decision.refused[why] += 1
     else:
-        judged.found.append(found)
+        decision.found.append(found)
 
 
 def rank(url: str, language: str = "", neighbour: bool | None = None) -> int:
@@ -174,7 +174,7 @@ def rank(url: str, language: str = "", neighbour: bool | None = None) -> int:
     return rank_of(urlsplit(url).hostname or "", path_of(url), language=language, neighbour=neighbour)
 
 
-def _unpacked(answer: Answer, job: Job) -> bytes:
+def _unpacked(answer: Response, job: Job) -> bytes:
     limit = int(job.limits.unpacked_mb * 1e6)
     return unwrapped(answer.body, None, answer.header("content-encoding"), max_bytes=limit)
 

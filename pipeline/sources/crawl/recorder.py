@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kakehi.pipeline.sources.crawl.frontier import Consent, Frontier, Known, Visit
-from kakehi.pipeline.sources.crawl.policy import STORED, Judged
-from kakehi.pipeline.sources.crawl.responses import Answer, NoAnswer
-from kakehi.pipeline.sources.crawl.site_rules import Rules
+from kakehi.pipeline.sources.crawl.policy import STORED, Decision
+from kakehi.pipeline.sources.crawl.responses import NoResponse, Response
+from kakehi.pipeline.sources.crawl.site_rules import SiteRules
 from kakehi.pipeline.sources.formats.warc_writer import Exchange, Original, WarcWriter, now_as_text
 
 REVISIT = "revisit"
 
 
-class Book:
+class Recorder:
     """The frontier and the WARC files of a crawl, written together.
 
     Args:
@@ -28,7 +28,7 @@ class Book:
         self._warcs = warcs
         self.counts: Counter[str] = Counter(frontier.counts())
 
-    def refused(self, visit: Visit, rules: Rules, before: list[Consent]) -> None:
+    def refused(self, visit: Visit, rules: SiteRules, before: list[Consent]) -> None:
         """Note that it is not asked for, and by whose word."""
         last = next(consent for consent in before if not consent.allowed)
         outcome = rules.unreachable or last.source.replace(".", "_")
@@ -36,7 +36,7 @@ class Book:
             self._frontier.record(before)
             self._frontier.finish(visit, outcome)
 
-    def unanswered(self, visit: Visit, answer: NoAnswer, before: list[Consent], *, again: bool) -> None:
+    def unanswered(self, visit: Visit, answer: NoResponse, before: list[Consent], *, again: bool) -> None:
         """Note that no answer came; it waits once more, or that was the last time."""
         with self._frontier.change():
             self._count(bytes=answer.received, requests=1, retries=again)
@@ -49,29 +49,29 @@ class Book:
     def answered(
         self,
         visit: Visit,
-        answer: Answer,
-        judged: Judged,
+        answer: Response,
+        decision: Decision,
         known: Known | None,
         before: list[Consent],
         time: str,
     ) -> list[str]:
         """Write an answer and all that it changes; give the hosts that have got something new."""
         with self._frontier.change():
-            self._count(bytes=len(answer.body), requests=1, retries=judged.again)
-            if judged.again:
+            self._count(bytes=len(answer.body), requests=1, retries=decision.again)
+            if decision.again:
                 self._frontier.again(visit)
                 return []
-            self._frontier.record([*before, *judged.consents])
+            self._frontier.record([*before, *decision.consents])
             fields: dict[str, object] = {"status": answer.status, "fetched": time, "bytes": len(answer.body)}
-            if judged.store:
-                fields |= self._written(visit, answer, judged, known, time)
-            self._frontier.finish(visit, judged.outcome, **fields)
-            self._count(records=judged.outcome in {STORED, REVISIT})
-            self._count(**{f"links/{why}": n for why, n in judged.refused.items()})
-            return self._frontier.add(judged.found)
+            if decision.store:
+                fields |= self._written(visit, answer, decision, known, time)
+            self._frontier.finish(visit, decision.outcome, **fields)
+            self._count(records=decision.outcome in {STORED, REVISIT})
+            self._count(**{f"links/{why}": n for why, n in decision.refused.items()})
+            return self._frontier.add(decision.found)
 
     def _written(
-        self, visit: Visit, answer: Answer, judged: Judged, known: Known | None, time: str
+        self, visit: Visit, answer: Response, decision: Decision, known: Known | None, time: str
     ) -> dict[str, object]:
         """Write the records of an answer; say where they lie, and what a later crawl has to know."""
         exchange = Exchange(
@@ -81,17 +81,17 @@ class Book:
             head=answer.head,
             body=answer.body,
             ip=answer.ip,
-            notes=_notes(visit, answer, judged),
+            notes=_notes(visit, answer, decision),
         )
         digest, original = exchange.digest, time
-        if known and (answer.status == 304 or (judged.outcome == STORED and known.digest == digest)):
-            digest, original, judged.outcome = known.digest, known.original, REVISIT
+        if known and (answer.status == 304 or (decision.outcome == STORED and known.digest == digest)):
+            digest, original, decision.outcome = known.digest, known.original, REVISIT
             first = Original(url=visit.url, fetched=original, digest=digest)
             exchange = replace(exchange, original=first)
         record, place = self._warcs.write(exchange)
         name, size = self._warcs.end
         self._frontier.note(warc=name, size=size)
-        same = known if judged.outcome == REVISIT else None
+        same = known if decision.outcome == REVISIT else None
         return {
             "record": record,
             "warc": place.file,
@@ -109,7 +109,7 @@ class Book:
             self._frontier.count(name, n)
 
 
-def permissions(visit: Visit, rules: Rules, time: str) -> Iterator[Consent]:
+def permissions(visit: Visit, rules: SiteRules, time: str) -> Iterator[Consent]:
     """Yield what a site says on asking for a page, in the order it is looked at; the first refusal is the last word."""
     allowed, evidence = rules.permission(visit.url)
     yield Consent(visit.url, time, "robots.txt", "fetch", allowed, evidence, rules.robots_url)
@@ -120,13 +120,13 @@ def permissions(visit: Visit, rules: Rules, time: str) -> Iterator[Consent]:
         )
 
 
-def _notes(visit: Visit, answer: Answer, judged: Judged) -> dict[str, str]:
+def _notes(visit: Visit, answer: Response, decision: Decision) -> dict[str, str]:
     """Say how it was found, for the record beside the answer."""
     notes = {
         "via": visit.via or "",
         "hopsFromSeed": str(visit.depth),
         "fetchTimeMs": str(round(answer.seconds * 1000)),
     }
-    said = {f"consent-{one.source}": one.evidence for one in judged.consents}
-    codec = {"charsetForLinkExtraction": judged.codec} if judged.codec else {}
+    said = {f"consent-{one.source}": one.evidence for one in decision.consents}
+    codec = {"charsetForLinkExtraction": decision.codec} if decision.codec else {}
     return {name: value for name, value in (notes | codec | said).items() if value}

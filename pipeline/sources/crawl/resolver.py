@@ -20,7 +20,7 @@ from zope.interface import implementer
 _TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
 
 
-class Fence:
+class AddressFilter:
     """Says which addresses may be connected to.
 
     Args:
@@ -48,7 +48,9 @@ class Fence:
 class _Sieve:
     """Passes on the addresses that the fence lets through."""
 
-    def __init__(self, receiver: IResolutionReceiver, fence: Fence, refused: Callable[[str], object]) -> None:
+    def __init__(
+        self, receiver: IResolutionReceiver, fence: AddressFilter, refused: Callable[[str], object]
+    ) -> None:
         self._receiver = receiver
         self._fence = fence
         self._refused = refused
@@ -81,7 +83,7 @@ class _Known:
 
 
 @implementer(IHostnameResolver)
-class FencedResolver:
+class FilteringResolver:
     """Scrapy's `TWISTED_DNS_RESOLVER`: the reactor's own resolver behind the fence.
 
     Args:
@@ -90,7 +92,7 @@ class FencedResolver:
         known: addresses of hosts that are not looked up.
     """
 
-    def __init__(self, reactor: Any, fence: Fence, known: Mapping[str, str]) -> None:
+    def __init__(self, reactor: Any, fence: AddressFilter, known: Mapping[str, str]) -> None:
         self._reactor = reactor
         self._behind: IHostnameResolver = reactor.nameResolver
         self._fence = fence
@@ -98,10 +100,12 @@ class FencedResolver:
         self.refused: dict[str, str] = {}  # the last address of a host that was not let through
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler, reactor: IReactorTime) -> FencedResolver:
+    def from_crawler(cls, crawler: Crawler, reactor: IReactorTime) -> FilteringResolver:
         """Take fence and names from the settings."""
         settings = crawler.settings
-        return cls(reactor, Fence(settings.getlist("KAKEHI_ALLOW")), settings.getdict("KAKEHI_RESOLVE"))
+        return cls(
+            reactor, AddressFilter(settings.getlist("KAKEHI_ALLOW")), settings.getdict("KAKEHI_RESOLVE")
+        )
 
     def install_on_reactor(self) -> None:
         """Put itself in the place of the reactor's resolver."""

@@ -12,7 +12,7 @@ Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """An answer, whole unless it is cut.
 
     Args:
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoAnswer:
+class NoResponse:
     """Why there is no answer.
 
     Args:
@@ -64,7 +64,7 @@ class NoAnswer:
 
 
 #: Asks for an address: (url, headers besides the usual ones, whether only a page is wanted).
-Ask: TypeAlias = Callable[[str, Headers, bool], Awaitable[Answer | NoAnswer]]
+Ask: TypeAlias = Callable[[str, Headers, bool], Awaitable[Response | NoResponse]]
 
 
 def is_page(content_type: str | None) -> bool:

@@ -12,7 +12,7 @@ from kakehi.pipeline.sources.crawl.parameters import Pace
 Key = tuple[int, int, int]
 
 
-class Turns:
+class Schedule:
     """Hosts that have something to ask for.
 
     Args:

@@ -27,7 +27,7 @@ NO_PAGE: Final = frozenset(
 )
 
 
-def spelled(url: str, encoding: str = "utf-8") -> str | None:
+def canonical_url(url: str, encoding: str = "utf-8") -> str | None:
     """Give an address in its one spelling, or None where it is no address of a page on the web.
 
     Scheme and host in lower case, the host in ASCII (IDNA), no standing port, no user, no fragment, a path, nothing
@@ -43,7 +43,7 @@ def spelled(url: str, encoding: str = "utf-8") -> str | None:
         parts = urlsplit(safe_url_string(url.strip(), encoding=encoding))
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except UnicodeEncodeError:  # a query of characters that the page's charset lacks
-        return spelled(url) if encoding != "utf-8" else None
+        return canonical_url(url) if encoding != "utf-8" else None
     except (ValueError, LookupError):
         return None
     if parts.scheme.lower() not in _PORTS or not _HOST.fullmatch(host):
@@ -95,7 +95,7 @@ class Bounds:
     def __init__(self, scope: Scope, limits: Limits, seeds: list[str]) -> None:
         self._scope = scope
         self._limits = limits
-        named = (spelled(f"http://{host}/") or "" for host in scope.hosts)
+        named = (canonical_url(f"http://{host}/") or "" for host in scope.hosts)
         self._hosts = {host_of(url) for url in (named if scope.hosts else seeds)}
 
     @cached_property

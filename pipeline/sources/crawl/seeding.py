@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from kakehi.pipeline.sources.crawl.frontier import Found, Frontier, Known
 from kakehi.pipeline.sources.crawl.parameters import Job
 from kakehi.pipeline.sources.crawl.policy import rank
-from kakehi.pipeline.sources.crawl.scope import Bounds, spelled
+from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url
 
 #: Sitemaps come before pages: they name many.
 SITEMAP_RANK = -1
@@ -40,7 +40,7 @@ def read_urls(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def sow(job: Job, frontier: Frontier, bounds: Bounds) -> None:
+def seed_frontier(job: Job, frontier: Frontier, bounds: Bounds) -> None:
     """Put into a frontier what it starts with; done once, in one go."""
     with frontier.change():
         if "sown" in frontier.facts():
@@ -76,7 +76,7 @@ def _stored(path: Path) -> Iterator[dict[str, Any]]:
 
 def _address(seed: str) -> str:
     """Spell an address; a host alone stands for its first page by https."""
-    found = spelled(seed if "://" in seed else f"https://{seed}/")
+    found = canonical_url(seed if "://" in seed else f"https://{seed}/")
     if found is None:
         raise ValueError(f"crawl: {seed!r} is no address; wanted a host, or http:// or https://")
     return found

@@ -12,9 +12,9 @@ from urllib.parse import urljoin
 from kakehi.filters.page.consent import Said, said_in_file
 from kakehi.pipeline.sources.crawl.frontier import Frontier, Site
 from kakehi.pipeline.sources.crawl.parameters import Job
-from kakehi.pipeline.sources.crawl.responses import Answer, Ask
+from kakehi.pipeline.sources.crawl.responses import Ask, Response
 from kakehi.pipeline.sources.crawl.robots import MAX_BYTES, Permission, Robots
-from kakehi.pipeline.sources.crawl.scope import path_of, spelled
+from kakehi.pipeline.sources.crawl.scope import canonical_url, path_of
 from kakehi.pipeline.sources.formats.http import BodyError, unwrapped
 
 #: Seconds after which both are asked for again (RFC 9309, section 2.4).
@@ -28,7 +28,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class SiteRules:
     """What holds for the pages of a site.
 
     Args:
@@ -86,10 +86,10 @@ class Sites:
         self._ask = ask
         self._rest = rest
         self._clock = clock
-        self._held: OrderedDict[str, tuple[float, Rules]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[float, SiteRules]] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def of(self, origin: str) -> tuple[Rules, bool]:
+    async def of(self, origin: str) -> tuple[SiteRules, bool]:
         """Give a site's rules, and whether it had to be asked for them just now."""
         lock = self._locks.setdefault(origin, asyncio.Lock())
         async with lock:
@@ -109,13 +109,13 @@ class Sites:
                 self._locks.pop(gone, None)
             return rules, asked
 
-    def _rules(self, origin: str, site: Site) -> Rules:
+    def _rules(self, origin: str, site: Site) -> SiteRules:
         status = site.robots_status
         robots = Robots(status, site.robots, agent=self._job.agent, obey_also=self._job.obey_also)
         unreachable = site.robots.decode() if status == 0 else ""
         if status >= 500 or status == 429:
             unreachable = f"robots_http_{status}"
-        return Rules(origin=origin, robots=robots, tdmrep=site.tdmrep, unreachable=unreachable)
+        return SiteRules(origin=origin, robots=robots, tdmrep=site.tdmrep, unreachable=unreachable)
 
     async def _learn(self, origin: str) -> Site:
         status, robots = await self._file(f"{origin}/robots.txt")
@@ -132,20 +132,20 @@ class Sites:
         tries, redirects, pause = 1, 0, self._job.pace.delay_s
         while True:
             answer = await self._ask(url, (), False)
-            if isinstance(answer, Answer) and answer.status in REDIRECTS and redirects < _REDIRECTS:
-                target = spelled(urljoin(url, answer.header("location") or ""))
+            if isinstance(answer, Response) and answer.status in REDIRECTS and redirects < _REDIRECTS:
+                target = canonical_url(urljoin(url, answer.header("location") or ""))
                 if target and target != url:
                     url, redirects = target, redirects + 1
                     continue
-            if isinstance(answer, Answer) and answer.status < 500 and answer.status != 429:
+            if isinstance(answer, Response) and answer.status < 500 and answer.status != 429:
                 return answer.status, _plain(answer)[:MAX_BYTES]
-            if tries >= self._job.pace.tries or not (isinstance(answer, Answer) or answer.again):
-                return (answer.status, b"") if isinstance(answer, Answer) else (0, answer.reason.encode())
+            if tries >= self._job.pace.tries or not (isinstance(answer, Response) or answer.again):
+                return (answer.status, b"") if isinstance(answer, Response) else (0, answer.reason.encode())
             tries, pause = tries + 1, min(2 * pause + 1, max(self._job.pace.max_delay_s, pause))
             await self._rest(pause)
 
 
-def _plain(answer: Answer) -> bytes:
+def _plain(answer: Response) -> bytes:
     try:
         return unwrapped(answer.body, None, answer.header("content-encoding"), max_bytes=64 * MAX_BYTES)
     except BodyError:

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, exceptions, signals
 from scrapy.crawler import AsyncCrawlerProcess, Crawler
-from scrapy.http import Response
+from scrapy.http import Response as ScrapyResponse
 
 from kakehi.pipeline.sources.crawl.frontier import Frontier
 from kakehi.pipeline.sources.crawl.handler import EndlessHeadError
 from kakehi.pipeline.sources.crawl.loop import Crawl
 from kakehi.pipeline.sources.crawl.parameters import Job
-from kakehi.pipeline.sources.crawl.responses import Answer, Headers, NoAnswer, is_page
+from kakehi.pipeline.sources.crawl.responses import Headers, NoResponse, Response, is_page
 from kakehi.pipeline.sources.crawl.scope import path_of
 from kakehi.pipeline.sources.formats.warc_writer import WarcWriter
 
@@ -40,7 +40,7 @@ _FAILURES: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
 )
 
 
-class Asker:
+class Client:
     """Asks for addresses through Scrapy's downloader, and through nothing else of it: no cookies, no redirects.
 
     Args:
@@ -62,7 +62,7 @@ class Asker:
         crawler.signals.connect(self._began, signals.headers_received)
         crawler.signals.connect(self._received, signals.bytes_received)
 
-    async def ask(self, url: str, more: Headers, page: bool) -> Answer | NoAnswer:
+    async def ask(self, url: str, more: Headers, page: bool) -> Response | NoResponse:
         """Ask for an address."""
         headers = [*self._headers, *more]
         meta = {"page": page, "began": False, "received": 0}
@@ -74,7 +74,7 @@ class Asker:
             return self._failed(request, error, time.monotonic() - start)
         return _answer(response, headers, time.monotonic() - start)
 
-    def _failed(self, request: Request, error: Exception, seconds: float) -> NoAnswer:
+    def _failed(self, request: Request, error: Exception, seconds: float) -> NoResponse:
         found = [(reason, again) for kind, reason, again in _FAILURES if isinstance(error, kind)]
         reason, again = found[0] if found else ("broken_answer", True)
         refused = self._refused.pop((urlsplit(request.url).hostname or "").lower(), None)
@@ -82,7 +82,7 @@ class Asker:
             reason, again = "forbidden_address", False
         elif _is_endless_head(error) or (reason == "timeout" and request.meta["began"]):
             reason, again = "endless", False  # it was answering, and would do so again
-        return NoAnswer(reason=reason, again=again, seconds=seconds, received=request.meta["received"])
+        return NoResponse(reason=reason, again=again, seconds=seconds, received=request.meta["received"])
 
     def _began(self, headers: Any, body_length: int, request: Request, **_: Any) -> None:
         """Hear that an answer has begun; don't wait for what is no page."""
@@ -140,7 +140,7 @@ class PageSpider(Spider):
         try:
             facts = frontier.facts()
             warcs.resume(facts.get("warc", ""), int(facts.get("size", 0)))
-            crawl = Crawl(job, frontier, warcs, Asker(self.crawler, job).ask, self._line.tell)
+            crawl = Crawl(job, frontier, warcs, Client(self.crawler, job).ask, self._line.tell)
             self._line.on_stop(crawl.stop)
             done = await crawl.run()
             warcs.close() if done else warcs.leave()
@@ -226,13 +226,13 @@ def _settings(job: Job) -> dict[str, Any]:
     }
 
 
-def _answer(response: Response, asked: Headers, seconds: float) -> Answer:
+def _answer(response: ScrapyResponse, asked: Headers, seconds: float) -> Response:
     """Give an answer with the heads as they went over the wire, but for the case of names, and chunks, which are joined."""
     pairs = [(name, value) for name, values in response.headers.items() for value in values]
     status = f"{response.protocol or 'HTTP/1.1'} {response.status} {PHRASES.get(response.status, '')}"
     sent = [f"GET {path_of(response.url)} HTTP/1.1", f"Host: {urlsplit(response.url).netloc}"]
     sent += [f"{name}: {value}" for name, value in asked]
-    return Answer(
+    return Response(
         status=response.status,
         headers=[(name.decode("latin-1"), _text(value)) for name, value in pairs],
         request=_head(line.encode() for line in sent),

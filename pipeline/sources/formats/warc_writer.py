@@ -22,7 +22,7 @@ _PROFILES: Final = "http://netpreserve.org/warc/1.1/revisit/"
 _OPEN: Final = ".open"
 
 
-class Place(NamedTuple):
+class RecordLocation(NamedTuple):
     """Where a record lies: file, offset of its first byte, and length, packed."""
 
     file: str
@@ -100,7 +100,7 @@ class WarcWriter:
             self._file.truncate(size)
             self._file.seek(0, os.SEEK_END)
 
-    def write(self, exchange: Exchange) -> tuple[str, Place]:
+    def write(self, exchange: Exchange) -> tuple[str, RecordLocation]:
         """Append an exchange; the bytes are with the system when this returns.
 
         Returns:
@@ -139,14 +139,14 @@ class WarcWriter:
         named = [("WARC-Filename", self._name), ("Content-Type", "application/warc-fields")]
         self._append(_record(WarcRecordType.warcinfo, _urn(), now_as_text(), named, _fields(self._about)))
 
-    def _append(self, record: bytes) -> Place:
+    def _append(self, record: bytes) -> RecordLocation:
         file = self._file
         if file is None:
             raise ValueError("warc_writer: no file is open")
         offset, at = file.tell(), 0
         while at < len(record):  # a raw write may take less than all
             at += file.write(record[at:])
-        return Place(self._name, offset, len(record))
+        return RecordLocation(self._name, offset, len(record))
 
 
 def now_as_text() -> str:

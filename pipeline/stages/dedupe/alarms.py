@@ -36,22 +36,22 @@ def from_short(value: object) -> object:
     return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def ring(counts: Mapping[str, int], share: float) -> dict[str, int]:
+def raise_alarms(counts: Mapping[str, int], share: float) -> dict[str, int]:
     """Count, by source, those that lose more than a share: `alarm/SOURCE: 1`."""
     seen = {key.removeprefix(_SEEN): number for key, number in counts.items() if key.startswith(_SEEN)}
     left = {source: sum(_left(counts, source).values()) for source in seen}
     return {f"{_ALARM}{source}": 1 for source, number in seen.items() if left[source] > share * number}
 
 
-def say(counts: Mapping[str, int]) -> list[str]:
+def describe_alarms(counts: Mapping[str, int]) -> list[str]:
     """Say of each source that rings how many of its documents leave, and for documents of which sources."""
     return [_said(counts, key.removeprefix(_ALARM)) for key in sorted(counts) if key.startswith(_ALARM)]
 
 
-def heard(steps: Sequence[StepSummary]) -> list[str]:
+def raised_alarms(steps: Sequence[StepSummary]) -> list[str]:
     """Say what rings in the receipts of steps, each line with its step's name."""
     every = [(step.name, receipt.counts) for step in steps for receipt in step.receipts]
-    return [f"{name}: {line}" for name, counts in every for line in say(counts)]
+    return [f"{name}: {line}" for name, counts in every for line in describe_alarms(counts)]
 
 
 def _said(counts: Mapping[str, int], source: str) -> str:

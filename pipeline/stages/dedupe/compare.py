@@ -19,12 +19,12 @@ from pydantic import Field
 from kakehi.arrays import BoolN, Int64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles, numbered, spread_over
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.dedupe.earlier import HIT, MET, Run, best_of, verify
 from kakehi.pipeline.stages.dedupe.history import History, file_of, open_history
-from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, keys_of, promise_keys
+from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, estimate_keys, keys_of
 from kakehi.pipeline.stages.dedupe.sign import STAGE as SIGN
 from kakehi.pipeline.stages.dedupe.signing import Signed, read_signed, refuse_unlike
 from kakehi.pipeline.stages.dedupe.texts import (
@@ -90,7 +90,7 @@ def compare(
         shuffles,
         met.parts,
         ("row",),
-        foreseen=lambda count: inputs.promise(_promise_found(keyed.records, met.records, mean, count)),
+        foreseen=lambda count: inputs.estimate(_estimate_found(keyed.records, met.records, mean, count)),
     )
     shards = inputs.by_label
     verified = shuffles.scatter(
@@ -137,12 +137,12 @@ def _asked(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
     return Spread(records, file_of(records["key"], parts))
 
 
-def _keys_of(shard: ShardTables, bands: int) -> Records:
+def _keys_of(shard: ShardTables, bands: int) -> Entries:
     """Give the keys of one document for each text of a shard: equal ones elsewhere ask for themselves."""
-    return keys_of(shard, np.unique(_speaker(shard)), bands=bands, dtype=_ASKED).reshape(-1)
+    return keys_of(shard, np.unique(_representative(shard)), bands=bands, dtype=_ASKED).reshape(-1)
 
 
-def _speaker(shard: ShardTables) -> Int64N:
+def _representative(shard: ShardTables) -> Int64N:
     """Give for each row the first of the shard that has its text, int64[n]."""
     _, first, group = np.unique(
         shard.column("groups", "group").to_numpy(), return_index=True, return_inverse=True
@@ -184,7 +184,7 @@ def _write(item: tuple[ShardTables, Part], *, runs: tuple[Run, ...], out: Path, 
     best = best_of(hits)
     found = np.full(shard.rows, -1, np.int64)
     found[hits["row"][best] & ((1 << ROW_BITS) - 1)] = best
-    found = found[_speaker(shard)]
+    found = found[_representative(shard)]
     table = _table(hits, urls, runs).take(pa.array(found, mask=found < 0))
     with set_aside(shard.output(out), scratch) as aside, TableWriter(aside, HITS) as writer:
         start = 0
@@ -196,11 +196,11 @@ def _write(item: tuple[ShardTables, Part], *, runs: tuple[Run, ...], out: Path, 
     return {"rows": shard.rows, "met": int((found >= 0).sum())}
 
 
-def _every(hits: Records) -> BoolN:
+def _every(hits: Entries) -> BoolN:
     return np.ones(len(hits), bool)
 
 
-def _table(hits: Records, urls: pa.LargeStringArray, runs: tuple[Run, ...]) -> pa.Table:
+def _table(hits: Entries, urls: pa.LargeStringArray, runs: tuple[Run, ...]) -> pa.Table:
     ids = pa.FixedSizeBinaryArray.from_buffers(ID, len(hits), [None, pa.py_buffer(hits["id"].tobytes())])
     return pa.table(
         [
@@ -214,16 +214,14 @@ def _table(hits: Records, urls: pa.LargeStringArray, runs: tuple[Run, ...]) -> p
     )
 
 
-def _promise(volume: Volume) -> Promise:
-    later = (
-        "what is found in earlier runs, and the texts of ours that it takes, are promised once they are found"
-    )
-    return promise_keys(volume, volume.documents, _ASKED.itemsize, later)
+def _estimate(volume: InputVolume) -> Estimate:
+    later = "what is found in earlier runs, and the texts of ours that it takes, are estimated once they are found"
+    return estimate_keys(volume, volume.documents, _ASKED.itemsize, later)
 
 
-def _promise_found(keys: int, pairs: int, mean: int, texts: int) -> Promise:
-    """Promise again, when it is known how many pairs are to be measured, and how many of our texts that takes."""
-    return Promise(
+def _estimate_found(keys: int, pairs: int, mean: int, texts: int) -> Estimate:
+    """Estimate again, when it is known how many pairs are to be measured, and how many of our texts that takes."""
+    return Estimate(
         scratch_bytes=keys * _ASKED.itemsize
         + pairs * (MET.itemsize + HIT.itemsize + _URL_BYTES)
         + texts * (NEEDED_BYTES + BROUGHT_BYTES + mean),
@@ -240,6 +238,6 @@ STAGE = Stage(
     writes="hits",
     version=1,
     libraries=("numpy",),
-    promise=_promise,
+    estimate=_estimate,
     only_with="against",
 )

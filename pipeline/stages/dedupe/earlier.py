@@ -15,7 +15,7 @@ from kakehi.arrays import Float64N, Int64N
 from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.dedupe.history import History, reopen
 from kakehi.pipeline.stages.dedupe.signing import Signed, comparable
 from kakehi.pipeline.stages.dedupe.texts import TEXT_BYTES, fitting, texts_of
@@ -66,11 +66,11 @@ def verify(item: tuple[Part, Part], *, runs: tuple[Run, ...], signed: Signed, me
     return Spread(best, best["row"] >> ROW_BITS, (len(hits), bytes_read), pa.concat_arrays(urls))
 
 
-def _by_table(hits: Records) -> Int64N:
+def _by_table(hits: Entries) -> Int64N:
     return np.lexsort((hits["row"], hits["partner"], hits["run"]))
 
 
-def _tables(hits: Records, runs: tuple[Run, ...]) -> Iterator[tuple[Path, slice]]:
+def _tables(hits: Entries, runs: tuple[Run, ...]) -> Iterator[tuple[Path, slice]]:
     """Name the earlier runs' tables in which the partners of hits lie, which are in that order."""
     table = (hits["partner"] >> np.uint64(ROW_BITS)).astype(np.int64)
     new = np.flatnonzero(
@@ -80,11 +80,11 @@ def _tables(hits: Records, runs: tuple[Run, ...]) -> Iterator[tuple[Path, slice]
         yield runs[hits["run"][start]].history.tables[table[start]], slice(start, stop)
 
 
-def _in_table(hits: Records) -> Int64N:
+def _in_table(hits: Entries) -> Int64N:
     return (hits["partner"] & _IN_RUN).astype(np.int64)
 
 
-def _measure(hits: Records, table: Path, texts: Part, signed: Signed, memory: int) -> tuple[Float64N, int]:
+def _measure(hits: Entries, table: Path, texts: Part, signed: Signed, memory: int) -> tuple[Float64N, int]:
     """Measure pairs whose partners are in one table; give similarities, and bytes of their texts."""
     index = texts.read()  # in the order of rows, as they were brought
     places = np.searchsorted(index["row"], hits["row"])
@@ -96,7 +96,7 @@ def _measure(hits: Records, table: Path, texts: Part, signed: Signed, memory: in
     return similarity, bytes_read
 
 
-def _similarity(hits: Records, table: Path, texts: Part, signed: Signed) -> tuple[Float64N, int]:
+def _similarity(hits: Entries, table: Path, texts: Part, signed: Signed) -> tuple[Float64N, int]:
     rows, mine = np.unique(hits["row"], return_inverse=True)
     partners, theirs = np.unique(_in_table(hits), return_inverse=True)
     ours = texts_of(texts, rows)
@@ -114,7 +114,7 @@ def _similarity(hits: Records, table: Path, texts: Part, signed: Signed) -> tupl
     return similarity, int(view(read).sizes.sum())
 
 
-def best_of(hits: Records) -> Int64N:
+def best_of(hits: Entries) -> Int64N:
     """Give the place of the most similar hit of each row; of equal ones that of the run named first, and there the first."""
     order = np.lexsort((hits["partner"], hits["run"], -hits["similarity"], hits["row"]))
     first: Int64N = order[np.diff(hits["row"][order], prepend=-1) != 0]

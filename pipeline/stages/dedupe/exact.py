@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from kakehi.arrays import UInt32N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.engines.shuffle import Part, numbered
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import set_aside
@@ -58,7 +58,7 @@ def _hashes(shards: Iterable[ShardTables], *, parts: int) -> Spread:
     return Spread(records, (records["high"] % np.uint64(parts)).astype(np.int64))
 
 
-def _hashes_of(shard: ShardTables) -> Records:
+def _hashes_of(shard: ShardTables) -> Entries:
     column = shard.column("documents", "text_hash").combine_chunks()
     words = np.frombuffer(column.buffers()[1] or b"", "<u8")[2 * column.offset :][: 2 * len(column)]
     records = np.empty(len(column), _HASHED)
@@ -99,7 +99,7 @@ def _write(item: tuple[tuple[ShardTables, ...], Part], *, out: Path, scratch: Pa
     return merge([_write_shard(shard, records[ordinal == shard.ordinal], out, scratch) for shard in shards])
 
 
-def _write_shard(shard: ShardTables, records: Records, out: Path, scratch: Path) -> Counts:
+def _write_shard(shard: ShardTables, records: Entries, out: Path, scratch: Path) -> Counts:
     own = rows_of(shard.ordinal, shard.rows)
     leader, size = own.copy(), np.ones(len(own), np.uint32)
     place = (records["row"] & np.uint64((1 << ROW_BITS) - 1)).astype(np.int64)
@@ -121,8 +121,8 @@ def _write_table(shard: ShardTables, path: Path, leader: UInt64N, size: UInt32N)
         writer.close(shard.ids)
 
 
-def _promise(volume: Volume) -> Promise:
-    return Promise(
+def _estimate(volume: InputVolume) -> Estimate:
+    return Estimate(
         scratch_bytes=volume.documents * _HASHED.itemsize,
         table_bytes=volume.documents * _TABLE_BYTES,
         task_bytes=volume.task_bytes(_HASHED.itemsize, volume.documents * _ROW_BYTES),
@@ -131,4 +131,4 @@ def _promise(volume: Volume) -> Promise:
     )
 
 
-STAGE = Stage(run=exact, shape="corpus", reads=("documents",), writes="groups", version=1, promise=_promise)
+STAGE = Stage(run=exact, shape="corpus", reads=("documents",), writes="groups", version=1, estimate=_estimate)

@@ -24,15 +24,15 @@ from kakehi.arrays import AnyN, Int64N, Int64NK, UInt64N
 from kakehi.filters.duplicates.keepers import leaving
 from kakehi.pipeline.engines.partitions import partitions_for
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.dedupe.representatives import (
     Home,
     Homes,
     by_rank,
     find,
     is_worse,
+    representatives,
     row_of,
-    speakers,
 )
 
 #: A group that leaves: for which row, of which id, how similar.
@@ -51,7 +51,7 @@ def edge_bytes(rules: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settling:
+class Selection:
     """What settling needs.
 
     Args:
@@ -69,7 +69,7 @@ class Settling:
     bytes_per_worker: int
 
 
-def settle(settling: Settling, home: Mapping[str, Home]) -> tuple[Scattered, int]:
+def select_greedily(settling: Selection, home: Mapping[str, Home]) -> tuple[Scattered, int]:
     """Give the groups that leave, to the home of each, and the number of slices.
 
     Args:
@@ -114,7 +114,7 @@ def _node(homes: Homes) -> np.dtype[Any]:
 def _edges(home: Home, *, pairs: Path, similarity: float, homes: Homes) -> Spread:
     """Read the pairs that are similar enough, and say who speaks for the first group to the second one's home."""
     a, b, alike = _pairs(home, pairs, similarity)
-    known = speakers(home, homes)
+    known = representatives(home, homes)
     edges = np.empty(len(a), _edge(homes))
     edges["group"], edges["other"], edges["similarity"] = b, a, alike
     edges["who"] = known["who"][find(known["group"], a)[0]]
@@ -136,10 +136,10 @@ def _pairs(home: Home, pairs: Path, similarity: float) -> tuple[UInt64N, ...]:
     return a, b, alike
 
 
-def _join(joined: _Joined, homes: Homes) -> Records:
+def _join(joined: _Joined, homes: Homes) -> Entries:
     """Give every edge as the worse node and the better one."""
     edges = joined.edges.read()
-    known = speakers(joined.home, homes)
+    known = representatives(joined.home, homes)
     who = known["who"][find(known["group"], edges["group"])[0]]
     swap = is_worse(edges["who"]["rank"], who["rank"])
     nodes = np.empty(len(edges), _node(homes))
@@ -165,7 +165,7 @@ def _fan(joined: _Joined, *, homes: Homes, borders: Int64NK) -> Spread:
     return Spread(fan, here[here < later][place])
 
 
-def _borders(settling: Settling, joined: Mapping[str, _Joined], slices: int, edges: int) -> Int64NK:
+def _borders(settling: Selection, joined: Mapping[str, _Joined], slices: int, edges: int) -> Int64NK:
     """Draw ranks, and take of them those that cut the edges into slices of about equal size."""
     if slices == 1:
         return np.empty((0, settling.homes.width), np.int64)
@@ -197,7 +197,7 @@ def _slice_of(ranks: Int64NK, borders: Int64NK) -> Int64N:
 
 
 def _pass_on(
-    settling: Settling, joined: Mapping[str, _Joined], ordered: Scattered, borders: Int64NK, names: list[str]
+    settling: Selection, joined: Mapping[str, _Joined], ordered: Scattered, borders: Int64NK, names: list[str]
 ) -> list[dict[str, Part]]:
     """Settle slice after slice; give, for each but the last, who left of those that later slices ask for."""
     gone: list[dict[str, Part]] = []
@@ -214,7 +214,7 @@ def _pass_on(
 
 def _say_who_left(slice_: tuple[Part, list[Part], Part]) -> Spread:
     ordered, gone, fan = slice_
-    nodes, chosen = _settle_slice(ordered, gone)
+    nodes, chosen = _select_in_slice(ordered, gone)
     asked = fan.read()
     asked = asked[np.isin(asked["row"], nodes["rank"][chosen, -1])]
     left = np.empty(len(asked), _GONE)
@@ -223,7 +223,7 @@ def _say_who_left(slice_: tuple[Part, list[Part], Part]) -> Spread:
 
 
 def _leave(slice_: tuple[Part, list[Part]], *, homes: Homes) -> Spread:
-    nodes, chosen = _settle_slice(*slice_)
+    nodes, chosen = _select_in_slice(*slice_)
     leaves = np.empty(len(chosen), LEAVE)
     for name in ("group", "similarity"):
         leaves[name] = nodes[name][chosen]
@@ -231,7 +231,7 @@ def _leave(slice_: tuple[Part, list[Part]], *, homes: Homes) -> Spread:
     return Spread(leaves, homes.of(leaves["group"]))
 
 
-def _settle_slice(ordered: Part, gone: list[Part]) -> tuple[Records, Int64N]:
+def _select_in_slice(ordered: Part, gone: list[Part]) -> tuple[Entries, Int64N]:
     """Give the edges of a slice, and the places of those by which a node leaves."""
     nodes = ordered.read()
     ranks = np.concatenate([nodes["rank"], nodes["better"]["rank"]])

@@ -32,7 +32,7 @@ NAME: Final = "history.json"
 _BLOCK: Final = 512
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """Where some keys lie in a file: keys `start` to `stop` of it are equal to each, none where these are the same."""
 
     start: Int64N
@@ -60,7 +60,7 @@ class History:
     files: tuple[int, ...]
     tables: tuple[Path, ...]
 
-    def look_up(self, keys: UInt64N) -> Iterator[tuple[Int64N, Found]]:
+    def look_up(self, keys: UInt64N) -> Iterator[tuple[Int64N, Matches]]:
         """Find keys, which ascend and differ: for each file that may have some, their places among them and in it."""
         numbers = file_of(keys, len(self.files))
         borders = np.searchsorted(numbers, np.arange(len(self.files) + 1))
@@ -69,7 +69,7 @@ class History:
             if self.files[number]:
                 yield places, self._find(int(number), keys[places])
 
-    def _find(self, number: int, wanted: UInt64N) -> Found:
+    def _find(self, number: int, wanted: UInt64N) -> Matches:
         count = self.files[number]
         noted = -(-count // _BLOCK)
         path = self.folder / f"{number}.keys"
@@ -83,7 +83,7 @@ class History:
         keys = content[:count]
         start = _places(keys, np.searchsorted(fences, wanted, "left") - 1, wanted, "left")
         stop = _places(keys, np.searchsorted(fences, wanted, "right") - 1, wanted, "right")
-        return Found(start, stop, content[count : 2 * count])
+        return Matches(start, stop, content[count : 2 * count])
 
 
 def _places(keys: UInt64N, block: Int64N, wanted: UInt64N, side: Literal["left", "right"]) -> Int64N:

@@ -17,14 +17,14 @@ from pydantic import BeforeValidator, Field
 
 from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.counts import count_verdicts
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.dedupe.alarms import Alarm
-from kakehi.pipeline.stages.dedupe.greedy import Settling, edge_bytes, settle
+from kakehi.pipeline.stages.dedupe.greedy import Selection, edge_bytes, select_greedily
 from kakehi.pipeline.stages.dedupe.representatives import (
     Home,
     Homes,
@@ -32,8 +32,8 @@ from kakehi.pipeline.stages.dedupe.representatives import (
     bid,
     find,
     read_members,
+    representatives,
     row_of,
-    speakers,
 )
 from kakehi.pipeline.stages.dedupe.verdicts import (
     KEPT,
@@ -54,7 +54,7 @@ from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter
 
-#: What a bidder is told of a group: the row its members leave for (the speaker's, where it stays).
+#: What a bidder is told of a group: the row its members leave for (the representative's, where it stays).
 _REPLY: Final = np.dtype(
     [("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("similarity", "<f8"), ("near", "?")]
 )
@@ -101,7 +101,7 @@ def keep(
     first = tuple(shards[0].ordinal for shards in groups.values())
     homes = Homes(first, tuple(priority), tuple(sources))
     shuffles = inputs.shuffles("keep", engine)
-    settling = Settling(
+    settling = Selection(
         homes=homes,
         pairs=inputs.artifacts["pairs"],
         similarity=similarity,
@@ -110,7 +110,7 @@ def keep(
     )
     bids = shuffles.scatter("bids", groups, partial(bid, homes=homes), list(groups), homes.bid)
     home = {name: Home(groups[name], part) for name, part in bids.parts.items()}
-    leaves, slices = settle(settling, home)
+    leaves, slices = select_greedily(settling, home)
     asked = {
         f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block)
         for name, part in bids.parts.items()
@@ -124,8 +124,8 @@ def keep(
         partial(_write, homes=homes, sources=sources, out=out, scratch=inputs.scratch),
     )
     counts = merge([_NOTHING, *written])
-    counts |= {"slices": slices, **alarms.ring(counts, alarm.share)}
-    if alarm.then == "stop" and (said := alarms.say(counts)):
+    counts |= {"slices": slices, **alarms.raise_alarms(counts, alarm.share)}
+    if alarm.then == "stop" and (said := alarms.describe_alarms(counts)):
         raise DataError(
             f"keep.alarm: {'; '.join(said)}, wanted at most {100 * alarm.share:g} %",
             hint="see `kakehi explain` for some of them; raise alarm.share, or alarm: {then: warn}, to go on",
@@ -160,11 +160,11 @@ def _sources(inputs: Inputs) -> dict[str, int]:
 def _reply(asked: _Asked, *, homes: Homes) -> Spread:
     """Answer every bid with the group's fate."""
     bids, leaves = asked.bids.read(), asked.leaves.read()
-    known = speakers(asked.home, homes)
-    speaker = known["who"][find(known["group"], bids["group"])[0]]
+    known = representatives(asked.home, homes)
+    representative = known["who"][find(known["group"], bids["group"])[0]]
     replies = np.zeros(len(bids), _REPLY)
     replies["group"], replies["similarity"] = bids["group"], 1.0
-    replies["partner"], replies["id"] = row_of(speaker), speaker["id"]
+    replies["partner"], replies["id"] = row_of(representative), representative["id"]
     leaves = leaves[np.argsort(leaves["group"])]
     place, near = find(leaves["group"], bids["group"])
     for name in ("partner", "id", "similarity"):
@@ -196,7 +196,7 @@ def _decide(told: _Told, homes: Homes) -> Decided:
     return decided
 
 
-def _note(decided: Decided, rows: Int64N, of: Records, kind: Int64N) -> None:
+def _note(decided: Decided, rows: Int64N, of: Entries, kind: Int64N) -> None:
     decided.kind[rows], decided.partner[rows] = kind, of["partner"]
     decided.id[rows], decided.similarity[rows] = of["id"], of["similarity"]
 
@@ -230,7 +230,7 @@ def _write(
     return merge(counts)
 
 
-def _stand_for(told: _Told, sizes: Part) -> Records:
+def _stand_for(told: _Told, sizes: Part) -> Entries:
     """Count for each row of a home those who leave for it, and who would, a record each."""
     heard = sizes.read()
     first = np.cumsum([0, *(shard.rows for shard in told.shards)])
@@ -255,10 +255,10 @@ def _write_shard(shard: ShardTables, out: Path, table: pa.Table, scratch: Path) 
     return counts
 
 
-def _promise(volume: Volume) -> Promise:
+def _estimate(volume: InputVolume) -> Estimate:
     rules = len(volume.parameters["priority"])
     row, edge = row_bytes(rules), edge_bytes(rules)
-    return Promise(
+    return Estimate(
         # A pair that is similar enough: twice as an edge, and a group that leaves.
         scratch_bytes=volume.pairs * (184 + 24 * rules),
         table_bytes=volume.documents * _TABLE_BYTES,
@@ -276,5 +276,5 @@ STAGE = Stage(
     writes="verdict",
     version=2,
     kernels=("keep",),
-    promise=_promise,
+    estimate=_estimate,
 )

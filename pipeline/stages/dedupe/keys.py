@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from kakehi.arrays import Int64N
-from kakehi.pipeline.engines.resources import Promise, Volume
-from kakehi.pipeline.engines.spill import Records
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
+from kakehi.pipeline.engines.spill import Entries
 from kakehi.pipeline.stages.dedupe.texts import READ_BYTES, TEXT_BYTES
 from kakehi.pipeline.storage.schemas import rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
@@ -19,7 +19,7 @@ from kakehi.pipeline.storage.shard_tables import ShardTables
 KEY_BYTES: Final = 136
 
 
-def keys_of(shard: ShardTables, places: Int64N, *, bands: int, dtype: np.dtype[Any]) -> Records:
+def keys_of(shard: ShardTables, places: Int64N, *, bands: int, dtype: np.dtype[Any]) -> Entries:
     """Give the keys of some rows of a shard, with `row` and `key` filled in.
 
     Args:
@@ -38,17 +38,17 @@ def keys_of(shard: ShardTables, places: Int64N, *, bands: int, dtype: np.dtype[A
     return records
 
 
-def promise_keys(volume: Volume, documents: int, record_bytes: int, later: str) -> Promise:
-    """Promise what a shuffle of keys takes, after which texts are compared.
+def estimate_keys(volume: InputVolume, documents: int, record_bytes: int, later: str) -> Estimate:
+    """Estimate what a shuffle of keys takes, after which texts are compared.
 
     Args:
         volume: of the inputs.
         documents: whose keys are shuffled.
         record_bytes: of a key.
-        later: what is promised once keys have met, in words.
+        later: what is estimated once keys have met, in words.
     """
     keys = documents * volume.bands
-    return Promise(
+    return Estimate(
         scratch_bytes=keys * record_bytes,
         table_bytes=0,
         task_bytes=max(

@@ -19,10 +19,10 @@ from kakehi.filters.duplicates.similarity import shared_shingles
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.partitions import partitions_for
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles, numbered, spread_over
-from kakehi.pipeline.engines.spill import Records, Spread
-from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, keys_of, promise_keys
+from kakehi.pipeline.engines.spill import Entries, Spread
+from kakehi.pipeline.stages.dedupe.keys import KEY_BYTES, estimate_keys, keys_of
 from kakehi.pipeline.stages.dedupe.signing import Signed, comparable, read_signed
 from kakehi.pipeline.stages.dedupe.texts import (
     BROUGHT_BYTES,
@@ -106,8 +106,8 @@ def pair(
         shuffles,
         pairs.parts,
         ("a", "b"),
-        foreseen=lambda count: inputs.promise(
-            _promise_found(found, keyed.records, pairs.records, mean, count)
+        foreseen=lambda count: inputs.estimate(
+            _estimate_found(found, keyed.records, pairs.records, mean, count)
         ),
     )
     shards = inputs.by_label
@@ -143,7 +143,7 @@ def _keys(shards: Iterable[ShardTables], *, bands: int, parts: int) -> Spread:
     return Spread(records, (records["key"] % np.uint64(parts)).astype(np.int64))
 
 
-def _keys_of(shard: ShardTables, bands: int) -> Records:
+def _keys_of(shard: ShardTables, bands: int) -> Entries:
     """Give the keys of a shard's first members of exact groups, band by band."""
     own = rows_of(shard.ordinal, shard.rows)
     first = np.flatnonzero(shard.column("groups", "group").to_numpy() == own)
@@ -169,7 +169,7 @@ def _pair_up(part: Part, *, bucket: _Bucket, parts: int) -> Spread:
     return Spread(found, spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
-def _led(members: Records, bucket: _Bucket) -> Records:
+def _led(members: Entries, bucket: _Bucket) -> Entries:
     """Pair the rows of a large bucket, in order, with its leaders."""
     rows = np.ascontiguousarray(members["row"])
     sources = np.searchsorted(bucket.sources, rows >> ROW_BITS, side="right")
@@ -185,7 +185,7 @@ def _first_of_sources(inputs: Inputs) -> tuple[int, ...]:
     return tuple(sorted(first.values()))
 
 
-def _unique(pairs: Records) -> Records:
+def _unique(pairs: Entries) -> Entries:
     """Give each pair once, in order, with the lowest row that leads it."""
     pairs = pairs[np.lexsort((pairs["lead"], pairs["b"], pairs["a"]))]
     new = np.ones(len(pairs), bool)
@@ -214,7 +214,7 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
 
 def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     part, number, shares = share
-    pieces = (piece[spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.pieces())
+    pieces = (piece[spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.by_source())
     pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
     _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
     apart = np.where(count[place] > _MANY, pairs["b"], -1)
@@ -255,16 +255,16 @@ def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
     return int((2 * columns[2] < columns[3]).sum())
 
 
-def _promise(volume: Volume) -> Promise:
-    later = "candidates and their texts are promised once they are found"
-    return promise_keys(volume, volume.groups, _KEYED.itemsize, later)
+def _estimate(volume: InputVolume) -> Estimate:
+    later = "candidates and their texts are estimated once they are found"
+    return estimate_keys(volume, volume.groups, _KEYED.itemsize, later)
 
 
-def _promise_found(found: Scattered, keys: int, pairs: int, mean: int, texts: int) -> Promise:
-    """Promise again, when it is known how many pairs are to be measured, and how many texts that takes."""
+def _estimate_found(found: Scattered, keys: int, pairs: int, mean: int, texts: int) -> Estimate:
+    """Estimate again, when it is known how many pairs are to be measured, and how many texts that takes."""
     a_pair = _FOUND.itemsize + _VERIFIED.itemsize
     a_text = NEEDED_BYTES + BROUGHT_BYTES + mean
-    return Promise(
+    return Estimate(
         scratch_bytes=keys * _KEYED.itemsize
         + found.records * _FOUND.itemsize
         + pairs * a_pair
@@ -283,5 +283,5 @@ STAGE = Stage(
     version=3,
     libraries=("numpy",),
     kernels=("pair",),
-    promise=_promise,
+    estimate=_estimate,
 )

@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from kakehi.pipeline.engines.engine import Engine
-from kakehi.pipeline.engines.resources import Promise, Volume
+from kakehi.pipeline.engines.resources import Estimate, InputVolume
 from kakehi.pipeline.engines.shuffle import Part, numbered
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.dedupe import history
 from kakehi.pipeline.stages.dedupe.keys import keys_of
 from kakehi.pipeline.stages.dedupe.sign import STAGE as SIGN
@@ -63,7 +63,7 @@ def _kept_keys(shards: Iterable[ShardTables], *, bands: int, files: int) -> Spre
     return Spread(records, history.file_of(records["key"], files))
 
 
-def _keys_of(shard: ShardTables, bands: int) -> Records:
+def _keys_of(shard: ShardTables, bands: int) -> Entries:
     """Give the keys of a shard's kept documents, band by band."""
     free = [
         batch.column("kept").to_numpy(zero_copy_only=False) for batch in shard.batches("documents", "verdict")
@@ -85,9 +85,9 @@ def _write(part: Part, *, out: Path, scratch: Path, max_bucket: int) -> int:
     return len(records)
 
 
-def _promise(volume: Volume) -> Promise:
+def _estimate(volume: InputVolume) -> Estimate:
     keys = volume.kept * volume.bands
-    return Promise(
+    return Estimate(
         scratch_bytes=keys * _KEYED.itemsize,
         table_bytes=keys * _KEYED.itemsize,
         task_bytes=max(volume.task_bytes(volume.bands * _KEYED.itemsize, 0), 60 * min(_FILE_KEYS, keys)),
@@ -101,5 +101,5 @@ STAGE = Stage(
     reads=("documents", "keys", "verdict"),
     writes="history",
     version=1,
-    promise=_promise,
+    estimate=_estimate,
 )

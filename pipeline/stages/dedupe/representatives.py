@@ -1,4 +1,4 @@
-"""Speakers: the best member of each group of equal texts, one without objection if there is one, as `keep` looks for them.
+"""Representatives: the best member of each group of equal texts, one without objection if there is one, as `keep` looks for them.
 
 Consecutive shards are a *home* together: of their rows, and of the groups that begin in them. Every home bids for the
 groups it has members of, with its best; the group's home takes the best of the bids. So a group of millions costs its
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kakehi.arrays import AnyN, BoolN, Int64N, Int64NK, UInt32N, UInt64N, VoidN
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.storage.schemas import ID, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
@@ -59,7 +59,7 @@ class Members(NamedTuple):
     group: UInt64N
     size: UInt32N
     free: BoolN
-    who: Records
+    who: Entries
 
     @property
     def row(self) -> Int64N:
@@ -95,7 +95,7 @@ class Homes(NamedTuple):
         return np.searchsorted(self.first, ordinal, side="right") - 1
 
 
-def row_of(who: Records) -> Int64N:
+def row_of(who: Entries) -> Int64N:
     """Number the rows of documents: the last of their ranks."""
     found: Int64N = np.ascontiguousarray(who["rank"][:, -1])
     return found
@@ -114,7 +114,7 @@ def bid(shards: Sequence[ShardTables], *, homes: Homes) -> Spread:
     return Spread(best, homes.of(best["group"]))
 
 
-def speakers(home: Home, homes: Homes) -> Records:
+def representatives(home: Home, homes: Homes) -> Entries:
     """Give the groups that begin in this home, in order, with the best member of each.
 
     Pieces of bids are read one after another: memory goes by the rows of the home, not by the bids.
@@ -123,7 +123,7 @@ def speakers(home: Home, homes: Homes) -> Records:
     alone = _bids(members, members.size == 1, homes)
     del members
     best = np.empty(0, homes.bid)
-    for piece in home.bids.pieces():
+    for piece in home.bids.by_source():
         best = _best(np.concatenate([best, piece]))
     both = np.concatenate([alone, best])
     return both[np.argsort(both["group"], kind="stable")]
@@ -179,13 +179,13 @@ def _ids(shard: ShardTables) -> VoidN:
     return np.frombuffer(content or b"", f"V{width}", len(column), column.offset * width)
 
 
-def _bids(members: Members, chosen: BoolN, homes: Homes) -> Records:
+def _bids(members: Members, chosen: BoolN, homes: Homes) -> Entries:
     bids = np.empty(int(chosen.sum()), homes.bid)
     bids["group"], bids["who"] = members.group[chosen], members.who[chosen]
     return bids
 
 
-def _best(bids: Records) -> Records:
+def _best(bids: Entries) -> Entries:
     """Give the best bid of each group, by group."""
     order = np.lexsort((*bids["who"]["rank"].T[::-1], bids["group"]))
     groups = bids["group"][order]

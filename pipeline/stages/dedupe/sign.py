@@ -88,7 +88,7 @@ def signed_by(parameters: Mapping[str, Any]) -> Signed:
     return _signed(parameters["preset"], Target(**target) if target else None, Signed(**given))
 
 
-def foretell(parameters: Mapping[str, Any]) -> str:
+def describe(parameters: Mapping[str, Any]) -> str:
     """Draw the share of pairs that bands catch, from similarity 0.5 to 1, and say it for three."""
     signed = signed_by(parameters)
     curve = caught(np.linspace(0.5, 1, 11), signed.bands, signed.rows)
@@ -131,6 +131,6 @@ STAGE = Stage(
     version=3,
     libraries=_libraries,
     columns=("text",),
-    foretell=foretell,
+    describe=describe,
     kernels=_kernels,
 )

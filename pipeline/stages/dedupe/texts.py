@@ -12,7 +12,7 @@ import pyarrow as pa
 from kakehi.arrays import BoolN, Int64N
 from kakehi.filters.texts import view
 from kakehi.pipeline.engines.shuffle import Part, Scattered, Shuffles
-from kakehi.pipeline.engines.spill import Records, Spread
+from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.schemas import ROW_BITS
 from kakehi.pipeline.storage.shard_tables import ShardTables
@@ -149,5 +149,5 @@ def _take_texts(item: tuple[_Run, Part]) -> Spread:
     return Spread(texts, needed["partition"].astype(np.int64), (int(texts["size"].sum()), 0), tails)
 
 
-def _is_of(texts: Records, *, rows: Int64N) -> BoolN:
+def _is_of(texts: Entries, *, rows: Int64N) -> BoolN:
     return np.isin(texts["row"], rows)

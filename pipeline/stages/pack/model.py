@@ -52,7 +52,7 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class PackSettings:
     """What holds for every piece.
 
     Args:

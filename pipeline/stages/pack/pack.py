@@ -23,8 +23,8 @@ from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
-from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, Terms
-from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_lots
+from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
+from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_rows_of_sources
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
@@ -121,22 +121,22 @@ def pack(
         file_gb: largest `.bin`, in 10^9 bytes; more of them where `layout` is `stock`.
     """
     encoder = load_encoder(inputs.artifacts["tokenizer"])
-    terms = replace(_terms(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
+    settings = replace(_settings(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
     shares = _shares(inputs.sources, mix)
     shuffles = inputs.shuffles("pack", engine)
-    counted, terms = _count(inputs, shuffles, terms, shares, validation_rows)
-    lots = plan_lots(inputs.shards, counted, shares, packing=packing, seed=seed)
+    counted, settings = _count(inputs, shuffles, settings, shares, validation_rows)
+    lots = plan_rows_of_sources(inputs.shards, counted, shares, packing=packing, seed=seed)
     training, validation = (sum(lot.taken for lot in lots if lot.held_out is kind) for kind in (False, True))
-    terms = replace(terms, rows=(training, validation))
+    settings = replace(settings, rows=(training, validation))
     shape = (lanes, tile_rows) if layout == "lanes" else (1, 1)
-    terms = replace(terms, binaries=lay_out(inputs.corpus, terms, shape, file_gb))
+    settings = replace(settings, binaries=lay_out(inputs.corpus, settings, shape, file_gb))
     loads = pair_loads(inputs.shards, counted, lots)
-    made = _move(inputs, shuffles, terms, lots, loads)
-    cut = _cut(shuffles, terms, loads)
+    made = _move(inputs, shuffles, settings, lots, loads)
+    cut = _cut(shuffles, settings, loads)
     documents = _join_documents(inputs, out)
-    for binary in terms.binaries:
-        _finish(binary, out, terms, made[binary.name][1])
-    counts = _counts(counted, terms, made, cut)
+    for binary in settings.binaries:
+        _finish(binary, out, settings, made[binary.name][1])
+    counts = _counts(counted, settings, made, cut)
     about = {
         "corpus": inputs.corpus,
         "sequence_tokens": sequence_tokens,
@@ -144,22 +144,22 @@ def pack(
         "layout": layout,
         "seed": seed,
         "copies": copies,
-        "eod": terms.eod,
-        "vocab_size": terms.vocab_size,
-        "dtype": np.dtype(terms.dtype).name,
-        "tokenizer": terms.tokenizer,
+        "eod": settings.eod,
+        "vocab_size": settings.vocab_size,
+        "dtype": np.dtype(settings.dtype).name,
+        "tokenizer": settings.tokenizer,
         "counts": counts,
         "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
         "files": _digests(documents),
-        "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in terms.binaries},
+        "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in settings.binaries},
     }
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return counts
 
 
-def _terms(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> Terms:
+def _settings(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> PackSettings:
     said = [TokenizedBy.read_from(pq.read_schema(shard.paths["tokens"][0])) for shard in inputs.shards[:1]]
-    return Terms(
+    return PackSettings(
         sequence_tokens=sequence_tokens,
         seed=seed,
         dtype=encoder.dtype.str,
@@ -181,25 +181,29 @@ def _exact(value: float | None) -> Fraction | None:
 
 
 def _count(
-    inputs: Inputs, shuffles: Shuffles, terms: Terms, shares: Mapping[str, Share], validation_rows: int
-) -> tuple[list[Counted], Terms]:
+    inputs: Inputs,
+    shuffles: Shuffles,
+    settings: PackSettings,
+    shares: Mapping[str, Share],
+    validation_rows: int,
+) -> tuple[list[Counted], PackSettings]:
     """Count all shards; once more where documents are held out, since how many depends on what there is."""
 
-    def counted(terms: Terms) -> list[Counted]:
-        task = partial(tasks.count, terms=terms, folder=inputs.scratch / "documents")
+    def counted(settings: PackSettings) -> list[Counted]:
+        task = partial(tasks.count, settings=settings, folder=inputs.scratch / "documents")
         return shuffles.gather(inputs.by_label, task)
 
-    found = counted(terms)
+    found = counted(settings)
     if not sum(part.documents for part in found):
         raise ValueError("got no document, wanted one at least; no reader maps an empty file")
     if not validation_rows:
-        return found, terms
+        return found, settings
     have = _tokens_by_source(inputs, found)
     asked = {name: have[name] * epochs for name, epochs in epochs_of(shares, have).items()}
-    total, wanted = sum(asked.values()), validation_rows * terms.sequence_tokens
+    total, wanted = sum(asked.values()), validation_rows * settings.sequence_tokens
     held = {name: held_out_below(int(wanted * asked[name] / total), have[name]) for name in have}
-    terms = replace(terms, held_out=held)
-    return counted(terms), terms
+    settings = replace(settings, held_out=held)
+    return counted(settings), settings
 
 
 def _tokens_by_source(inputs: Inputs, counted: Sequence[Counted]) -> dict[str, int]:
@@ -210,20 +214,20 @@ def _tokens_by_source(inputs: Inputs, counted: Sequence[Counted]) -> dict[str, i
 
 
 def _move(
-    inputs: Inputs, shuffles: Shuffles, terms: Terms, lots: Sequence[Lot], loads: Mapping[str, Load]
+    inputs: Inputs, shuffles: Shuffles, settings: PackSettings, lots: Sequence[Lot], loads: Mapping[str, Load]
 ) -> dict[str, tuple[Counts, list[Path]]]:
     """Write every binary; give its counts, and the parts of its table of pieces in order."""
-    ranges = bucket_ranges(terms, inputs.bytes_per_worker // _BUCKET_FACTOR)
-    terms = replace(terms, buckets=tuple(binary.first + first for binary, first, _ in ranges))
+    ranges = bucket_ranges(settings, inputs.bytes_per_worker // _BUCKET_FACTOR)
+    settings = replace(settings, buckets=tuple(binary.first + first for binary, first, _ in ranges))
     scattered = shuffles.scatter(
         "pieces",
         loads,
-        partial(tasks.spread, terms=terms, folder=inputs.scratch / f"tokens-{len(ranges)}"),
+        partial(tasks.spread, settings=settings, folder=inputs.scratch / f"tokens-{len(ranges)}"),
         [f"{binary.name} from row {first}, {rows} rows" for binary, first, rows in ranges],
         PIECE,
     )
     folder = inputs.scratch / f"rows-{len(ranges)}"
-    _make_room(terms, folder)
+    _make_room(settings, folder)
     files = tuple(
         tasks.tokens_path(inputs.scratch / f"tokens-{len(ranges)}", load) for load in loads.values()
     )
@@ -231,22 +235,22 @@ def _move(
         name: Bucket(part=part, tokens=files, binary=binary, first=first, rows=rows)
         for (name, part), (binary, first, rows) in zip(scattered.parts.items(), ranges, strict=True)
     }
-    task = partial(tasks.assemble, terms=terms, epochs=tuple(lot.epoch for lot in lots), folder=folder)
+    task = partial(tasks.assemble, settings=settings, epochs=tuple(lot.epoch for lot in lots), folder=folder)
     results = shuffles.gather(buckets, task)
     made = {}
-    for binary in terms.binaries:
+    for binary in settings.binaries:
         mine = [number for number, (of, _, _) in enumerate(ranges) if of == binary]
         parts = [folder / f"{number}.parquet" for number in mine]
         made[binary.name] = (merge([results[number] for number in mine]), parts)
     return made
 
 
-def _make_room(terms: Terms, folder: Path) -> None:
+def _make_room(settings: PackSettings, folder: Path) -> None:
     """Make files of their full size to write rows into; where one is new, nothing of it was written yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for binary in terms.binaries:
+    for binary in settings.binaries:
         path = folder / f"{binary.name}.bin"
-        size = binary.layout.rows * terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+        size = binary.layout.rows * settings.sequence_tokens * np.dtype(settings.dtype).itemsize
         if not path.exists() or path.stat().st_size != size:
             for done in folder.glob("*.json"):
                 done.unlink()
@@ -254,12 +258,12 @@ def _make_room(terms: Terms, folder: Path) -> None:
                 file.truncate(size)
 
 
-def _finish(binary: Binary, out: Path, terms: Terms, parts: Sequence[Path]) -> None:
+def _finish(binary: Binary, out: Path, settings: PackSettings, parts: Sequence[Path]) -> None:
     """Move a binary to its place, and write its index and its table of pieces."""
     prefix = out / binary.name
     parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
-    runs = [(count, rows * terms.sequence_tokens) for count, rows in binary.layout.runs()]
-    indexed.write_index(prefix, np.dtype(terms.dtype), lambda: indexed.repeated(runs))
+    runs = [(count, rows * settings.sequence_tokens) for count, rows in binary.layout.runs()]
+    indexed.write_index(prefix, np.dtype(settings.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
 
 
@@ -271,10 +275,10 @@ def _join_documents(inputs: Inputs, out: Path) -> Path:
     return path
 
 
-def _cut(shuffles: Shuffles, terms: Terms, loads: Mapping[str, Load]) -> dict[str, tuple[int, int]]:
+def _cut(shuffles: Shuffles, settings: PackSettings, loads: Mapping[str, Load]) -> dict[str, tuple[int, int]]:
     """Count, by source, documents cut, and those that concatenation would have cut, each in its first epoch."""
     first = {name: load for name, load in loads.items() if load.lot.epoch == 0}
-    task = partial(tasks.cut_of, terms=terms)
+    task = partial(tasks.cut_of, settings=settings)
     found: dict[str, tuple[int, int]] = {}
     for load, (ours, theirs) in zip(first.values(), shuffles.gather(first, task), strict=True):
         before = found.get(load.lot.source, (0, 0))
@@ -284,21 +288,21 @@ def _cut(shuffles: Shuffles, terms: Terms, loads: Mapping[str, Load]) -> dict[st
 
 def _counts(
     counted: Sequence[Counted],
-    terms: Terms,
+    settings: PackSettings,
     made: Mapping[str, tuple[Counts, Sequence[Path]]],
     cut: Mapping[str, tuple[int, int]],
 ) -> Counts:
     written = merge(counts for counts, _ in made.values())
-    samples = sum(binary.layout.samples for binary in terms.binaries if not binary.held_out)
+    samples = sum(binary.layout.samples for binary in settings.binaries if not binary.held_out)
     return {
         "documents": sum(part.documents for part in counted),
         "tokens": written["tokens"],
-        "bytes": written["rows"] * terms.sequence_tokens * np.dtype(terms.dtype).itemsize,
-        "rows": sum(terms.rows),
+        "bytes": written["rows"] * settings.sequence_tokens * np.dtype(settings.dtype).itemsize,
+        "rows": sum(settings.rows),
         "samples": samples,
-        "spare_rows": terms.rows[0] - samples,
-        "validation_rows": terms.rows[1],
-        "padding": sum(terms.rows) * terms.sequence_tokens - written["tokens"],
+        "spare_rows": settings.rows[0] - samples,
+        "validation_rows": settings.rows[1],
+        "padding": sum(settings.rows) * settings.sequence_tokens - written["tokens"],
         "pieces": written["pieces"],
         "documents_cut": sum(ours for ours, _ in cut.values()),
         "documents_concat_would_cut": sum(theirs for _, theirs in cut.values()),

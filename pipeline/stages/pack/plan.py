@@ -8,14 +8,14 @@ import numpy as np
 
 from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ParameterError
-from kakehi.pipeline.stages.pack.model import Binary, Counted, Load, Terms
+from kakehi.pipeline.stages.pack.model import Binary, Counted, Load, PackSettings
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs
 from kakehi.tokenizer.packed.rows import Packing, RowPlan, plan_rows
 
 
-def plan_lots(
+def plan_rows_of_sources(
     shards: Sequence[ShardTables],
     counted: Sequence[Counted],
     shares: Mapping[str, Share],
@@ -56,15 +56,17 @@ def _lot(
     return Lot(source=name, epoch=epoch, plan=plan, taken=taken, first=first, held_out=held_out)
 
 
-def lay_out(corpus: str, terms: Terms, shape: tuple[int, int], file_gb: float | None) -> tuple[Binary, ...]:
+def lay_out(
+    corpus: str, settings: PackSettings, shape: tuple[int, int], file_gb: float | None
+) -> tuple[Binary, ...]:
     """Lay out the binaries: training in one, or as many as their size asks; validation in one of its own."""
-    (training, validation), (lanes, tile_rows) = terms.rows, shape
+    (training, validation), (lanes, tile_rows) = settings.rows, shape
     if training < lanes:
         raise ParameterError(
             f"pack.lanes: got {lanes} lanes for {training} rows, wanted a row a lane at least",
-            hint=f"lower lanes or sequence_tokens ({terms.sequence_tokens}); a limited run may end before: --until encode",
+            hint=f"lower lanes or sequence_tokens ({settings.sequence_tokens}); a limited run may end before: --until encode",
         )
-    row_bytes = terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+    row_bytes = settings.sequence_tokens * np.dtype(settings.dtype).itemsize
     if tile_rows * row_bytes >= 1 << 31:
         raise ParameterError(
             f"pack.tile_rows: got {tile_rows} rows of {row_bytes} bytes, wanted less than 2**31 bytes",
@@ -116,12 +118,12 @@ def pair_loads(
     return loads
 
 
-def bucket_ranges(terms: Terms, bucket_bytes: int) -> list[tuple[Binary, int, int]]:
+def bucket_ranges(settings: PackSettings, bucket_bytes: int) -> list[tuple[Binary, int, int]]:
     """Cut all binaries into ranges of rows: (binary, first row of it, rows), each of so many bytes at most."""
-    row_bytes = terms.sequence_tokens * np.dtype(terms.dtype).itemsize
+    row_bytes = settings.sequence_tokens * np.dtype(settings.dtype).itemsize
     most = max(1, bucket_bytes // row_bytes)
     return [
         (binary, first, min(most, binary.layout.rows - first))
-        for binary in terms.binaries
+        for binary in settings.binaries
         for first in range(0, binary.layout.rows, most)
     ]

@@ -57,7 +57,7 @@ def collect(inputs: Inputs, engine: Engine, *, samples: int, title: str | None) 
         charsets=tuple(_charsets(found)),
         normalised=tuple(_normalised(inputs)),
         duplicates=_duplicates(inputs, samples),
-        alarms=tuple(alarms.heard(inputs.steps)),
+        alarms=tuple(alarms.raised_alarms(inputs.steps)),
         tokenizers=tuple(_tokenizers(inputs)),
         samples=tuple(_samples(inputs, found, rules)),
     )

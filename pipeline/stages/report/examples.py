@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kakehi.pipeline.stages.inputs import Inputs
-from kakehi.pipeline.stages.report.scan import KEPT, Place
+from kakehi.pipeline.stages.report.scan import KEPT, SampleRow
 from kakehi.pipeline.stages.report.summary import Named, PairLine, Sample
-from kakehi.pipeline.storage.schemas import place_of
+from kakehi.pipeline.storage.schemas import shard_and_row
 from kakehi.pipeline.storage.shard_tables import ShardTables
 
 #: Characters of a text that the page shows.
@@ -38,7 +38,7 @@ class Pairs:
     examples: tuple[PairLine, ...]
 
 
-def read_sample(inputs: Inputs, place: Place, verdict: str, bounds: Mapping[str, str]) -> Sample:
+def read_sample(inputs: Inputs, place: SampleRow, verdict: str, bounds: Mapping[str, str]) -> Sample:
     """Read one document and what decided about it; `bounds` says what each rule asks for."""
     shard = inputs.shards[place.ordinal]
     columns = ("id", "url", "title", "text", "characters")
@@ -90,7 +90,7 @@ def say_number(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
-def _decided(shard: ShardTables, place: Place, verdict: str, bounds: Mapping[str, str]) -> str:
+def _decided(shard: ShardTables, place: SampleRow, verdict: str, bounds: Mapping[str, str]) -> str:
     if verdict == KEPT:
         return ""
     wanted = f"wanted {bounds.get(verdict) or 'otherwise'}"
@@ -106,14 +106,14 @@ def _say(value: object) -> str:
     return say_number(value) if isinstance(value, int | float) else str(value)
 
 
-def _signal(shard: ShardTables, place: Place, signal: str) -> Any:
+def _signal(shard: ShardTables, place: SampleRow, signal: str) -> Any:
     for path in shard.paths.get("signals", ()):
         if signal in pq.read_schema(path).names:
             return _row(path, place.row_group, place.row, (signal,))[signal]
     return None
 
 
-def _partner(shard: ShardTables, place: Place, verdict: str) -> str:
+def _partner(shard: ShardTables, place: SampleRow, verdict: str) -> str:
     for path in shard.paths["verdict"]:
         names = pq.read_schema(path).names
         if "partner" in names:
@@ -130,7 +130,7 @@ def _partner(shard: ShardTables, place: Place, verdict: str) -> str:
 
 def _at(inputs: Inputs, row: int) -> Named:
     """Name the document of a row number."""
-    ordinal, place = place_of(row)
+    ordinal, place = shard_and_row(row)
     path = inputs.shards[ordinal].paths["documents"][0]
     footer = pq.ParquetFile(path).metadata
     sizes = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]

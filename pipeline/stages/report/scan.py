@@ -31,7 +31,7 @@ _HELD: Final = 16
 T = TypeVar("T")
 
 
-class Place(NamedTuple):
+class SampleRow(NamedTuple):
     """Where a document lies, after its rank among the samples."""
 
     rank: int
@@ -71,7 +71,7 @@ class Scan:
     replaced: Counter[Charset] = field(default_factory=Counter)
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     gate_alone: int = 0
-    picks: Mapping[str, list[Place]] = field(default_factory=dict)
+    picks: Mapping[str, list[SampleRow]] = field(default_factory=dict)
 
 
 def scan(shard: ShardTables, *, samples: int) -> Scan:
@@ -183,13 +183,13 @@ def _gate_alone(gate: pa.Array, opinions: tuple[pa.RecordBatch, ...]) -> int:
 
 def _picks(
     ids: pa.Array, verdict: pa.Array, ordinal: int, row_group: int, samples: int
-) -> dict[str, list[Place]]:
+) -> dict[str, list[SampleRow]]:
     rank = ranks(ids, _SEED)
     picks = {}
     for name, _ in _counted(verdict):
         rows = np.flatnonzero(pc.equal(verdict, name).to_numpy(zero_copy_only=False))
         lowest = rows[np.argsort(rank[rows], kind="stable")[:samples]]
-        picks[name] = [Place(int(rank[row]), ordinal, row_group, int(row)) for row in lowest]
+        picks[name] = [SampleRow(int(rank[row]), ordinal, row_group, int(row)) for row in lowest]
     return picks
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.signals.deflate import MOST_BYTES, Place, _sizes, zlib_sizes
+from kakehi.filters.signals.deflate import MOST_BYTES, ByteIndex, _sizes, zlib_sizes
 from kakehi.filters.texts import Texts, view
 
 pytestmark = pytest.mark.skipif(
@@ -165,7 +165,7 @@ def test_numbers_of_places_run_out():
     chance = seeded(5)
     pieces = [sentences(chance, 20, 5_000) for _ in range(30)]
     texts = texts_of([*pieces, *pieces])
-    base = Place((1 << 32) - 100_000)
+    base = ByteIndex((1 << 32) - 100_000)
     assert _sizes(texts.bytes_, texts.offsets, base).tolist() == by_zlib([*pieces, *pieces])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kakehi.pipeline.engines.spill import Kind, Spread, noted_in, read_pieces, read_tails, write_pieces
+from kakehi.pipeline.engines.spill import Kind, Spread, read_partition, read_summary, read_tails, write_spill
 from kakehi.pipeline.errors import ContractError, DataError
 
 DTYPE = np.dtype([("key", "<u8"), ("row", "<u4")])
@@ -18,16 +18,16 @@ def records(*keys: int) -> np.ndarray:
 
 
 def written(path: Path, *keys: int) -> Path:
-    write_pieces(path, Spread(records(*keys), np.array(keys, np.int64) % 3, (5, 6)), KIND)
+    write_spill(path, Spread(records(*keys), np.array(keys, np.int64) % 3, (5, 6)), KIND)
     return path
 
 
 def test_a_partition_is_read_from_every_file_in_order(tmp_path):
     """Files in their order, inside a file the order of the records; nothing else lies in the folder."""
     paths = [written(tmp_path / "a", 1, 2, 4, 1), written(tmp_path / "b"), written(tmp_path / "c", 7, 0)]
-    assert read_pieces(paths, 1, DTYPE).tolist() == [(1, 0), (4, 1 + 1), (1, 3), (7, 0)]
-    assert read_pieces(paths, 2, DTYPE).tolist() == [(2, 1)]
-    assert [len(read_pieces([], number, DTYPE)) for number in range(3)] == [0, 0, 0]
+    assert read_partition(paths, 1, DTYPE).tolist() == [(1, 0), (4, 1 + 1), (1, 3), (7, 0)]
+    assert read_partition(paths, 2, DTYPE).tolist() == [(2, 1)]
+    assert [len(read_partition([], number, DTYPE)) for number in range(3)] == [0, 0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
@@ -48,7 +48,7 @@ TAILED = KIND._replace(tailed=True)
 def tailed(path: Path) -> Path:
     """Write three records and their texts: the first and the third are in partition 1."""
     tails = pa.array(["あ", "い", "うえ"], pa.large_string())
-    write_pieces(path, Spread(records(1, 2, 4), np.array([1, 2, 1]), tails=tails), TAILED)
+    write_spill(path, Spread(records(1, 2, 4), np.array([1, 2, 1]), tails=tails), TAILED)
     return path
 
 
@@ -56,8 +56,8 @@ def test_tails_lie_behind_the_records(tmp_path):
     """By partition, as the records; each is found by its place."""
     path = tailed(tmp_path / "a")
     assert path.read_bytes().endswith("あうえい".encode())
-    assert noted_in(path, TAILED) == (3, (0, 0))
-    assert noted_in(path, KIND) is None
+    assert read_summary(path, TAILED) == (3, (0, 0))
+    assert read_summary(path, KIND) is None
     assert read_tails(path, 1, DTYPE, np.array([0, 1])).to_pylist() == ["あ", "うえ"]
     assert read_tails(path, 1, DTYPE, np.array([1])).to_pylist() == ["うえ"]
     assert read_tails(path, 2, DTYPE, np.array([0])).to_pylist() == ["い"]
@@ -81,7 +81,7 @@ def test_cut_tails_do_not_count(tmp_path, left):
     """Nor can they be read."""
     path = tailed(tmp_path / "a")
     path.write_bytes(path.read_bytes()[:-left])
-    assert noted_in(path, TAILED) is None
+    assert read_summary(path, TAILED) is None
     with pytest.raises(DataError, match="gone, or other bytes"):
         read_tails(path, 2, DTYPE, np.array([0]))
 
@@ -90,9 +90,9 @@ def test_cut_tails_do_not_count(tmp_path, left):
 def test_a_file_of_something_else_does_not_count(tmp_path, kind):
     """What another run with other groups or partitions left is no file of this one."""
     path = written(tmp_path / "a", 1, 2)
-    assert noted_in(path, KIND) == (2, (5, 6))
-    assert noted_in(path, kind) is None
-    assert noted_in(tmp_path / "none", KIND) is None
+    assert read_summary(path, KIND) == (2, (5, 6))
+    assert read_summary(path, kind) is None
+    assert read_summary(tmp_path / "none", KIND) is None
 
 
 @pytest.mark.parametrize("place", [0, 8, 25, 41, 60, 100])
@@ -102,7 +102,7 @@ def test_a_changed_byte_in_header_or_table_is_seen(tmp_path, place):
     blob = bytearray(path.read_bytes())
     blob[place] ^= 1
     path.write_bytes(blob)
-    assert noted_in(path, KIND) is None
+    assert read_summary(path, KIND) is None
 
 
 @pytest.mark.parametrize("left", [0, 20, 47, 100, 130])
@@ -110,9 +110,9 @@ def test_a_cut_file_is_seen(tmp_path, left):
     """In header, table or records; and reading it names it and takes it away."""
     path = written(tmp_path / "a", 1, 2, 4)
     path.write_bytes(path.read_bytes()[:left])
-    assert noted_in(path, KIND) is None
+    assert read_summary(path, KIND) is None
     with pytest.raises(DataError, match=r"a: gone, or other bytes than were written\nhint: run again"):
-        read_pieces([path], 2, DTYPE)
+        read_partition([path], 2, DTYPE)
     assert not path.exists()
 
 
@@ -122,9 +122,9 @@ def test_a_changed_record_is_seen(tmp_path):
     blob = bytearray(path.read_bytes())
     blob[-1] ^= 1
     path.write_bytes(blob)
-    assert len(read_pieces([path], 1, DTYPE)) == 2
+    assert len(read_partition([path], 1, DTYPE)) == 2
     with pytest.raises(DataError):
-        read_pieces([path], 2, DTYPE)
+        read_partition([path], 2, DTYPE)
     assert not path.exists()
 
 
@@ -135,5 +135,5 @@ def test_a_changed_record_is_seen(tmp_path):
 def test_what_does_not_fit_is_our_bug(tmp_path, kind, partition):
     """Partitions out of range, too few, or other records."""
     with pytest.raises(ContractError):
-        write_pieces(tmp_path / "a", Spread(records(1, 2), np.array(partition, np.int64)), kind)
+        write_spill(tmp_path / "a", Spread(records(1, 2), np.array(partition, np.int64)), kind)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.engines.lock import Claim
+from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.execution.status import progress_of, status
 
@@ -72,7 +72,7 @@ def test_the_last_line_says_how_it_ended(tmp_path: Path, end: dict[str, object],
 def test_a_run_that_holds_its_claim_is_under_way(tmp_path: Path) -> None:
     """Host and process are those of the first event."""
     written(tmp_path, [start(), BEGIN])
-    with Claim(tmp_path):
+    with RunLock(tmp_path):
         lines = status(tmp_path)
     assert lines[0].startswith("m.yaml, since ")
     assert lines[0].endswith(f"on {socket.gethostname()}, pid {os.getpid()}")
@@ -80,17 +80,17 @@ def test_a_run_that_holds_its_claim_is_under_way(tmp_path: Path) -> None:
 
 
 def test_a_dead_runs_claim_does_not_make_it_under_way(tmp_path: Path) -> None:
-    """What a killed run leaves is a claim whose process is gone."""
+    """What a killed run leaves is a lock whose process is gone."""
     written(tmp_path, [start(pid=1 << 30), BEGIN])
-    claim = {"host": socket.gethostname(), "pid": 1 << 30, "started": "1", "since": "2026", "token": "x"}
-    (tmp_path / "run.lock").write_text(json.dumps(claim))
+    lock = {"host": socket.gethostname(), "pid": 1 << 30, "started": "1", "since": "2026", "token": "x"}
+    (tmp_path / "run.lock").write_text(json.dumps(lock))
     assert status(tmp_path)[-1] == "broke off: run again to go on"
 
 
 def test_another_runs_claim_does_not_make_it_under_way(tmp_path: Path) -> None:
     """A run that holds the folder and has written no event yet is not the one that broke off."""
     written(tmp_path, [start(pid=1 << 30), BEGIN])
-    with Claim(tmp_path):
+    with RunLock(tmp_path):
         assert status(tmp_path)[-1] == "broke off: run again to go on"
 
 

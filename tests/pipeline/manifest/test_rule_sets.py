@@ -7,12 +7,12 @@ import pytest
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.rule_sets import read_rules, shipped
-from kakehi.pipeline.manifest.yaml_tree import Reading
+from kakehi.pipeline.manifest.yaml_tree import YamlFile
 
 
 def read(*items, beside=Path("m.yaml")):
     """Read rules; give (signal, bounds) of each, and the faults."""
-    reading = Reading(path=beside, tree={})
+    reading = YamlFile(path=beside, tree={})
     rules = read_rules(reading, ("screen", "all"), list(items))
     names = ("min", "max", "over", "under", "one_of", "not_in")
     bounds = [{name: rule[name] for name in names if rule[name] is not None} for rule in rules]

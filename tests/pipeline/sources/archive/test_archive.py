@@ -415,14 +415,14 @@ def test_a_file_read_to_its_end_before_a_kill_is_not_missing_anything(far, kakeh
     assert fetch(kakehi, path, tmp_path / "w").code == 0
     [whole] = [warcs(tmp_path / "w")]
     name = rows[0]["warc_filename"]
-    gathering = Server(requests_per_s=None).gathering(site.url, 1 << 26)
+    downloader = Server(requests_per_s=None).downloader(site.url, 1 << 26)
     target = tmp_path / "00000.warc.gz"
-    gathering.whole(target, name, limit=None)
+    downloader.whole(target, name, limit=None)
     journal = journal_of(target)
     journal.write_bytes(
         b"".join(line for line in journal.read_bytes().splitlines(True) if b"end\t" not in line)
     )
-    gathering.whole(target, name, limit=None)
+    downloader.whole(target, name, limit=None)
     assert read_entries(target)[-1].outcome == "end"
     assert target.read_bytes() in whole
 

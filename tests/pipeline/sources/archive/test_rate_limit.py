@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from kakehi.pipeline.sources.archive.rate_limit import LONGEST_S, Pace, back_off
+from kakehi.pipeline.sources.archive.rate_limit import LONGEST_S, RateLimit, back_off
 from kakehi.pipeline.sources.archive.transports import _retry_after
 from kakehi.pipeline.walltime import OutOfTimeError
 
@@ -19,10 +19,10 @@ class Clock:
         self.now += seconds
 
 
-def paced(**told) -> tuple[Pace, Clock]:
+def paced(**told) -> tuple[RateLimit, Clock]:
     clock = Clock()
     rates = {"requests_per_s": None, "bytes_per_s": None, **told}
-    return Pace(**rates, clock=lambda: clock.now, wait=clock.wait), clock
+    return RateLimit(**rates, clock=lambda: clock.now, wait=clock.wait), clock
 
 
 def test_requests_go_out_at_their_rate():
@@ -58,7 +58,7 @@ def test_a_server_that_asks_to_wait_is_left_alone_so_long():
 
 def test_nothing_goes_out_once_all_is_to_end():
     """A wait that was broken off is no turn."""
-    pace = Pace(requests_per_s=None, bytes_per_s=None, wait=lambda _: True)
+    pace = RateLimit(requests_per_s=None, bytes_per_s=None, wait=lambda _: True)
     pace.hold(5)
     with pytest.raises(OutOfTimeError):
         pace.request()

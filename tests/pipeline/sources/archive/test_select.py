@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.sources.archive import select
 from kakehi.pipeline.sources.archive.index import CHOSEN
-from kakehi.pipeline.sources.archive.select import Asking, Rows, sorted_rows, units, within
+from kakehi.pipeline.sources.archive.select import Coalescing, Rows, sorted_rows, units, within
 
 PLACES = st.lists(
     st.tuples(
@@ -58,9 +58,9 @@ def test_order_is_that_of_a_plain_sort_whatever_was_spilled(parts, held: int) ->
 def test_requests_cover_each_record_once_and_keep_to_their_bounds(places, gap: int, most: int) -> None:
     """Neighbours within the gap are together, as long as the request may be; a request goes forward over one file."""
     rows = Rows.of(pa.table(batch(slowly_sorted(places))))
-    asking, first, count = Asking(gap_bytes=gap, max_bytes=most), 0, len(rows.archive)
+    coalescing, first, count = Coalescing(gap_bytes=gap, max_bytes=most), 0, len(rows.archive)
     while first < count:
-        stop = asking.end(rows, first, count)
+        stop = coalescing.end(rows, first, count)
         assert first < stop <= count
         for row in range(first + 1, stop):
             assert rows.archive[row] == rows.archive[first]

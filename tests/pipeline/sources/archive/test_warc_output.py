@@ -2,7 +2,14 @@
 
 import pytest
 
-from kakehi.pipeline.sources.archive.warc_output import Entry, Filling, Held, hold, journal_of, read_entries
+from kakehi.pipeline.sources.archive.warc_output import (
+    Entry,
+    HeldRecords,
+    WarcOutput,
+    hold,
+    journal_of,
+    read_entries,
+)
 
 ENTRIES = [
     (Entry("ok", 5, 5, ""), b"first"),
@@ -13,7 +20,7 @@ WHOLE = b"firstsecond"
 
 
 def fill(path, entries=ENTRIES):
-    with Filling(path) as filling:
+    with WarcOutput(path) as filling:
         for entry, raw in entries[len(filling.entries) :]:
             filling.add(entry, raw)
 
@@ -39,19 +46,19 @@ def test_holes_are_filled_and_the_rest_is_held(tmp_path):
     fill(path)
     hold(path)
     assert not path.exists()
-    held = Held(path)
+    held = HeldRecords(path)
     assert [row in held for row in range(3)] == [True, False, True]
     assert held.read(2) == ENTRIES[2]
     fill(path, ENTRIES[:1])
-    assert Held(path).read(2) == ENTRIES[2]
+    assert HeldRecords(path).read(2) == ENTRIES[2]
     held.drop()
-    assert 2 not in Held(path)
+    assert 2 not in HeldRecords(path)
 
 
 def test_a_file_that_is_not_open_takes_nothing(tmp_path):
     """It would be lost."""
     with pytest.raises(ValueError, match="is not open"):
-        Filling(tmp_path / "x").add(*ENTRIES[0])
+        WarcOutput(tmp_path / "x").add(*ENTRIES[0])
 
 
 def test_nothing_is_there_before_it_is_filled(tmp_path):

@@ -15,8 +15,8 @@ from kakehi.pipeline.sources.crawl import sitemaps
 from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
 from kakehi.pipeline.sources.crawl.parameters import Job, Limits, Pace, Scope
 from kakehi.pipeline.sources.crawl.robots import Robots
-from kakehi.pipeline.sources.crawl.schedule import Throttle, Turns
-from kakehi.pipeline.sources.crawl.scope import Bounds, origin_of, path_of, spelled
+from kakehi.pipeline.sources.crawl.schedule import Schedule, Throttle
+from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url, origin_of, path_of
 from kakehi.pipeline.sources.crawl.seeding import seeds_of, sitemaps_of
 
 
@@ -54,9 +54,9 @@ from kakehi.pipeline.sources.crawl.seeding import seeds_of, sitemaps_of
 )
 def test_an_address_has_one_spelling_or_none(url, encoding, wanted):
     """What a browser would ask for."""
-    assert spelled(url, encoding) == wanted
+    assert canonical_url(url, encoding) == wanted
     if wanted:
-        assert spelled(wanted) == wanted
+        assert canonical_url(wanted) == wanted
         assert origin_of(wanted) + path_of(wanted) == wanted
 
 
@@ -67,12 +67,12 @@ def test_an_address_has_one_spelling_or_none(url, encoding, wanted):
 )
 def test_any_text_has_one_spelling_or_none(text, start, encoding):
     """Nothing breaks it; what it gives is ASCII, spelled so already, and has a host and a path."""
-    found = spelled(start + text, encoding)
+    found = canonical_url(start + text, encoding)
     if found is not None:
         assert found.isascii()
         assert found.startswith(("http://", "https://"))
         assert not set(found) & set(" \r\n\t")
-        assert spelled(found) == found
+        assert canonical_url(found) == found
         assert path_of(found).startswith("/")
 
 
@@ -249,10 +249,10 @@ def test_sitemaps_in_all_forms(body, urls, index):
 @pytest.mark.parametrize(
     "piece", ["<loc>", "<loc>x", "<loc>x ", "<loc ", " ", "x", "<loc><![CDATA[", "<a:", "]]>"], ids=repr
 )
-def test_a_hostile_sitemap_takes_linear_time(piece):
+def test_a_hostile_sitemap_takes_linear_time(shard):
     """Ten megabytes of anything unclosed."""
     start = time.process_time()
-    sitemaps.read(b"<urlset><loc>https://a.example/" + piece.encode() * (10_000_000 // len(piece)))
+    sitemaps.read(b"<urlset><loc>https://a.example/" + shard.encode() * (10_000_000 // len(shard)))
     assert time.process_time() - start < 10
 
 
@@ -299,25 +299,25 @@ def test_hosts_take_turns_by_their_best_address(frontier):
         hosts = frontier.add(
             [found("http://a/1", 2), found("http://a/2", 1), found("http://b/1", 1), found("http://b/2")]
         )
-    turns = Turns(frontier, per_host=1)
-    turns.offer(hosts, 0.0)
-    first = turns.next(0.0)
+    schedule = Schedule(frontier, per_host=1)
+    schedule.offer(hosts, 0.0)
+    first = schedule.next(0.0)
     assert first.url == "http://b/2"
     with frontier.change():
         frontier.take(first)
-    turns.begin("b")
-    second = turns.next(0.0)
+    schedule.begin("b")
+    second = schedule.next(0.0)
     assert second.url == "http://a/2"
     with frontier.change():
         frontier.take(second)
         frontier.finish(first, "stored")
-    turns.begin("a")
-    assert turns.next(0.0) is None
-    turns.end("b")
-    turns.rest("b", 5.0)
-    assert turns.next(4.9) is None
-    assert turns.wakes() == 5.0
-    assert turns.next(5.0).url == "http://b/1"
+    schedule.begin("a")
+    assert schedule.next(0.0) is None
+    schedule.end("b")
+    schedule.rest("b", 5.0)
+    assert schedule.next(4.9) is None
+    assert schedule.wakes() == 5.0
+    assert schedule.next(5.0).url == "http://b/1"
 
 
 def test_what_was_under_way_waits_again_and_nothing_is_added_twice(tmp_path):

@@ -81,8 +81,8 @@ def test_a_killed_crawl_asks_for_nothing_twice(crawl_manifest, kakehi, tmp_path)
     assert len(urls) == len(set(urls)) == len(asked) - 2 * len(HOSTS)
     files = sorted((work / "crawl").rglob("*.warc.gz"))
     assert len(files) > 2  # rolled
-    judged = [item for path in files for item in warc.read(path)]
-    assert {getattr(item, "reason", "page") for item in judged} <= {"page", "record_type", "http_status"}
+    decision = [item for path in files for item in warc.read(path)]
+    assert {getattr(item, "reason", "page") for item in decision} <= {"page", "record_type", "http_status"}
     for row in (row for row in visits(work) if row["warc"]):
         [path] = (work / "crawl").rglob(row["warc"])
         with path.open("rb") as file:

@@ -19,7 +19,7 @@ pytest.importorskip("scrapy", reason="of the extra crawl")
 
 from twisted.internet.address import IPv4Address, IPv6Address
 
-from kakehi.pipeline.sources.crawl.resolver import Fence, FencedResolver
+from kakehi.pipeline.sources.crawl.resolver import AddressFilter, FilteringResolver
 
 INSIDE = [
     "127.0.0.1",
@@ -54,18 +54,18 @@ INSIDE = [
 @pytest.mark.parametrize("address", INSIDE)
 def test_the_fence_lets_nothing_inside_through(address):
     """Whatever is not a public unicast address, in every way of writing it."""
-    assert not Fence().lets(address)
+    assert not AddressFilter().lets(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "203.104.128.1", "2001:200:dff:fff1::1", "::ffff:8.8.8.8"])
 def test_the_fence_lets_the_public_through(address):
     """IPv4 and IPv6."""
-    assert Fence().lets(address)
+    assert AddressFilter().lets(address)
 
 
 def test_the_fence_lets_named_networks_through_alone():
     """A named one, in both ways of writing it; not its neighbour."""
-    fence = Fence(["10.1.0.0/16", "fd00::/8"])
+    fence = AddressFilter(["10.1.0.0/16", "fd00::/8"])
     assert fence.lets("10.1.2.3")
     assert fence.lets("::ffff:10.1.2.3")
     assert fence.lets("fd12::1")
@@ -115,7 +115,7 @@ class Reactor:
 def test_each_connection_looks_up_anew_and_each_answer_is_checked():
     """A name that leads outside first and inside then; one that leads to both; what is refused is remembered."""
     behind = Rebinding(["8.8.8.8"], ["127.0.0.1"], ["10.0.0.1", "8.8.4.4", "::1"])
-    resolver = FencedResolver(Reactor(behind), Fence(), {})
+    resolver = FilteringResolver(Reactor(behind), AddressFilter(), {})
     seen = []
     for _ in range(3):
         heard = Heard()
@@ -128,7 +128,7 @@ def test_each_connection_looks_up_anew_and_each_answer_is_checked():
 
 def test_a_named_address_is_checked_too():
     """`resolve` says where a host lies, never that it may be asked."""
-    resolver = FencedResolver(Reactor(Rebinding()), Fence(), {"in.example": "10.0.0.1"})
+    resolver = FilteringResolver(Reactor(Rebinding()), AddressFilter(), {"in.example": "10.0.0.1"})
     heard = Heard()
     resolver.resolveHostName(heard, "in.example", 80)
     assert heard.addresses == []
@@ -152,7 +152,7 @@ def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
         web.pages[("out.test", "/r")] = redirect(inside.url("127.0.0.1"))
         web.pages[("lured.test", "/robots.txt")] = redirect(inside.url("127.0.0.1", "/robots.txt"))
         web.pages[("lured.test", "/")] = OK
-        spelled = [
+        canonical_url = [
             "127.0.0.1",
             "2130706433",
             "0x7f000001",
@@ -161,7 +161,7 @@ def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
             "[::1]",
             "[::ffff:127.0.0.1]",
         ]
-        seeds = [web.url("out.test"), web.url("lured.test"), *(inside.url(host) for host in spelled)]
+        seeds = [web.url("out.test"), web.url("lured.test"), *(inside.url(host) for host in canonical_url)]
         (tmp_path / "m.yaml").write_text(
             "corpus: c\nsources:\n  web:\n    crawl:\n      contact: someone@example.org\n"
             f"      seeds: {seeds}\n      resolve: {{out.test: 127.0.0.2, lured.test: 127.0.0.2}}\n"
@@ -173,7 +173,7 @@ def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
         found = outcomes(tmp_path / "w")
         assert not inside.log
     refused = [url for url, outcome in found.items() if outcome == "forbidden_address"]
-    assert len(refused) >= len(spelled)
+    assert len(refused) >= len(canonical_url)
     assert found[web.url("lured.test")] == "forbidden_address"
     assert found[web.url("out.test")] == "stored"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
 from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
-from kakehi.pipeline.sources.crawl.schedule import Turns
+from kakehi.pipeline.sources.crawl.schedule import Schedule
 
 ADD = st.tuples(st.just("add"), st.sampled_from("abc"), st.integers(0, 4))
 NEXT = st.tuples(st.just("next"), st.floats(0, 3), st.none())
@@ -45,31 +45,31 @@ def test_turns_are_those_of_looking_at_every_address(steps, per_host):
     """Whatever is added, taken, ended and rested in whatever order, as the crawl does it."""
     with tempfile.TemporaryDirectory() as home:
         frontier = Frontier(Path(home) / "f.sqlite")
-        turns, slow, now, added = Turns(frontier, per_host), Slow(per_host), 0.0, 0
+        schedule, slow, now, added = Schedule(frontier, per_host), Slow(per_host), 0.0, 0
         for number, (kind, what, more) in enumerate(steps, 1):
             if kind == "add":
                 with frontier.change():
                     hosts = frontier.add([Found(f"http://{what}/{number}", "page", 0, 0, more, None)])
                 added += 1
                 slow.waiting.append((more, added, what))
-                turns.offer(hosts, now)
+                schedule.offer(hosts, now)
             elif kind == "next":
                 now += what
-                visit, wanted = turns.next(now), slow.next(now)
+                visit, wanted = schedule.next(now), slow.next(now)
                 assert (visit.id if visit else None) == wanted
                 if visit:
                     with frontier.change():
                         frontier.take(visit)
                     slow.waiting = [one for one in slow.waiting if one[1] != visit.id]
                     slow.active[visit.host] += 1
-                    turns.begin(visit.host)
-                    turns.offer([visit.host], now)
+                    schedule.begin(visit.host)
+                    schedule.offer([visit.host], now)
             elif slow.active[what]:
                 slow.active[what] -= 1
-                turns.end(what)
+                schedule.end(what)
                 if more:
                     slow.until[what] = max(now + more, slow.until.get(what, 0))
-                    turns.rest(what, now + more)
+                    schedule.rest(what, now + more)
                 else:
-                    turns.offer([what], now)
+                    schedule.offer([what], now)
         frontier.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
+from kakehi.pipeline.engines.spill import Kind, Spread, write_spill
 from kakehi.pipeline.stages.dedupe.exact import _HASHED, _ROW_BYTES, _group, exact
 from kakehi.pipeline.storage.schemas import ROW_BITS
 
@@ -82,7 +82,7 @@ def test_grouping_keeps_within_the_memory_it_is_given(tmp_path, copies):
     records["high"] = np.random.default_rng(1).permutation(count) // copies
     records["row"] = np.arange(count)
     kind = Kind(1, 1, _HASHED)
-    write_pieces(tmp_path / "0.records", Spread(records, np.zeros(count, np.int64)), kind)
+    write_spill(tmp_path / "0.records", Spread(records, np.zeros(count, np.int64)), kind)
     del records
     tracemalloc.start()
     spread = _group(Part(tmp_path, range(1), 0, _HASHED), first=[0])

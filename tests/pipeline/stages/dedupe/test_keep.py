@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
+from kakehi.pipeline.engines.spill import Kind, Spread, write_spill
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.dedupe.alarms import Alarm
-from kakehi.pipeline.stages.dedupe.greedy import _node, _settle_slice, edge_bytes
+from kakehi.pipeline.stages.dedupe.greedy import _node, _select_in_slice, edge_bytes
 from kakehi.pipeline.stages.dedupe.keep import keep, row_bytes
 from kakehi.pipeline.stages.dedupe.representatives import Homes, SignalOrder, SourceOrder
 from kakehi.pipeline.storage.schemas import GROUPS, PAIRS, ROW_BITS
@@ -210,7 +210,7 @@ def test_a_source_that_is_nearly_all_copies_rings(make, tmp_path):
     assert verdicts(rows)[4:] == ["dedupe:exact"] * 4 + [None]
     assert (counts["alarm/cc"], counts["seen/cc"], counts["left/cc/wiki"]) == (1, 4, 4)
     assert "alarm/wiki" not in counts
-    assert alarms.say(counts) == [
+    assert alarms.describe_alarms(counts) == [
         "source 'cc' loses 4 of 4 documents (100.0 %) to duplicates: 4 for wiki",
     ]
     last = ("cc", ["あ", "い", "う", "え", "か"], [0, 1, 2, 3, B + 4], [None] * 5, None)
@@ -382,9 +382,9 @@ def test_a_slice_keeps_within_the_memory_it_is_given(tmp_path, shape, rules):
     worse = {"apart": 2 * np.arange(count) + 1}.get(shape, np.arange(count) + 1)
     edges["better"]["rank"][:], edges["rank"][:] = better[:, None], worse[:, None]
     edges = edges[np.random.default_rng(1).permutation(count)]
-    write_pieces(tmp_path / "0.records", Spread(edges, np.zeros(count, np.int64)), Kind(1, 1, edges.dtype))
+    write_spill(tmp_path / "0.records", Spread(edges, np.zeros(count, np.int64)), Kind(1, 1, edges.dtype))
     tracemalloc.start()
-    _, chosen = _settle_slice(Part(tmp_path, range(1), 0, edges.dtype), [])
+    _, chosen = _select_in_slice(Part(tmp_path, range(1), 0, edges.dtype), [])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(chosen) == (count // 2 if shape == "chain" else count)

@@ -17,7 +17,7 @@ from kakehi.filters.normalisation.normalise import normalise
 from kakehi.pipeline.engines.dask import Dask
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.shuffle import Part
-from kakehi.pipeline.engines.spill import Kind, Spread, write_pieces
+from kakehi.pipeline.engines.spill import Kind, Spread, write_spill
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.dedupe.exact import exact
 from kakehi.pipeline.stages.dedupe.keep import keep
@@ -272,8 +272,8 @@ def test_verifying_keeps_within_the_memory_it_is_given(tmp_path, letter):
     pairs["b"] = np.arange(1, count)
     one = np.zeros(count, np.int64)
     tails = pa.array(texts, pa.large_string())
-    write_pieces(tmp_path / "a" / "0.records", Spread(pairs, one[1:]), Kind(1, 1, _FOUND))
-    write_pieces(tmp_path / "b" / "0.records", Spread(rows, one, tails=tails), Kind(1, 1, TEXT, tailed=True))
+    write_spill(tmp_path / "a" / "0.records", Spread(pairs, one[1:]), Kind(1, 1, _FOUND))
+    write_spill(tmp_path / "b" / "0.records", Spread(rows, one, tails=tails), Kind(1, 1, TEXT, tailed=True))
     parts = Part(tmp_path / "a", range(1), 0, _FOUND), Part(tmp_path / "b", range(1), 0, TEXT)
     total, found = int(rows["size"].sum()), {}
     for share in (1, 4):

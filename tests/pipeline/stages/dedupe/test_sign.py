@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from kakehi.filters.duplicates.bands import best_bands
-from kakehi.pipeline.stages.dedupe.sign import STAGE, Target, foretell, sign
+from kakehi.pipeline.stages.dedupe.sign import STAGE, Target, describe, sign
 from kakehi.pipeline.stages.dedupe.signing import PRESETS
 
 
@@ -74,13 +74,13 @@ def filled(**given):
 
 def test_the_plan_says_what_will_be_caught():
     """By the numbers that will be used: those of the preset or the target where there is one."""
-    assert foretell(filled()) == (
+    assert describe(filled()) == (
         "14 × 8 affine32 of 5 characters, similarity 0.5 ▁▁▂▃▅▇█████ 1: 56.5 / 92.4 / 100.0 % of pairs at 0.7 / 0.8 / 0.9 meet"
     )
-    assert "40 × 20 fss of 5 characters" in foretell(filled(preset="swallow"))
-    assert "3.1 / 37.1 / 99.4 %" in foretell(filled(preset="swallow"))
+    assert "40 × 20 fss of 5 characters" in describe(filled(preset="swallow"))
+    assert "3.1 / 37.1 / 99.4 %" in describe(filled(preset="swallow"))
     bands, rows = best_bands(0.8, hashes=128, recall=0.9)
-    assert foretell(filled(target={"similarity": 0.8, "recall": 0.9})).startswith(
+    assert describe(filled(target={"similarity": 0.8, "recall": 0.9})).startswith(
         f"{bands} × {rows} affine32"
     )
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from kakehi.pipeline.stages.pack.model import Terms
+from kakehi.pipeline.stages.pack.model import PackSettings
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out
 
 
-def terms(training: int, validation: int = 0) -> Terms:
-    return Terms(
+def settings(training: int, validation: int = 0) -> PackSettings:
+    return PackSettings(
         sequence_tokens=16,
         seed=1,
         dtype="<u2",
@@ -23,7 +23,7 @@ def terms(training: int, validation: int = 0) -> Terms:
 @pytest.mark.parametrize(("rows", "validation"), [(24, 0), (25, 3), (47, 1)])
 def test_lanes_are_one_file_with_a_guard_row_behind(rows: int, validation: int) -> None:
     """Whole turns of all lanes are samples, the rest lies behind; validation follows in plain order."""
-    train, *valid = lay_out("c", terms(rows, validation), (8, 3), None)
+    train, *valid = lay_out("c", settings(rows, validation), (8, 3), None)
     assert (train.layout.samples, train.layout.rows) == (rows - rows % 8, rows + 1)
     assert [(b.layout.samples, b.layout.rows, b.first) for b in valid] == [
         (validation, validation + 1, rows + 1)
@@ -32,7 +32,7 @@ def test_lanes_are_one_file_with_a_guard_row_behind(rows: int, validation: int) 
 
 def test_stock_is_as_many_files_as_their_size_asks() -> None:
     """Nearly equal ones, each with its guard row, none too large."""
-    made = lay_out("c", terms(100), (1, 1), 1e-6)  # 31 rows of 32 bytes
+    made = lay_out("c", settings(100), (1, 1), 1e-6)  # 31 rows of 32 bytes
     assert [binary.layout.samples for binary in made] == [25, 25, 25, 25]
     assert all(binary.layout.rows * 32 <= 1000 for binary in made)
     assert [binary.first for binary in made] == [0, 26, 52, 78]
@@ -41,9 +41,9 @@ def test_stock_is_as_many_files_as_their_size_asks() -> None:
 @pytest.mark.parametrize("bucket_bytes", [1, 32, 100, 320, 10**9])
 def test_ranges_cover_every_row_once(bucket_bytes: int) -> None:
     """In order, within the bytes, and never of two binaries."""
-    known = terms(40, 5)
+    known = settings(40, 5)
     binaries = lay_out("c", known, (8, 3), None)
-    found = bucket_ranges(Terms(**{**vars(known), "binaries": binaries}), bucket_bytes)
+    found = bucket_ranges(PackSettings(**{**vars(known), "binaries": binaries}), bucket_bytes)
     rows = [binary.first + first + i for binary, first, count in found for i in range(count)]
     assert rows == list(range(sum(binary.layout.rows for binary in binaries)))
     assert all(count * 32 <= max(bucket_bytes, 32) for _, _, count in found)

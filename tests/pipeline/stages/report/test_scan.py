@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kakehi.pipeline.stages.report.histogram import Bins
-from kakehi.pipeline.stages.report.scan import KEPT, Charset, Place, Scan, first_verdict, merge
+from kakehi.pipeline.stages.report.scan import KEPT, Charset, SampleRow, Scan, first_verdict, merge
 
 
 def part(number: int) -> Scan:
@@ -22,7 +22,7 @@ def part(number: int) -> Scan:
         replaced=Counter({charset: number}),
         verdicts=Counter({("a", KEPT): 2}),
         gate_alone=number,
-        picks={KEPT: [Place(number * 7919 % 101, 0, 0, number)]},
+        picks={KEPT: [SampleRow(number * 7919 % 101, 0, 0, number)]},
     )
 
 

@@ -29,7 +29,7 @@ class Usage(NamedTuple):
 @pytest.fixture(scope="module")
 def ran(make, kakehi, tmp_path_factory) -> tuple[Path, str]:
     """Run 4,000 documents, a fifth of them near copies, a few equal ones; give the folder and what the plan said before."""
-    home, draw = tmp_path_factory.mktemp("promises"), random.Random(5)  # noqa: S311 - not for secrets
+    home, draw = tmp_path_factory.mktemp("estimates"), random.Random(5)  # noqa: S311 - not for secrets
     texts = [make.text(i, 4 + i % 30) for i in range(3200)]
     for _ in range(800):
         lines = draw.choice(texts).split("\n")
@@ -46,22 +46,25 @@ def ran(make, kakehi, tmp_path_factory) -> tuple[Path, str]:
     return home, plan
 
 
-def near(promised: int, taken: int) -> bool:
+def near(estimated: int, taken: int) -> bool:
     """Within 20 %, but for the heads of files."""
-    return abs(promised - taken) <= 0.2 * taken + 8192
+    return abs(estimated - taken) <= 0.2 * taken + 8192
 
 
 @pytest.mark.parametrize("step", ["exact", "pair", "keep", "remember"])
 def test_promise_and_fact_are_within_a_fifth(ran: tuple[Path, str], step: str) -> None:
-    """Scratch and tables on disk; of `keep` scratch is promised as the most it can be."""
+    """Scratch and tables on disk; of `keep` scratch is estimated as the most it can be."""
     [path] = (ran[0] / "work" / step).glob("*/receipt.json")
     receipt = json.loads(path.read_bytes())
-    promised, tables = receipt["promised"], sum(output["size"] for output in receipt["outputs"])
-    assert near(promised["table_bytes"], tables), (promised, tables)
+    estimated, tables = receipt["promised"], sum(output["size"] for output in receipt["outputs"])
+    assert near(estimated["table_bytes"], tables), (estimated, tables)
     if step == "keep":
-        assert promised["scratch_bytes"] >= receipt["scratch_bytes"] > 0
+        assert estimated["scratch_bytes"] >= receipt["scratch_bytes"] > 0
     else:
-        assert near(promised["scratch_bytes"], receipt["scratch_bytes"]), (promised, receipt["scratch_bytes"])
+        assert near(estimated["scratch_bytes"], receipt["scratch_bytes"]), (
+            estimated,
+            receipt["scratch_bytes"],
+        )
 
 
 def test_compare_promises_again_once_it_knows_what_is_found(
@@ -91,13 +94,13 @@ def test_compare_promises_again_once_it_knows_what_is_found(
 
 
 def test_plan_and_report_say_it(ran: tuple[Path, str], kakehi) -> None:
-    """Before the start a line a step, as far as it is known; afterwards promise beside fact."""
+    """Before the start a line a step, as far as it is known; afterwards estimate beside fact."""
     home, plan = ran
     assert "\npair: 1.2 MB of scratch, 0.0 kB of tables, " in plan
-    assert "candidates and their texts are promised once they are found" in plan
+    assert "candidates and their texts are estimated once they are found" in plan
     lines = kakehi("report", home / "m.yaml", "--work", home / "work").out.splitlines()
     [told] = [line for line in lines if line.startswith("pair ")]
-    assert told.count("promised") == told.count("taken") == 3
+    assert told.count("estimated") == told.count("taken") == 3
 
 
 def test_a_disk_without_room_is_refused_before_the_step(
