@@ -85,17 +85,18 @@ def view(column: pa.Array) -> Texts:
         column = column.fill_null("")
     dtype = np.dtype(np.int64 if pa.types.is_large_string(column.type) else np.int32)
     _, offsets, values = column.buffers()
-    bytes_ = np.empty(0, np.uint8) if values is None else np.frombuffer(values, np.uint8)
+    bytes_ = np.empty(0, np.uint8) if values is None else np.frombuffer(memoryview(values), np.uint8)
     if len(column) == 0:
         return Texts(bytes_, np.zeros(1, np.int64))
     start = column.offset * dtype.itemsize
-    return Texts(bytes_, np.frombuffer(offsets, dtype, len(column) + 1, start).astype(np.int64, copy=False))
+    places = np.frombuffer(memoryview(offsets or b""), dtype, len(column) + 1, start)
+    return Texts(bytes_, places.astype(np.int64, copy=False))
 
 
 def column_of(texts: Texts) -> pa.LargeStringArray:
     """Return the texts as a column that shares their memory."""
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(texts.offsets)), pa.py_buffer(texts.bytes_)]
-    return pa.LargeStringArray.from_buffers(len(texts), buffers[1], buffers[2])
+    offsets = pa.py_buffer(np.ascontiguousarray(texts.offsets))
+    return pa.LargeStringArray.from_buffers(len(texts), offsets, pa.py_buffer(texts.bytes_))
 
 
 @intrinsic

@@ -145,8 +145,9 @@ def packed_ids(
     return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
 
 
-def flat_ids(column: pa.LargeBinaryArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def flat_ids(column: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Lay the ids of a column end to end again; no byte is copied."""
     _, offsets, values = column.buffers()
-    first, last = np.frombuffer(offsets, np.int64)[[column.offset, column.offset + len(column)]]
-    return np.frombuffer(values, np.uint8)[first:last].view(dtype) if last else np.empty(0, dtype)
+    places = np.frombuffer(memoryview(offsets or b""), np.int64)
+    first, last = places[[column.offset, column.offset + len(column)]]
+    return np.frombuffer(memoryview(values or b""), np.uint8)[first:last].view(dtype)

@@ -180,7 +180,7 @@ def _ids(shard: ShardTables) -> npt.NDArray[np.void]:
     column = shard.column("documents", "id").combine_chunks()
     [_, content] = column.buffers()
     width = ID.byte_width
-    return np.frombuffer(content or b"", f"V{width}", len(column), column.offset * width)
+    return np.frombuffer(memoryview(content or b""), f"V{width}", len(column), column.offset * width)
 
 
 def _bids(members: Members, chosen: BoolN, homes: Homes) -> Records:
