@@ -17,6 +17,7 @@ UInt32M: TypeAlias = NDArray[np.uint32]
 Int32M: TypeAlias = NDArray[np.int32]
 Int64M: TypeAlias = NDArray[np.int64]
 UInt64M: TypeAlias = NDArray[np.uint64]
+BoolM: TypeAlias = NDArray[np.bool_]
 BoolN: TypeAlias = NDArray[np.bool_]
 Int64N: TypeAlias = NDArray[np.int64]
 Int64N1: TypeAlias = NDArray[np.int64]
@@ -34,8 +35,9 @@ Place: TypeAlias = np.uint64
 MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 #: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
-#: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.
-leaf = njit(cache=True, nogil=True, _nrt=False)
+#: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore,
+#: and hence unknown to its types, by which what kernels count, an int64, is no int either (60 false errors): so Any.
+leaf: Any = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 
 # Unsigned and signed together would be a float, so what meets places and code points is unsigned too.
 _1, _2, _3, _4, _6, _12, _18 = (np.uint64(value) for value in (1, 2, 3, 4, 6, 12, 18))

@@ -38,7 +38,7 @@ from kakehi.filters.texts import (
 )
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
-_inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+_inner: Any = njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
 
 #: Bytes of the longest text: places are numbers of 32 bits.
 MOST_BYTES: Final = (1 << 31) - 1

@@ -96,7 +96,7 @@ class Homes(NamedTuple):
     def of(self, rows: npt.NDArray[Any]) -> Int64N:
         """Number the homes of rows."""
         ordinal = (rows >> rows.dtype.type(ROW_BITS)).astype(np.int64)
-        return np.searchsorted(self.first, ordinal, side="right") - 1
+        return np.asarray(np.searchsorted(self.first, ordinal, side="right") - 1, np.int64)
 
 
 def row_of(who: Records) -> Int64N:
