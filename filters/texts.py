@@ -15,8 +15,9 @@ from kakehi.arrays import Int64N, Int64N1, UInt8M, UInt32M
 ByteIndex: TypeAlias = np.uint64
 
 #: For what is called inside a kernel and makes no array: counting references to its arguments, atomically, at every
-#: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore.
-leaf = njit(cache=True, nogil=True, _nrt=False)
+#: call took a third of `rewrite`'s time. An option of numba's own, hence the underscore,
+#: and hence unknown to its types, by which what kernels count, an int64, is no int either (60 false errors): so Any.
+leaf: Any = njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 
 # Unsigned and signed together would be a float, so what meets places and code points is unsigned too.
 _1, _2, _3, _4, _6, _12, _18 = (np.uint64(value) for value in (1, 2, 3, 4, 6, 12, 18))
@@ -66,17 +67,18 @@ def view(column: pa.Array) -> Texts:
         column = column.fill_null("")
     dtype = np.dtype(np.int64 if pa.types.is_large_string(column.type) else np.int32)
     _, offsets, values = column.buffers()
-    bytes_ = np.empty(0, np.uint8) if values is None else np.frombuffer(values, np.uint8)
+    bytes_ = np.empty(0, np.uint8) if values is None else np.frombuffer(memoryview(values), np.uint8)
     if len(column) == 0:
         return Texts(bytes_, np.zeros(1, np.int64))
     start = column.offset * dtype.itemsize
-    return Texts(bytes_, np.frombuffer(offsets, dtype, len(column) + 1, start).astype(np.int64, copy=False))
+    places = np.frombuffer(memoryview(offsets or b""), dtype, len(column) + 1, start)
+    return Texts(bytes_, places.astype(np.int64, copy=False))
 
 
 def column_of(texts: Texts) -> pa.LargeStringArray:
     """Return the texts as a column that shares their memory."""
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(texts.offsets)), pa.py_buffer(texts.bytes_)]
-    return pa.LargeStringArray.from_buffers(len(texts), buffers[1], buffers[2])
+    offsets = pa.py_buffer(np.ascontiguousarray(texts.offsets))
+    return pa.LargeStringArray.from_buffers(len(texts), offsets, pa.py_buffer(texts.bytes_))
 
 
 @intrinsic

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 AnyN: TypeAlias = NDArray[Any]
+BoolM: TypeAlias = NDArray[np.bool_]
 BoolN: TypeAlias = NDArray[np.bool_]
 BoolNR: TypeAlias = NDArray[np.bool_]
 Float64N: TypeAlias = NDArray[np.float64]

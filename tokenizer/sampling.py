@@ -37,7 +37,7 @@ def ranks(ids: pa.Array, seed: int) -> UInt64N:
         )
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed: got {seed!r}, wanted 0 to 2**64 - 1")
-    words = np.frombuffer(ids.buffers()[1] or b"", np.dtype("<u8"))
+    words = np.frombuffer(memoryview(ids.buffers()[1] or b""), np.dtype("<u8"))
     halves = words[2 * ids.offset : 2 * (ids.offset + len(ids))].reshape(-1, 2)
     start = _mix(np.array([seed], np.uint64))
     return _mix(halves[:, 1] ^ _mix(halves[:, 0] ^ start))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -73,10 +73,11 @@ def signatures(texts: Texts, signing: Signing) -> UInt32NK:
     count = signing.bands * signing.rows
     signed = np.full((len(texts), count), 0xFFFFFFFF, np.uint32)
     first, second = permutations(count, signing.seed, signing.scheme)
-    sign = {"affine32": _sign_affine32, "fss": _sign_fss, "legacy": _sign_legacy}[signing.scheme]
+    schemes: dict[Scheme, Callable[..., None]]
+    schemes = {"affine32": _sign_affine32, "fss": _sign_fss, "legacy": _sign_legacy}
     for start, part in parts(texts):
         hashes, offsets = shingle_hashes(part, signing.shingling)
-        sign(hashes, offsets, first, second, signed[start : start + len(part)])
+        schemes[signing.scheme](hashes, offsets, first, second, signed[start : start + len(part)])
     return signed
 
 

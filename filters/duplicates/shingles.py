@@ -99,7 +99,7 @@ def shingle_constants(ngram: int) -> UInt64M:
 
 
 @njit(cache=True, nogil=True)
-def hash_shingles(points: UInt32M, count: int, constants: UInt64M, out: UInt32M) -> int:
+def hash_shingles(points: UInt32M, count: int | np.int64, constants: UInt64M, out: UInt32M) -> int | np.int64:
     """Write the hashes of the n-grams of `points[:count]` to `out` and return their number.
 
     No n-gram waits for the one before, so the loops vectorise; a rolling polynomial is three times slower. `points` needs room for an n-gram.

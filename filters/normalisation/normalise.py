@@ -80,7 +80,8 @@ def _level_by_level(column: pa.Array, level: Level, without: frozenset[str]) -> 
 
     In one step ∥ with U+0338 would become ‖ with U+0338, but ∦, the same text in another form, would stay.
     """
+    texts = column.cast(pa.large_string())
     for each in LEVELS[: LEVELS.index(level) + 1]:
-        column = _rewritten(column, each, without)[0]
-        column = pa.array([compose(text) for text in column.to_pylist()], pa.large_string())
-    return column
+        texts = _rewritten(texts, each, without)[0]
+        texts = pa.array([compose(text) for text in texts.to_pylist()], pa.large_string())
+    return texts

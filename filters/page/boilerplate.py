@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numba import njit
 
-from kakehi.arrays import Int64M, UInt8M, UInt64M
+from kakehi.arrays import BoolM, Int32M, Int64M, UInt8M, UInt64M
 from kakehi.filters.page.tags import (
     HARD,
     SOFT,
@@ -224,7 +224,7 @@ _TD = np.uint64(int.from_bytes(b"td"))
 @njit(cache=True, nogil=True)
 def _close(
     open_: Int64M, top: int, found: int, start: int, end: int, closed: Int64M, judged: int,
-    text: int, linked: int, cuts: Int64M,
+    text: int, linked: int, cuts: Int32M,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Close the open elements from `found` on; those without an end tag of their own end where this one starts."""
     while top > found:
@@ -246,7 +246,7 @@ def _close(
 
 
 @njit(cache=True, nogil=True)
-def _judge(closed: Int64M, judged: int, total: int, cuts: Int64M, block: Int64M) -> None:
+def _judge(closed: Int64M, judged: int, total: int, cuts: Int32M, block: BoolM) -> None:
     """Mark the elements that go, now that the text outside of links is known."""
     for k in range(judged):
         kind, hard, text, linked = closed[k, 2] // 4, closed[k, 2] % 4, closed[k, 3], closed[k, 4]
@@ -262,7 +262,7 @@ def _judge(closed: Int64M, judged: int, total: int, cuts: Int64M, block: Int64M)
 
 
 @njit(cache=True, nogil=True)
-def _copy(bytes_: UInt8M, cuts: Int64M, block: Int64M) -> UInt8M:
+def _copy(bytes_: UInt8M, cuts: Int32M, block: BoolM) -> UInt8M:
     """Copy what stays."""
     out = np.empty(len(bytes_), np.uint8)
     o, cut, begun = 0, 0, 0

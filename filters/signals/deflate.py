@@ -27,7 +27,7 @@ from kakehi.filters.texts import ByteIndex, Texts, eight, leaf, longest_of
 from kakehi.splitmix64 import GOLDEN_GAMMA
 
 #: As `leaf`, and never called: handing on arrays costs a tenth of the time.
-_inner = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+_inner: Any = njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
 
 #: Bytes of the longest text: places are numbers of 32 bits.
 MOST_BYTES: Final = (1 << 31) - 1

@@ -21,7 +21,7 @@ _0, _1, _8 = (np.uint64(value) for value in (0, 1, 8))
 
 
 @njit(cache=True, nogil=True)
-def ends_sentence(code: int) -> bool:
+def ends_sentence(code: int | np.int64) -> bool:
     """Tell whether a character is one of 。．！？!?."""
     if code < 0x3000:
         return code == 0x3F or code == 0x21  # noqa: PLR1714 - a tuple costs half the speed

@@ -301,7 +301,7 @@ def _slot(first: int, second: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _stands(codes: UInt32M, i: int, word: int, matcher: Matcher) -> bool:
+def _stands(codes: UInt32M, i: int, word: int | np.intp, matcher: Matcher) -> bool:
     """Tell whether a word stands at a place, and goes on in its script at neither end if it is guarded."""
     start, stop = matcher.starts[word], matcher.starts[word + 1]
     end = i + stop - start

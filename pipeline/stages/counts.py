@@ -41,8 +41,8 @@ def count_verdicts(verdict: pa.Array, characters: pa.Array) -> dict[str, int]:
 
 def _count_objections(objections: pa.Array) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    every = pc.value_counts(objections.flatten())
+    every = pc.value_counts(pc.list_flatten(objections))
     counts.update({f"objection/{item['values']}": item["counts"] for item in every.to_pylist()})
-    alone = objections.filter(pc.equal(pc.list_value_length(objections), 1)).flatten()
+    alone = pc.list_flatten(objections.filter(pc.equal(pc.list_value_length(objections), 1)))
     counts.update({f"alone/{item['values']}": item["counts"] for item in pc.value_counts(alone).to_pylist()})
     return counts

@@ -104,7 +104,7 @@ def _weigh(shard: ShardTables, *, seed: int) -> Int64N:
         np.stack([weigh(rank, length), weigh(rank, np.ones_like(length))])
         for rank, length in _kept(shard, seed)
     ]
-    return np.sum(found, axis=0)
+    return np.asarray(np.sum(found, axis=0), np.int64)
 
 
 def _hold(shard: ShardTables, *, seed: int, buckets: list[int]) -> tuple[UInt64N, Int64N]:

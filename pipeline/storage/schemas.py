@@ -166,8 +166,13 @@ def packed_ids(ids: AnyN, lengths: Int64N, kept: BoolN) -> pa.LargeBinaryArray:
     return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
 
 
-def flat_ids(column: pa.LargeBinaryArray, dtype: npt.DTypeLike) -> AnyN:
+def flat_ids(column: pa.Array, dtype: npt.DTypeLike) -> AnyN:
     """Lay the ids of a column end to end again; no byte is copied."""
     _, offsets, values = column.buffers()
-    first, last = np.frombuffer(offsets, np.int64)[[column.offset, column.offset + len(column)]]
-    return np.frombuffer(values, np.uint8)[first:last].view(dtype) if last else np.empty(0, dtype)
+    places = np.frombuffer(memoryview(offsets or b""), np.int64)
+    first, last = places[[column.offset, column.offset + len(column)]]
+    return (
+        np.frombuffer(memoryview(values or b""), np.uint8)[first:last].view(dtype)
+        if last
+        else np.empty(0, dtype)
+    )

@@ -71,7 +71,7 @@ class TableWriter:
         """Take ids into the digest that the footer will carry."""
         for value in ids.buffers()[1:2]:
             width = 16
-            self._ids.update(memoryview(value)[ids.offset * width : (ids.offset + len(ids)) * width])
+            self._ids.update(memoryview(value or b"")[ids.offset * width : (ids.offset + len(ids)) * width])
 
     def close(self, ids: str | None = None) -> str:
         """Finish the file and give the digest of the ids: `ids` where it was copied, else the noted ones'."""

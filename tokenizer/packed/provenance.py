@@ -168,10 +168,13 @@ def _equal(values: pa.ChunkedArray, value: Any) -> np.ndarray[Any, np.dtype[np.b
 def _group_starts(pieces: pq.ParquetFile) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """First token of each row group, from the footer's statistics."""
     at = pieces.schema_arrow.get_field_index("first_token")
-    groups = range(pieces.num_row_groups)
-    return np.array(
-        [pieces.metadata.row_group(group).column(at).statistics.min for group in groups], np.uint64
-    )
+    groups = [pieces.metadata.row_group(group).column(at) for group in range(pieces.num_row_groups)]
+    least = [group.statistics.min for group in groups if group.statistics is not None]
+    if len(least) < len(groups):  # written anew by another program
+        raise ValueError(
+            "provenance: first_token has no statistics in the footer, wanted those of every row group"
+        )
+    return np.array(least, np.uint64)
 
 
 def _last_at_most(starts: np.ndarray[Any, np.dtype[np.uint64]], token: int) -> int:

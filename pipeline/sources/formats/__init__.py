@@ -42,8 +42,8 @@ def open_records(
     if form == "auto":
         form = format_of(path)
     if form in {"plain", "aozora"}:
-        return (plain if form == "plain" else aozora).read(path)
-    return (jsonl if form == "jsonl" else parquet).read(path, fields=fields)
+        return (plain.read if form == "plain" else aozora.read)(path)
+    return (jsonl.read if form == "jsonl" else parquet.read)(path, fields=fields)
 
 
 def format_of(path: Path) -> Format:

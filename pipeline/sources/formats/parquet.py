@@ -86,6 +86,6 @@ def _decoded(value: bytes | None) -> str | bytes | None:
 
 
 def _holds_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
+    if isinstance(kind, pa.DictionaryType):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

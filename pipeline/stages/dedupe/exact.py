@@ -60,7 +60,9 @@ def _hashes(shards: Iterable[ShardTables], *, parts: int) -> Spread:
 
 def _hashes_of(shard: ShardTables) -> Entries:
     column = shard.column("documents", "text_hash").combine_chunks()
-    words = np.frombuffer(column.buffers()[1] or b"", "<u8")[2 * column.offset :][: 2 * len(column)]
+    words = np.frombuffer(memoryview(column.buffers()[1] or b""), "<u8")[2 * column.offset :][
+        : 2 * len(column)
+    ]
     records = np.empty(len(column), _HASHED)
     records["high"], records["low"] = words[::2], words[1::2]
     records["row"] = rows_of(shard.ordinal, len(column))

@@ -92,7 +92,7 @@ class Homes(NamedTuple):
     def of(self, rows: AnyN) -> Int64N:
         """Number the homes of rows."""
         ordinal = (rows >> rows.dtype.type(ROW_BITS)).astype(np.int64)
-        return np.searchsorted(self.first, ordinal, side="right") - 1
+        return np.asarray(np.searchsorted(self.first, ordinal, side="right") - 1, np.int64)
 
 
 def row_of(who: Entries) -> Int64N:
@@ -176,7 +176,7 @@ def _ids(shard: ShardTables) -> VoidN:
     column = shard.column("documents", "id").combine_chunks()
     [_, content] = column.buffers()
     width = ID.byte_width
-    return np.frombuffer(content or b"", f"V{width}", len(column), column.offset * width)
+    return np.frombuffer(memoryview(content or b""), f"V{width}", len(column), column.offset * width)
 
 
 def _bids(members: Members, chosen: BoolN, homes: Homes) -> Entries:

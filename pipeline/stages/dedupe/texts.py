@@ -142,7 +142,9 @@ def _take_texts(item: tuple[_Run, Part]) -> Spread:
     needed = part.read()
     needed = needed[np.lexsort((needed["partition"], needed["row"]))]
     rows, place = np.unique(needed["row"], return_inverse=True)
-    found = take_rows(run.shard.paths["documents"][0], "text", rows & ((1 << ROW_BITS) - 1))
+    found = take_rows(run.shard.paths["documents"][0], "text", rows & ((1 << ROW_BITS) - 1)).cast(
+        pa.large_string()
+    )
     tails = found.take(pa.array(place)) if len(place) > len(rows) else found
     texts = np.empty(len(needed), TEXT)
     texts["row"], texts["size"] = needed["row"], view(tails).sizes

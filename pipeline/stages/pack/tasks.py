@@ -70,7 +70,7 @@ def held_out(shard: ShardTables, rows: Int64N, settings: PackSettings) -> BoolN:
     if not below:
         return np.zeros(len(rows), np.bool_)
     ids = pc.take(shard.column("documents", "id").combine_chunks(), pa.array(rows))
-    words = np.frombuffer(ids.buffers()[1], "<u8")[2 * ids.offset :][: 2 * len(ids) : 2]
+    words = np.frombuffer(memoryview(ids.buffers()[1] or b""), "<u8")[2 * ids.offset :][: 2 * len(ids) : 2]
     return np.asarray(mixed(words ^ np.uint64(key_of(settings.seed, "held out"))) < np.uint64(below))
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
+from bokeh.core.types import ID
 from bokeh.embed import json_item
 from bokeh.models import (
     BasicTicker,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
-    Label,
     NumeralTickFormatter,
     Range1d,
-    Span,
 )
+from bokeh.models.annotations import Label, Span
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
@@ -67,9 +67,9 @@ def draw_funnel(rows: Sequence[FunnelRow]) -> Chart:
     """Draw what is left after every hop, with what the hop lost."""
     hops = funnel_hops(rows)
     height = 34 * len(hops) + 46
-    plot = _figure(height=height, y_range=Range1d(len(hops) - 0.5, -0.5))
+    plot = _figure(height=height, y_range=Range1d(start=len(hops) - 0.5, end=-0.5))
     widest = max((left + lost for _, left, lost in hops), default=0)
-    plot.x_range = Range1d(0, 1.16 * max(widest, 1))
+    plot.x_range = Range1d(start=0, end=1.16 * max(widest, 1))
     columns = {
         "hop": [hop for hop, _, _ in hops],
         "left": [left for _, left, _ in hops],
@@ -138,8 +138,10 @@ def draw_retention(signal: SignalLine, number: int) -> Chart:
     total = max(1, every.total + signal.missing)
     at_least = [float(counts[values >= edge].sum()) / total for edge in edges]
     at_most = [float(counts[values <= edge].sum()) / total for edge in edges]
-    plot = _figure(height=_LOW, x_axis_type=scale, x_range=Range1d(float(edges[0]), float(edges[-1])))
-    plot.y_range = Range1d(0, 1.02)
+    plot = _figure(
+        height=_LOW, x_axis_type=scale, x_range=Range1d(start=float(edges[0]), end=float(edges[-1]))
+    )
+    plot.y_range = Range1d(start=0, end=1.02)
     source = ColumnDataSource({"bound": edges.tolist(), "min": at_least, "max": at_most})
     plot.line(x="bound", y="min", color=COLOURS["kept"], line_width=2, source=source)
     plot.line(x="bound", y="max", color=COLOURS["dropped"], line_width=2, source=source)
@@ -188,7 +190,9 @@ def choose_edges(signal: SignalLine) -> tuple[Float64N, Scale]:
 
 
 def _histogram(edges: Float64N, scale: Scale, kept: Int64N, dropped: Int64N) -> Any:
-    plot = _figure(height=_TALL, x_axis_type=scale, x_range=Range1d(float(edges[0]), float(edges[-1])))
+    plot = _figure(
+        height=_TALL, x_axis_type=scale, x_range=Range1d(start=float(edges[0]), end=float(edges[-1]))
+    )
     plot.y_range.start = 0
     plot.yaxis.ticker = BasicTicker(min_interval=1)
     source = ColumnDataSource(
@@ -270,7 +274,7 @@ def _figure(**options: Any) -> Any:
 
 
 def _chart(name: str, plot: Any, label: str) -> Chart:
-    item = json_item(plot, target=name)
+    item = json_item(plot, target=ID(name))
     return Chart(id=name, height=plot.height, label=label, item=_renamed(item, name, {}))
 
 

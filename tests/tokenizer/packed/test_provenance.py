@@ -136,3 +136,10 @@ def test_an_empty_table_has_no_token(tmp_path: Path) -> None:
         assert lookup(table, 0) is None
         assert within(table, 0, 100) == []
         assert pieces_of(table, [0]) == {0: []}
+
+
+def test_a_table_without_statistics_is_refused(tmp_path: Path) -> None:
+    """A table that another program wrote anew, without the statistics by which tokens are found, is said to be so."""
+    pq.write_table(_pieces([0, 5], [5, 2]), tmp_path / "anew.parquet", write_statistics=False)
+    with pytest.raises(ValueError, match="first_token has no statistics"):
+        lookup(pq.ParquetFile(tmp_path / "anew.parquet"), 3)
