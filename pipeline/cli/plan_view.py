@@ -38,7 +38,7 @@ def follows(steps: list[Step]) -> list[str]:
 
 
 def fetch_costs(steps: list[Step]) -> list[str]:
-    """Say what will be fetched, piece by piece."""
+    """Say what will be fetched, shard by shard."""
     return [
         f"{step.name} {step.source}: {line}"
         for step in steps

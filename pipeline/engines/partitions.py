@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Shorter pieces make seeks, not reads, the cost of gather.
+#: Shorter partitions in a file make seeks, not reads, the cost of gather.
 BLOCK_BYTES: Final = 1 << 20
 
 #: Of a worker's memory, one in so many parts is for records: a Python with Arrow and numba takes 200 MB by itself.

@@ -1,6 +1,6 @@
 """Shuffles: records go from shards to partitions by two maps, through files that outlive a kill.
 
-Scatter writes one file (`pieces`) for each source: a group of shards, or a partition of a shuffle before. Gather reads
+Scatter writes one spill file for each source: a group of shards, or a partition of a shuffle before. Gather reads
 one partition from all of them. Never a file for each source and partition. A file that is whole is not made again, so
 both maps go on where they stopped. The number of partitions follows the machine's memory and must not change a result.
 """
@@ -115,12 +115,12 @@ def spread_over(parts: int, *columns: Int64N) -> Int64N:
 def shard_groups(
     shards: Sequence[ShardTables], sizes: Sequence[int], *, partitions: int, bytes_per_worker: int
 ) -> dict[str, tuple[ShardTables, ...]]:
-    """Group consecutive shards so that a file's pieces reach 1 MiB each, as far as memory and volume allow.
+    """Group consecutive shards so that a file's partitions reach 1 MiB each, as far as memory and volume allow.
 
     Args:
         shards: in order.
         sizes: bytes of records that each gives.
-        partitions: pieces of a file.
+        partitions: of a file.
         bytes_per_worker: memory of one task, of which a quarter is filled with records.
     """
     enough = min(partitions * BLOCK_BYTES, bytes_per_worker // (2 * SHARE))

@@ -1,4 +1,4 @@
-"""A file of records sorted by partition, with the table of its pieces in front.
+"""A file of entries sorted by partition, with the table of partitions in front.
 
 Little endian, without gaps:
 

@@ -1,4 +1,4 @@
-"""Fetch what a source's manifest asks for, piece by piece, in this process, before anything of it can be planned."""
+"""Fetch what a source's manifest asks for, shard by shard, in this process, before anything of it can be planned."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 
-#: Seconds between two words on how far a piece is: each is an event.
+#: Seconds between two words on how far a shard is: each is an event.
 _TELL_S = 2.0
 
 
 def fetch_shards(
     step: Step, store: Store, time_left: Walltime, tell: Callable[[str], None]
 ) -> Iterator[tuple[Shard, Receipt | CorpusError]]:
-    """Fetch and publish the pieces that a step lacks, one after another; one that fails does not stop the others.
+    """Fetch and publish the shards that a step lacks, one after another; one that fails does not stop the others.
 
     Args:
         step: that fetches.
         store: the work folder.
-        time_left: no piece begins, and none goes on, that it does not allow.
+        time_left: no shard begins, and none goes on, that it does not allow.
         tell: hears now and then how far it is.
     """
     said = _Seldom(tell)
@@ -44,7 +44,7 @@ def fetch_shards(
 def _fetch(
     step: Step, shard: Shard, store: Store, time_left: Walltime, tell: Callable[[str], None]
 ) -> Receipt:
-    """Run one piece and publish it; what it has at home is removed only then, so that a kill loses none of it."""
+    """Run one shard and publish it; what it has at home is removed only then, so that a kill loses none of it."""
     home = store.parts(step.name, step.address, shard.source, shard.name)
     home.mkdir(parents=True, exist_ok=True)
     attempt, where = store.attempt(), f"{step.name} {shard.source}/{shard.name}"

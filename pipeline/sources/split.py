@@ -29,7 +29,7 @@ def _unwatched(offset: int) -> None:
 
 
 class Split(NamedTuple):
-    """A readable piece of input.
+    """A part of a source that one reader reads.
 
     Args:
         source: name in the manifest.

@@ -51,15 +51,15 @@ def archive(
 
     Args:
         asked: files of one pattern of the index, or of lists of whole files.
-        index: files of the index: Common Crawl's columnar one in Parquet, CDXJ or CDX lines; each pattern is a piece.
-        paths: files that list whole files of the archive, a line each (`warc.paths.gz`); each pattern is a piece.
+        index: files of the index: Common Crawl's columnar one in Parquet, CDXJ or CDX lines; each pattern is a shard.
+        paths: files that list whole files of the archive, a line each (`warc.paths.gz`); each pattern is a shard.
         base: where the archive's file names start: an http, https or file URL.
         select: which records of the index.
         warc_mb: MiB of records in a WARC file, about.
         server: how the archive is asked.
         missing: share of the records that may be missing in what is published.
     """
-    del paths  # the piece has its files
+    del paths  # the shard has its files
     harvest = ShardFetch(
         asked=asked,
         select=select,
@@ -72,7 +72,7 @@ def archive(
 
 
 def _shards(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
-    """Make a piece of each pattern: one more brings its own records and fetches none of the others again.
+    """Make a shard of each pattern: one more brings its own records and fetches none of the others again.
 
     A file is known by its size and its end, not by name or time, so that a copied or touched index fetches nothing anew.
 
@@ -89,7 +89,7 @@ def _shards(parameters: Mapping[str, Any], source: str, root: Path, limit: int |
             f"source {source!r}: archive: select chooses by an index, and paths take whole files",
             hint="leave out select, but for max_record_mb, or give index: instead of paths:",
         )
-    found: dict[str, Shard] = {}  # two patterns of the same files are one piece
+    found: dict[str, Shard] = {}  # two patterns of the same files are one shard
     kind = "index" if parameters["index"] else "paths"
     for pattern in parameters[kind]:
         files = find_files([pattern], root)
@@ -106,7 +106,7 @@ def _tail(file: InputFile) -> str:
 
 
 def _cost(asked: Shard, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Say what fetching a piece will take, against fetching the same files whole."""
+    """Say what fetching a shard will take, against fetching the same files whole."""
     if not parameters["index"]:
         yield f"{sum(len(read_names(file.path)) for file in asked.files):,} files, whole"
         return

@@ -70,7 +70,7 @@ def crawl(
     """Fetch pages within bounds, as far as their sites let us, and keep what each of them said.
 
     Args:
-        asked: the one piece.
+        asked: the one shard.
         contact: mail address or web page of whoever answers for the crawl; part of the user agent.
         seeds: addresses to start at, or hosts, which stand for their first page by https.
         urls: file of more of them, one a line.
@@ -193,7 +193,7 @@ def _counted(outcomes: Mapping[str, int], counts: Mapping[str, int]) -> Counts:
 
 
 def _shards(parameters: Mapping[str, Any], source: str, root: Path, limit: int | None) -> list[Shard]:
-    """Make the one piece: a crawl is known by its parameters.
+    """Make the one shard: a crawl is known by its parameters.
 
     Raises:
         ManifestError: it has nowhere to start.

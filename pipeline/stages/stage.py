@@ -48,9 +48,9 @@ class Stage:
         estimate: says before a corpus step starts what it will take of disk and memory.
         describe: says in a line of the plan what its parameters will do.
         aside: parameters that say how something is fetched, never what: in no address.
-        shards: the pieces that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
-        cost: says in lines of the plan what fetching a piece will take.
-        told: says what a fetching stage knows of a document, as (folder of its outputs, piece, row of the document).
+        shards: the shards that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
+        cost: says in lines of the plan what fetching a shard will take.
+        told: says what a fetching stage knows of a document, as (folder of its outputs, shard, row of the document).
         kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
     """
 

@@ -150,12 +150,12 @@ def dataset_shard(
 def fetch_shard(
     source: str, kind: str, identity: Iterable[object], *, limit: int | None, files: Iterable[InputFile] = ()
 ) -> Shard:
-    """Make a piece of what a source fetches.
+    """Make a shard of what a source fetches.
 
     Args:
         source: name in the manifest.
-        kind: of piece; its name begins with it.
-        identity: plain values that tell it from the source's other pieces.
+        kind: of shard; its name begins with it.
+        identity: plain values that tell it from the source's other shards.
         limit: records to fetch at most, or None.
         files: that it is fetched by.
     """

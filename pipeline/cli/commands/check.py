@@ -29,7 +29,7 @@ def _check_manifest(manifest: Path) -> None:
         files = [file for shard in mine for file in shard.files]
         size = sum(file.size for file in files)
         parts = (
-            f"{len(mine)} pieces for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
+            f"{len(mine)} shards for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
         )
         click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
     click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")

@@ -1,4 +1,4 @@
-"""Bring in one piece of an archive: choose, fetch unit by unit, and say what is missing before anything is published."""
+"""Bring in one shard of an archive: choose, fetch unit by unit, and say what is missing before anything is published."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ class Unit:
 
 @dataclass(kw_only=True)
 class ShardFetch:
-    """One piece of an archive.
+    """One shard of an archive.
 
     Args:
-        asked: the piece, and where it goes.
+        asked: the shard, and where it goes.
         select: which records of an index, and how long one may be.
         gathering: the archive, opened.
         connections: units at a time.

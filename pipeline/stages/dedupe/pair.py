@@ -214,8 +214,8 @@ def _unique_pairs(inputs: Inputs, shuffles: Shuffles, found: Scattered) -> Scatt
 
 def _lead(share: tuple[Part, int, int], *, parts: int) -> Spread:
     part, number, shares = share
-    pieces = (piece[spread_over(shares, piece["b"], piece["a"]) == number] for piece in part.by_source())
-    pairs = _unique(np.concatenate([np.empty(0, _FOUND), *pieces]))
+    found = (each[spread_over(shares, each["b"], each["a"]) == number] for each in part.by_source())
+    pairs = _unique(np.concatenate([np.empty(0, _FOUND), *found]))
     _, place, count = np.unique(pairs["lead"], return_inverse=True, return_counts=True)
     apart = np.where(count[place] > _MANY, pairs["b"], -1)
     return Spread(pairs, spread_over(parts, pairs["lead"], apart))

@@ -117,14 +117,14 @@ def bid(shards: Sequence[ShardTables], *, homes: Homes) -> Spread:
 def representatives(home: Home, homes: Homes) -> Entries:
     """Give the groups that begin in this home, in order, with the best member of each.
 
-    Pieces of bids are read one after another: memory goes by the rows of the home, not by the bids.
+    Bids of each source are read one after another: memory goes by the rows of the home, not by the bids.
     """
     members = read_members(home.shards, homes)
     alone = _bids(members, members.size == 1, homes)
     del members
     best = np.empty(0, homes.bid)
-    for piece in home.bids.by_source():
-        best = _best(np.concatenate([best, piece]))
+    for bids in home.bids.by_source():
+        best = _best(np.concatenate([best, bids]))
     both = np.concatenate([alone, best])
     return both[np.argsort(both["group"], kind="stable")]
 

@@ -117,7 +117,7 @@ def test_commands_that_need_the_whole_plan_say_what_is_missing(manifest, kakehi,
         assert said.code == 3
         assert "cc: not fetched yet" in said.err
         assert "--until archive" in said.err
-    assert "cc: 1 files, 32 bytes, 1 pieces for archive to fetch" in kakehi("check", manifest).out
+    assert "cc: 1 files, 32 bytes, 1 shards for archive to fetch" in kakehi("check", manifest).out
     assert "not made yet" in kakehi("report", manifest, "--work", work).err
 
 
