@@ -18,7 +18,8 @@ from kakehi.pipeline.sources.crawl.parameters import Job
 from kakehi.pipeline.sources.crawl.responses import Response
 from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url, path_of
 from kakehi.pipeline.sources.crawl.site_rules import REDIRECTS
-from kakehi.pipeline.sources.formats.http import BodyError, media_type, sniffed, unwrapped
+from kakehi.pipeline.sources.formats.http import BodyError, unwrapped
+from kakehi.pipeline.sources.formats.media import media_type, page_type
 
 #: Lists of lists of sitemaps, one in the other, that are followed.
 _NESTED: Final = 3
@@ -130,7 +131,7 @@ def _page(visit: Visit, answer: Response, job: Job, bounds: Bounds, said: list[S
         plain = _unpacked(answer, job)
     except BodyError as fault:
         return Decision(outcome=_broken(fault))
-    named = media_type(answer.header("content-type")) or sniffed(plain)
+    named = media_type(answer.header("content-type")) or page_type("", plain)
     if named == "text/plain" or not plain:
         return Decision(outcome=STORED if plain else "empty_body", store=True)
     if named not in {"text/html", "application/xhtml+xml"}:

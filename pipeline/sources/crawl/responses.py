@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kakehi.pipeline.sources.formats.http import PAGE_TYPES, media_type
+from kakehi.pipeline.sources.formats.media import PAGE_TYPES, charset_of, media_type
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
@@ -42,8 +42,7 @@ class Response:
     @property
     def charset(self) -> str | None:
         """The charset its header names, or None."""
-        _, mark, value = (self.header("content-type") or "").lower().partition("charset=")
-        return value.partition(";")[0].strip("\"' ") if mark else None
+        return charset_of(self.header("content-type"))
 
 
 @dataclass(frozen=True, kw_only=True)

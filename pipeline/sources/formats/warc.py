@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +26,8 @@ from kakehi.pipeline.sources.formats.compressed import (
     member,
     packing_of,
 )
-from kakehi.pipeline.sources.formats.http import PAGE_TYPES, BodyError, media_type, sniffed, unwrapped
+from kakehi.pipeline.sources.formats.http import BodyError, unwrapped
+from kakehi.pipeline.sources.formats.media import PAGE_TYPES, charset_of, media_type, page_type
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
 
 MAX_BODY_BYTES = 64 << 20
@@ -35,6 +36,7 @@ _START = b"WARC/"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _DAMAGE: dict[Packing, Reason] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
 _CONSENT = ("x-robots-tag", "tdm-reservation")
+_OF_BODY = ("content-type", "content-encoding", "transfer-encoding")
 _WITH_BODY = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
 
 
@@ -189,14 +191,9 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
         http = raw.http_headers
         if http.status_code != 200:
             return _refused(raw, place, "http_status", str(http.status_code))
-        transfer, content, charset = (
-            http.get("Transfer-Encoding"),
-            http.get("Content-Encoding"),
-            raw.http_charset,
-        )
-        if any(http.get(name) for name in _CONSENT):
-            said = tuple((name, value) for name, value in http if name.lower() in _CONSENT)
-        named = media_type(raw.http_content_type)
+        said, of = _needed(http)
+        transfer, content = of.get("transfer-encoding"), of.get("content-encoding")
+        named, charset = media_type(of.get("content-type")), charset_of(of.get("content-type"))
     else:
         named = media_type(raw.headers.get(WarcHeader.CONTENT_TYPE))
         charset = "utf-8" if kind == WarcRecordType.conversion else None
@@ -207,6 +204,18 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
     except BodyError as fault:
         return _refused(raw, place, fault.reason, fault.note)
     return _page(raw, place, body, named, charset, said)
+
+
+def _needed(http: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], dict[str, str]]:
+    """Return the fields of an HTTP head that speak of consent, and those of the body, repeated ones joined."""
+    said, of = [], dict[str, str]()
+    for name, value in http:
+        lower = name.lower()
+        if lower in _CONSENT:
+            said.append((name, value))
+        elif lower in _OF_BODY:
+            of[lower] = f"{of[lower]}, {value}" if lower in of else value
+    return tuple(said), of
 
 
 def _page(
@@ -220,9 +229,9 @@ def _page(
     """Return the record of a body whose type may be missing or a lie."""
     if not body:
         return _refused(raw, place, "empty_body", "")
-    found = sniffed(body)
-    if (found and found != "text/html") or not (found or named):
-        return _refused(raw, place, "media_type", found or "unknown")
+    found = page_type(named, body, media_type(raw.headers.get("WARC-Identified-Payload-Type")))
+    if found not in PAGE_TYPES:
+        return _refused(raw, place, "media_type", found)
     url = raw.headers.get(WarcHeader.WARC_TARGET_URI)
     return Record(
         record_id=raw.headers.get(WarcHeader.WARC_RECORD_ID),
@@ -232,8 +241,8 @@ def _page(
         host=host_of(url),
         fetched=raw.headers.get(WarcHeader.WARC_DATE),
         body=body,
-        header_charset=charset.strip("\"' ").lower() if charset else None,
-        content_type=named or found,
+        header_charset=charset,
+        content_type=found,
         said=said,
     )
 
