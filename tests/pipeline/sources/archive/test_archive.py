@@ -232,6 +232,7 @@ def test_an_index_without_languages_takes_the_stated_domains(far, kakehi, tmp_pa
     assert "0 pages of" in kakehi("plan", manifest(tmp_path, site.url)).out
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_asks_for_no_finished_range_again(far, kakehi, tmp_path, calm):
     """Kill -9 in the middle; at most the requests under way are asked for twice."""
     site, _ = far

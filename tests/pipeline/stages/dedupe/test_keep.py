@@ -279,6 +279,7 @@ def corpora(draw):
     return shards, sorted((*pair, value, 100) for pair, value in zip(pairs, shared, strict=True)), signals
 
 
+@pytest.mark.slow
 @given(
     corpora(),
     st.sampled_from([64, 2000, 10_000, 4 << 30]),
@@ -318,6 +319,7 @@ def chain(length):
     return shards, sorted(pairs)
 
 
+@pytest.mark.slow
 def test_engines_slices_and_restarts_give_the_same_bytes(make, tmp_path):
     """One slice or many, on two workers, and over what a run before left, of which a part is gone."""
     shards, pairs = chain(60)
