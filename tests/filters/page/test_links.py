@@ -108,6 +108,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE, ids=repr)
 def test_a_hostile_page_takes_linear_time(piece):
     """Two megabytes of anything unclosed; the square of that takes minutes."""

@@ -49,6 +49,7 @@ def test_text_by_text(texts):
     assert zlib_sizes(view(pa.array(["前の", *texts]).slice(1))).tolist() == by_zlib(pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letters", [2, 3, 5, 20, 90, 256])
 def test_noise_of_few_and_many_letters(letters):
     """Stored blocks, fixed ones and own trees; windows and blocks that end within a text."""

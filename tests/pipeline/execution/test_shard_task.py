@@ -28,6 +28,7 @@ with Bookmark(Path(sys.argv[1])) as bookmark:
 """
 
 
+@pytest.mark.slow
 def test_a_record_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
     """By CPU time, not by the clock: SIGPROF ends the process, and the bookmark says where it was."""
     place = tmp_path / "at"

@@ -19,6 +19,8 @@ from kakehi.pipeline.sources.archive.records import fault_of, members
 from kakehi.pipeline.sources.archive.warc_output import journal_of, read_entries
 from tests.pipeline.sources.archive.site import CRAWL, Site, build, cdxj, parquet
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 corpus: c
 sources:

@@ -149,6 +149,7 @@ def test_what_says_so_itself_is_not_stored(crawled):
     assert sorted(found) == sorted(STORED)
 
 
+@pytest.mark.slow
 def test_every_decision_is_in_the_ledger_with_its_words(crawled):
     """Whose word it was, what it was about, and where it stands."""
     web, work, _ = crawled

@@ -354,6 +354,7 @@ class Measured(Inline):
             yield position, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [0, 1, 4, 8])
 @pytest.mark.parametrize("several", [True, False])
 def test_homes_keep_within_the_memory_they_are_given(make, tmp_path, several, rules):
@@ -374,6 +375,7 @@ def test_homes_keep_within_the_memory_they_are_given(make, tmp_path, several, ru
     assert engine.peak <= count * row_bytes(rules)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [0, 1, 4, 8])
 @pytest.mark.parametrize("shape", ["apart", "chain", "star"])
 def test_a_slice_keeps_within_the_memory_it_is_given(tmp_path, shape, rules):
