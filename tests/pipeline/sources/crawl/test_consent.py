@@ -130,6 +130,7 @@ def table(work: Path, name: str) -> list[dict]:
     return pq.read_table(path).to_pylist()
 
 
+@pytest.mark.slow
 def test_what_is_forbidden_is_not_asked_for(crawled):
     """robots.txt, its absence and failure, and tdmrep.json decide before anything is sent."""
     web, _, _ = crawled
@@ -137,6 +138,7 @@ def test_what_is_forbidden_is_not_asked_for(crawled):
     assert asked == STORED | NOT_STORED.keys()
 
 
+@pytest.mark.slow
 def test_what_says_so_itself_is_not_stored(crawled):
     """The WARC files hold exactly the pages that may be stored."""
     web, work, _ = crawled
@@ -147,6 +149,7 @@ def test_what_says_so_itself_is_not_stored(crawled):
     assert sorted(found) == sorted(STORED)
 
 
+@pytest.mark.slow
 def test_every_decision_is_in_the_ledger_with_its_words(crawled):
     """Whose word it was, what it was about, and where it stands."""
     web, work, _ = crawled
