@@ -13,6 +13,8 @@ from tests.pipeline.sources.crawl.web import Page, Web, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 PAGE = "<html><head>{head}<title>t</title></head><body><p>日本語のページです。</p>{links}</body></html>"
 
 
@@ -130,7 +132,6 @@ def table(work: Path, name: str) -> list[dict]:
     return pq.read_table(path).to_pylist()
 
 
-@pytest.mark.slow
 def test_what_is_forbidden_is_not_asked_for(crawled):
     """robots.txt, its absence and failure, and tdmrep.json decide before anything is sent."""
     web, _, _ = crawled
@@ -138,7 +139,6 @@ def test_what_is_forbidden_is_not_asked_for(crawled):
     assert asked == STORED | NOT_STORED.keys()
 
 
-@pytest.mark.slow
 def test_what_says_so_itself_is_not_stored(crawled):
     """The WARC files hold exactly the pages that may be stored."""
     web, work, _ = crawled
@@ -149,7 +149,6 @@ def test_what_says_so_itself_is_not_stored(crawled):
     assert sorted(found) == sorted(STORED)
 
 
-@pytest.mark.slow
 def test_every_decision_is_in_the_ledger_with_its_words(crawled):
     """Whose word it was, what it was about, and where it stands."""
     web, work, _ = crawled
