@@ -112,7 +112,6 @@ def _deflated(body: bytes, max_bytes: int) -> bytes:
     """Undo deflate, which some servers send without its zlib header, others as gzip."""
     if body.startswith(_GZIP):
         return _inflated(body, max_bytes)
-    has_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     if len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0:
         try:
             return _stream(body, 0, 15, max_bytes)[0]

@@ -121,13 +121,9 @@ def _binary_type(head: bytes, identified: str) -> str:
         return found
     if _is_utf16(head):
         return ""
-    if stray > _most_stray(head):
+    if stray > 1 + len(head) // 50:
         return _OPAQUE
     return identified if identified and not _TEXTUAL.match(identified) else ""
-
-
-def _most_stray(head: bytes) -> int:
-    return 1 + len(head) // 50
 
 
 def _stray(head: bytes) -> int:
@@ -142,7 +138,7 @@ def _is_utf16(head: bytes) -> bool:
         read = decode(head[:size])
         if read.codec.startswith("utf-16") and 100 * read.replaced <= size:
             text = read.text.encode()
-            return _stray(text) <= _most_stray(text)
+            return 50 * _stray(text) <= len(text)
     return False
 
 

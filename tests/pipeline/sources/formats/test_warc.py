@@ -104,9 +104,9 @@ def test_page_has_all_fields(tmp_path):
         (http(PNG, "image/png"), "response", (), ("media_type", "image/png")),
         (http(PNG), "response", (), ("media_type", "image/png")),
         (http(b"RIFF\0\0\0\0WEBPVP8 "), "response", (), ("media_type", "image/webp")),
-        (http(b"RIFF\0\0\0\0AVI "), "response", (), ("media_type", "audio/wave")),
+        (http(b"RIFF\0\0\0\0AVI "), "response", (), ("media_type", "video/avi")),
         (http(b"\0\0\0\x18ftypmp42"), "response", (), ("media_type", "video/mp4")),
-        (http(b"\0\1\2", ""), "response", (), ("media_type", "unknown")),
+        (http(b"\0\1\2", ""), "response", (), ("media_type", "application/octet-stream")),
         (http(b""), "response", (), ("empty_body", "")),
         (http(page("x")), "response", ("WARC-Truncated: length",), ("truncated", "length")),
         (http(page("x")), "revisit", (), ("record_type", "revisit")),
@@ -192,6 +192,84 @@ def test_bodies_that_cannot_be_had(tmp_path, body, more, expected):
         tmp_path, packed(record("p", http(body, more=(more,)))) + good("after"), max_body_bytes=100_000
     )
     assert [r for r, _ in rejects(items)] == [expected]
+    assert names(items) == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        (packed(page("p")[:999]) + packed(page("p")[999:]), ("Content-Encoding: gzip",)),
+        (b"\r\n" + packed(page("p")), ("Content-Encoding: gzip",)),
+        (packed(page("p")) + bytes(99), ("Content-Encoding: gzip",)),
+        (packed(page("p")), ("Content-Encoding: gzip", "Content-Encoding: gzip")),
+        (packed(packed(page("p"))), ("Content-Encoding: gzip", "content-encoding: gzip")),
+        (
+            zstandard.compress(page("p")[:999]) + zstandard.compress(page("p")[999:]),
+            ("Content-Encoding: zstd",),
+        ),
+        (packed(page("p")), ("Transfer-Encoding: gzip, chunked",)),
+        (packed(page("p")), ("Transfer-Encoding: gzip", "Transfer-Encoding: chunked")),
+    ],
+)
+def test_bodies_of_many_members(tmp_path, body, more):
+    """All that a body's members hold is the page, also where headers are repeated or a transfer was packed."""
+    items = read(tmp_path, packed(record("p", http(body, more=more))) + good("after"))
+    assert names(items) == ["p", "after"]
+    assert items[0].body == page("p")
+
+
+@pytest.mark.parametrize(
+    ("kind", "charset", "content_type"),
+    [
+        ("text/html,text/html", None, "text/html"),
+        ("text/html charset=Shift_JIS", "shift_jis", "text/html"),
+        ("text/html, charset=EUC-JP", "euc-jp", "text/html"),
+        ('"text/html"', None, "text/html"),
+        ("text/html: charset=utf-8", "utf-8", "text/html"),
+        ("*/*", None, "text/html"),
+        ("html", None, "text/html"),
+        ("Content-Type: text/html", None, "text/html"),
+        ("TEXT/PLAIN", None, "text/plain"),
+        ("text/html\r\nContent-Type: text/html; charset=EUC-JP", "euc-jp", "text/html"),
+        ("application/xhtml+xml", None, "application/xhtml+xml"),
+    ],
+)
+def test_types_as_servers_write_them(tmp_path, kind, charset, content_type):
+    """A type that can't be read is found out by the body, and its charset is kept."""
+    [item] = read(tmp_path, packed(record("p", http(page("p"), kind))))
+    assert (item.header_charset, item.content_type) == (charset, content_type)
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/rtf", "text/xml", "image/svg+xml"])
+def test_types_that_can_be_read_are_believed(tmp_path, kind):
+    """A page under a type that is no page's stays out."""
+    assert rejects(read(tmp_path, packed(record("p", http(page("p"), kind))))) == [("media_type", kind)]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "identified", "note"),
+    [
+        (noise("b", 2000), "text/html", None, "application/octet-stream"),
+        (noise("b", 2000), "text/plain", "application/x-lzh", "application/octet-stream"),
+        (b"\x1f\x9d\x90" + noise("b", 2000), "text/html", None, "application/octet-stream"),
+        ("本文".encode("cp932"), "text/html", "video/mp4", "video/mp4"),
+        (b'{"a": 1}', "", "application/json", "application/json"),
+    ],
+)
+def test_binary_bodies_under_a_type_of_text(tmp_path, body, kind, identified, note):
+    """A binary body is a reject, told by its bytes or by what the crawler identified."""
+    more = [f"WARC-Identified-Payload-Type: {identified}"] if identified else []
+    items = read(tmp_path, packed(record("b", http(body, kind), more=more)) + good("after"))
+    assert rejects(items) == [("media_type", note)]
+    assert names(items) == ["after"]
+
+
+@pytest.mark.parametrize("size", [b"FFFFFFFFFFFFFFFF", b"10000000000000000", b"f" * 99])
+def test_chunk_of_no_possible_size_costs_one_record(tmp_path, size):
+    """A chunk size that overflows is a broken record, not the end of the file."""
+    block = http(size + b"\r\n" + page("x"), more=("Transfer-Encoding: chunked",))
+    items = read(tmp_path, packed(record("x", block)) + good("after"))
+    assert [reason for reason, _ in rejects(items)] == ["broken_encoding"]
     assert names(items) == ["after"]
 
 
