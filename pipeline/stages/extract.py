@@ -118,7 +118,7 @@ def _sampled(record: Record, one_in: int) -> bool:
 
 def _libraries(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """Name what decides the bytes; say at once, and not in a worker, that an extractor is missing."""
-    always = ("fastwarc", "resiliparse", "xxhash")
+    always = ("fastwarc", "puremagic", "resiliparse", "xxhash")
     if parameters["extractor"] != "trafilatura":
         return always
     if find_spec("trafilatura") is None:
@@ -137,7 +137,7 @@ STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
-    version=3,
+    version=4,
     libraries=_libraries,
     kernels=_kernels,
 )

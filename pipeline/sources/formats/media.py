@@ -29,6 +29,7 @@ _MARKUP: Final = re.compile(
 )
 _ANY_TAG: Final = re.compile(rb"<" + _TAGS, re.IGNORECASE)
 _XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|rss|feed|svg)\b")
+_ROOT: Final = re.compile(rb"<(?:!doctype )?html\b", re.IGNORECASE)
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 # The standard's binary data bytes (section 3), but for backspace: manual pages strike letters over.
@@ -53,8 +54,8 @@ def media_type(content_type: str | None) -> str:
 
     Source: Fetch, "extract a MIME type"; MIME Sniffing, "parse a MIME type".
     """
-    named = ""
-    for value in _COMMAS.findall(content_type or ""):
+    named, header = "", content_type or ""
+    for value in _COMMAS.findall(header) if "," in header else (header,):
         found = _TYPE.match(value)
         if found and (read := found[1].lower()) not in _UNKNOWN:
             named = read
@@ -67,6 +68,12 @@ def charset_of(content_type: str | None) -> str | None:
     return found[1].lower() if found else None
 
 
+def is_html(body: bytes) -> bool:
+    """Say whether a body begins as HTML does, and is not a warning of PHP's before an image."""
+    head = body[:_HEAD_BYTES]
+    return _MARKUP.match(body) is not None and 20 * _stray(head) <= 20 + len(head)
+
+
 def page_type(named: str, body: bytes, identified: str = "") -> str:
     """Return the type a body is to be read as; one that is none of `PAGE_TYPES` means that it is no page.
 
@@ -75,20 +82,16 @@ def page_type(named: str, body: bytes, identified: str = "") -> str:
         body: without any coding.
         identified: what the crawler found it to be, or ''.
     """
-    head = body[:_HEAD_BYTES]
-    if _MARKUP.match(body) and 20 * _stray(head) <= 20 + len(head):  # or a warning of PHP before an image
+    if is_html(body):
         return named or "text/html"
+    head = body[:_HEAD_BYTES]
     if binary := _binary_type(head, identified):
         return binary
     if named:
         return named
-    if _stray(head):
-        head = decode(head).text.encode()  # UTF-16 shows its tags
-    if _XML.match(head):
-        return "text/html" if re.search(rb"<(?:!doctype )?html\b", head, re.IGNORECASE) else "text/xml"
-    if _ANY_TAG.search(head):
-        return "text/html"
-    return identified if identified not in ("", _OPAQUE) else "text/plain"
+    return _text_type(
+        decode(head).text.encode() if _stray(head) else head, identified
+    )  # UTF-16 shows its tags
 
 
 def is_text(body: bytes) -> bool:
@@ -101,6 +104,15 @@ def is_legible(body: bytes) -> bool:
     """Say whether what begins as text does can be decoded, too: 19 in 20 bytes of it."""
     head = body[:_HEAD_BYTES]
     return is_text(body) and 20 * decode(head).replaced <= 20 + len(head)
+
+
+def _text_type(head: bytes, identified: str) -> str:
+    """Return the type of a text that says none."""
+    if _XML.match(head):
+        return "text/html" if _ROOT.search(head) else "text/xml"
+    if _ANY_TAG.search(head):
+        return "text/html"
+    return identified if identified not in ("", _OPAQUE) else "text/plain"
 
 
 def _binary_type(head: bytes, identified: str) -> str:

@@ -10,11 +10,11 @@ from typing import Any, Literal, get_args
 Reason = Literal[
     "record_type",  # not a page: a request, a revisit, a description; the note says which
     "http_status",  # not 200; the note says what
-    "media_type",  # neither HTML nor text, by its header or by its first bytes
+    "media_type",  # neither HTML nor text, by its header, its first bytes, or what the crawler identified
     "truncated",  # the crawler, or a compressed body, broke off
     "too_large",
     "empty_body",
-    "broken_encoding",  # a body that its own Content-Encoding can't unpack
+    "broken_encoding",  # a body that its own codings can't unpack
     "broken_gzip",
     "broken_zstd",
     "broken_zip",
