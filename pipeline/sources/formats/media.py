@@ -19,7 +19,7 @@ _TYPE: Final = re.compile(
     r"[ \t\r\n]*([!#$%&'*+.^_`|~\w-]+/[!#$%&'*+.^_`|~\w-]+)[ \t\r\n]*(?:;|\Z)", re.ASCII
 )
 _COMMAS: Final = re.compile(r'(?:[^",]|"[^"]*"?)+')
-_CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*[=:]\s*["']?\s*([^\s"';,]+)""", re.IGNORECASE)
+_CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*+[=:]\s*+["']?\s*+([^\s"';,]+)""", re.IGNORECASE)
 
 # The tags of section 7.1, some more that pages begin with, and what may stand before them.
 _TAGS: Final = rb"(?:!doctype html|html|head|body|title|meta|script|h[1-6]|div|p|table|a|br)\b"

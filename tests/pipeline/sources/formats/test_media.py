@@ -304,6 +304,8 @@ def test_charset_of_a_header(header, charset):
 
 @given(st.text(max_size=80))
 @example('"' * 50 + "," * 50)
+@example("charset=" + " " * 20_000 + ";")
+@example("text/html" + " " * 20_000 + "x" + "text/" * 9_000)
 def test_any_header_can_be_read(header):
     """No header fails, and what is found is lower case and of two parts."""
     named = media_type(header)
