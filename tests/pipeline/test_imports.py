@@ -15,7 +15,7 @@ from textwrap import wrap
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GROUND = sorted(path for path in (ROOT / "kakehi").glob("*.py") if path.stem != "__init__")
+GROUND = sorted(path for path in (ROOT / "kakehi").glob("*.py") if not path.stem.startswith("__"))
 FILES = [
     *GROUND,
     *sorted(path for top in ("filters", "tokenizer", "pipeline") for path in (ROOT / top).rglob("*.py")),
