@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from fastwarc.warc import ArchiveIterator, WarcHeader, WarcRecord, WarcRecordType
 
+from kakehi.filters.page.consent import HEADERS
 from kakehi.pipeline.sources.formats.compressed import (
     MAGICS,
     DamagedError,
@@ -34,7 +35,6 @@ _HEAD_BYTES = 1 << 16  # a record's own header is shorter; fastwarc allows 32 Ki
 _START = b"WARC/"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _DAMAGE: dict[Packing, Reason] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
-_CONSENT = ("x-robots-tag", "tdm-reservation")
 _WITH_BODY = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
 
 
@@ -194,8 +194,8 @@ def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
             http.get("Content-Encoding"),
             raw.http_charset,
         )
-        if any(http.get(name) for name in _CONSENT):
-            said = tuple((name, value) for name, value in http if name.lower() in _CONSENT)
+        if any(http.get(name) for name in HEADERS):
+            said = tuple((name, value) for name, value in http if name.lower() in HEADERS)
         named = media_type(raw.http_content_type)
     else:
         named = media_type(raw.headers.get(WarcHeader.CONTENT_TYPE))
