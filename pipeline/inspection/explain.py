@@ -165,10 +165,10 @@ def _hop(step: Step, store: Store, place: FoundRow) -> list[str]:
         return [f"{step.name:<11} objects: {row['verdict']}, {row['entry']}"] if row["verdict"] else []
     if step.stage.writes == "hits":
         return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
-    if step.stage.name == "against":
-        return [f"{step.name:<11} objects: {row['verdict']}"] if row["verdict"] else []
     if step.stage.name == "keep":
         return _kept(step, store, row)
+    if step.stage.writes == "verdict":
+        return [f"{step.name:<11} objects: {row['verdict']}"] if row["verdict"] else []
     if step.stage.writes == "tokens":
         return [f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{row['length']:,} tokens")]
     return []
