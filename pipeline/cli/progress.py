@@ -44,7 +44,7 @@ class Bars:
             )
 
     def advance(self, receipt: Receipt) -> None:
-        """Move it by one shard."""
+        """Move the bar by one finished shard, and print what its receipt warns of."""
         self._rows += receipt.counts.get("records", receipt.counts.get("rows", 0))
         self._bytes += receipt.counts.get("text_bytes", 0)
         self._move()
@@ -56,7 +56,7 @@ class Bars:
                 tqdm.write(f"warning: {line}", file=sys.stderr)
 
     def fail(self) -> None:
-        """Move it by a shard that failed."""
+        """Move the bar by a shard that failed."""
         self._failed += 1
         self._move()
 

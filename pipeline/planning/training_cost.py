@@ -66,7 +66,7 @@ class Corpus:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row."""
+        """Give the bytes of a row of tokens."""
         return self.sequence_tokens * self.token_bytes
 
     @property
