@@ -52,7 +52,7 @@ class Walltime:
         self._start = self.clock()
 
     def took(self, seconds: float) -> None:
-        """Learn from a finished task."""
+        """Note how long a task took, for the guess whether another fits."""
         self.longest_s = max(self.longest_s, seconds)
 
     def allows(self) -> bool:

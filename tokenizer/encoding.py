@@ -23,11 +23,11 @@ class Encoder(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """Which library reads the model."""
+        """Name the library that reads the model."""
 
     @property
     def vocab_size(self) -> int:
-        """Highest id and one."""
+        """Give the vocabulary's size: the highest id plus one."""
 
     @property
     def digest(self) -> str:
@@ -35,7 +35,7 @@ class Encoder(Protocol):
 
     @property
     def dtype(self) -> Dtype:
-        """Of the ids: see `token_dtype`."""
+        """Give the ids' dtype: see `token_dtype`."""
 
     @property
     def unknown_id(self) -> int | None:

@@ -2,7 +2,7 @@
 
 Sources: RFC 9309 has robots.txt (read elsewhere, before a page is asked for); `X-Robots-Tag` and `<meta name=robots>`
 are those of the search engines, with `noai` (DeviantArt, 2022) besides; the TDM Reservation Protocol is the final
-report of its W3C community group (2024).
+report of its W3C community group (2024). `directives` and `usage` have the sources of what they read.
 """
 
 import json
@@ -10,12 +10,28 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from kakehi.filters.page.attributes import tags_with_attributes
+from kakehi.filters.page.directives import read_directives
+from kakehi.filters.page.usage import allows_training
 
-Source: TypeAlias = Literal["x-robots-tag", "meta-robots", "tdm-header", "tdm-meta", "tdmrep.json"]
+Source: TypeAlias = Literal[
+    "x-robots-tag", "meta-robots", "tdm-header", "tdm-meta", "content-signal", "content-usage", "tdmrep.json"
+]
 
 #: What may come with a page itself, as against its site's two files.
-PageSource: TypeAlias = Literal["x-robots-tag", "meta-robots", "tdm-header", "tdm-meta"]
-ALL_SOURCES: Final[tuple[PageSource, ...]] = ("x-robots-tag", "meta-robots", "tdm-header", "tdm-meta")
+PageSource: TypeAlias = Literal[
+    "x-robots-tag", "meta-robots", "tdm-header", "tdm-meta", "content-signal", "content-usage"
+]
+ALL_SOURCES: Final[tuple[PageSource, ...]] = (
+    "x-robots-tag",
+    "meta-robots",
+    "tdm-header",
+    "tdm-meta",
+    "content-signal",
+    "content-usage",
+)
+
+#: Headers that are read here, in lower case.
+HEADERS: Final = ("x-robots-tag", "tdm-reservation", "content-signal", "content-usage")
 
 #: Names by which sites tell those who train models what they may take: their rules are ours too.
 TRAINING: Final = (
@@ -28,16 +44,14 @@ TRAINING: Final = (
 )
 
 #: Directives under which no text of the page is taken …
-NOT_STORED: Final = frozenset({"noindex", "none", "noarchive", "nocache", "noai", "notrain"})
+NOT_STORED: Final = frozenset({"noindex", "none", "noarchive", "nocache", "noai", "noml", "notrain"})
 #: … and under which its links are not followed. All others (nosnippet, noimageai, max-snippet …) are noted only.
 NOT_FOLLOWED: Final = frozenset({"nofollow", "none"})
 
-EVERYONE: Final = frozenset({"robots", "*"})
 HEAD_BYTES: Final = 1 << 16
 _FORBIDDEN: Final = "forbidden by "
 _ALLOWED: Final = "allowed by "
 _EVIDENCE_CHARACTERS: Final = 500
-_WITH_COLON: Final = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 
 
 class Said(NamedTuple):
@@ -59,21 +73,14 @@ def forbidding(words: str) -> str | None:
 
 
 def said_in_headers(headers: Iterable[tuple[str, str]], agents: frozenset[str]) -> list[Said]:
-    """Read `X-Robots-Tag` and `TDM-Reservation`; headers that speak to other robots are passed over.
+    """Read the `HEADERS`; those that speak to other robots are passed over.
 
     Args:
         headers: Names and values as received; a name may come several times.
         agents: Names of robots that are meant to be us, in lower case.
     """
-    found = []
-    for name, value in headers:
-        if name.lower() == "x-robots-tag":
-            words = _directives(value, agents)
-            if words:
-                found.append(_robots("x-robots-tag", f"{name}: {value}", words))
-        elif name.lower() == "tdm-reservation" and (said := _reservation("tdm-header", value, name)):
-            found.append(said)
-    return found
+    found = [_said_in_header(name, value, agents) for name, value in headers]
+    return [said for said in found if said]
 
 
 def said_in_page(html: bytes, agents: frozenset[str]) -> list[Said]:
@@ -88,8 +95,8 @@ def said_in_page(html: bytes, agents: frozenset[str]) -> list[Said]:
         if tag == "body":
             break
         name, content = attributes.get("name", "").lower(), attributes.get("content", "")
-        if name in EVERYONE | agents:
-            words = frozenset(word.strip().lower() for word in content.split(","))
+        if not agents.union(("robots", "*")).isdisjoint(name.replace(",", " ").split()):
+            words = read_directives(content, agents)
             found.append(_robots("meta-robots", f'<meta name="{name}" content="{content}">', words))
         elif name == "tdm-reservation" and (
             said := _reservation("tdm-meta", content, "meta tdm-reservation")
@@ -131,17 +138,18 @@ def matches(pattern: str, path: str) -> bool:
 _HEAD_TAGS: Final = frozenset({b"meta", b"body"})
 
 
-def _directives(value: str, agents: frozenset[str]) -> frozenset[str]:
-    """Split a header's value: `noindex, otherbot: nofollow` says noindex to all, nofollow to one."""
-    words, ours = set(), True
-    for part in value.split(","):
-        name, colon, rest = part.strip().lower().partition(":")
-        if colon and name.strip() not in _WITH_COLON:
-            ours = name.strip() in EVERYONE | agents
-            name = rest
-        if ours and name.strip():
-            words.add(name.strip())
-    return frozenset(words)
+def _said_in_header(name: str, value: str, agents: frozenset[str]) -> Said | None:
+    match name.lower():
+        case "x-robots-tag":
+            words = read_directives(value, agents)
+            return _robots("x-robots-tag", f"{name}: {value}", words) if words else None
+        case "tdm-reservation":
+            return _reservation("tdm-header", value, name)
+        case "content-signal" | "content-usage" as field:
+            allowed = allows_training(field, value)
+            evidence = f"{name}: {value}"[:_EVIDENCE_CHARACTERS]
+            return None if allowed is None else Said(field, evidence, allowed, follow=True)
+    return None
 
 
 def _robots(source: Source, evidence: str, words: frozenset[str]) -> Said:

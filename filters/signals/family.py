@@ -46,7 +46,7 @@ class Family:
         files: parameters that name files; their content decides the address, and patterns may name several.
         locate: gives the file that a name of such a parameter stands for.
         check: takes the parameters, and raises ValueError if a file is not what it should be.
-        kernels: names in `pipeline.kernels.KERNELS` of what measuring runs.
+        kernels: names in `pipeline/engines/kernels.py` of what measuring runs.
         evidence: takes what `measure` takes, of one row, and returns lines that say why it has its values; for
             `kakehi explain`.
     """

@@ -98,7 +98,7 @@ def evidence(
 
 
 def check(*, words: Path | list[Path], encoding: str, normalise: Level, **_: object) -> None:
-    """Read the lists.
+    """Read the word lists of a manifest, to find their faults before a run.
 
     Raises:
         ValueError: a file that is not text or has no word.

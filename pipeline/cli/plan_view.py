@@ -92,7 +92,7 @@ def compare_estimates(steps: Sequence[Step], store: Store) -> Iterator[str]:
 
 
 def output_lines(steps: list[Step], store: Store) -> list[str]:
-    """Name what a user wants to find."""
+    """List the output folders of a run that a user wants to find."""
     wanted: dict[str, Callable[[str], bool]] = {
         "tokenizer": lambda name: name.startswith("tokenizer."),
         "binaries": lambda name: name.endswith((".bin", ".idx")),

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.dedupe import alarms
+from kakehi.pipeline.stages.repeated_ids import describe_repeated_ids
 from kakehi.pipeline.storage.store import Receipt
 
 #: Columns where the terminal does not say how many it has.
@@ -24,6 +25,7 @@ class Bars:
         self._terminal = sys.stderr.isatty()
         self._columns = os.get_terminal_size(sys.stderr.fileno()).columns if self._terminal else 0
         self._began = 0.0
+        self._warned: set[str] = set()
         self._rows = self._bytes = self._failed = 0
 
     def begin(self, step: Step, shards: int) -> None:
@@ -42,15 +44,19 @@ class Bars:
             )
 
     def advance(self, receipt: Receipt) -> None:
-        """Move it by one shard."""
+        """Move the bar by one finished shard, and print what its receipt warns of."""
         self._rows += receipt.counts.get("records", receipt.counts.get("rows", 0))
         self._bytes += receipt.counts.get("text_bytes", 0)
         self._move()
         for line in alarms.describe_alarms(receipt.counts):
             tqdm.write(f"warning: {receipt.step}: {line}", file=sys.stderr)
+        for line in describe_repeated_ids(receipt.counts):
+            if line not in self._warned:  # several steps count them
+                self._warned.add(line)
+                tqdm.write(f"warning: {line}", file=sys.stderr)
 
     def fail(self) -> None:
-        """Move it by a shard that failed."""
+        """Move the bar by a shard that failed."""
         self._failed += 1
         self._move()
 

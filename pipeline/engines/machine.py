@@ -79,7 +79,7 @@ class Limits(BaseModel):
 
 
 class Machine(BaseModel):
-    """A machine file.
+    """The content of a machine file: workers, memory, limits.
 
     Args:
         name: for messages.

@@ -51,7 +51,7 @@ class InputVolume:
 
     @property
     def documents(self) -> int:
-        """Count them."""
+        """Count the documents of all shards."""
         return sum(self.rows)
 
     def task_bytes(self, record_bytes: int, working_bytes: int) -> int:
@@ -86,7 +86,7 @@ class Estimate:
     later: str = ""
 
     def told(self) -> str:
-        """Say it in a line."""
+        """Describe an estimate in one line of the plan."""
         later = f"; {self.later}" if self.later else ""
         return (
             f"{format_size(self.scratch_bytes)} of scratch, {format_size(self.table_bytes)} of tables, "

@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Count its records."""
+        """Count the partition's records."""
         return sum(partition_size(_path(self.folder, index), self.number, self.dtype) for index in self.files)
 
     def blocks(self, most: int) -> Iterator[Part]:

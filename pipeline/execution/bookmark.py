@@ -40,7 +40,7 @@ class Bookmark:
         self._map.close()
 
     def move(self, first: int, second: int) -> None:
-        """Say where the task is now."""
+        """Write down which record the task is at."""
         _PLACE.pack_into(self._map, 0, first, second)
 
 

@@ -90,8 +90,8 @@ def run(
 
             def run_step(step: Step, before: Sequence[Step]) -> None:
                 refuse(step)
-                wired = inputs_of(manifest, step, store, bytes_per_worker, before)
-                _run_step(step, wired, store, engine, progress, events, time_left)
+                inputs = inputs_of(manifest, step, store, bytes_per_worker, before)
+                _run_step(step, inputs, store, engine, progress, events, time_left)
 
             _run_steps(steps, run_step, time_left)
             events.write("stopped" if time_left.cut else "end")

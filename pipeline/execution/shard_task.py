@@ -85,7 +85,7 @@ class Guarded(Generic[T, R]):
     task: Callable[[T], R]
 
     def __call__(self, item: T) -> tuple[R, float, int]:
-        """Run it."""
+        """Run the task on an item; give its result, its seconds and the peak memory."""
         began = time.perf_counter()
         with writing(self.root):
             return self.task(item), time.perf_counter() - began, peak_bytes()

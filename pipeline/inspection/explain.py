@@ -57,10 +57,20 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
             f"{wanted!r}: no document and no reject has this URL or id",
             hint="ids have 32 hexadecimal digits; URLs are compared whole; `kakehi run` must have run",
         )
-    lines: list[str] = []
+    lines = _how_many(found, wanted)
     for place in found:
         lines += [*(["", "—" * 20, ""] if lines else []), *_told(steps, store, place)]
     return lines
+
+
+def _how_many(found: Sequence[FoundRow], wanted: str) -> list[str]:
+    """Say how many documents and rejects have a name that several have."""
+    if len(found) == 1:
+        return []
+    rejects = sum(row.rejected for row in found)
+    counted = [(len(found) - rejects, "document"), (rejects, "reject")]
+    said = " and ".join(_counted(number, noun) for number, noun in counted if number)
+    return [f"{said} have the {'URL' if '://' in wanted else 'id'} {wanted}"]
 
 
 def find(steps: Sequence[Step], store: Store, wanted: str) -> Iterator[FoundRow]:
@@ -155,10 +165,10 @@ def _hop(step: Step, store: Store, place: FoundRow) -> list[str]:
         return [f"{step.name:<11} objects: {row['verdict']}, {row['entry']}"] if row["verdict"] else []
     if step.stage.writes == "hits":
         return [f"{step.name:<11} {_nearest(row)}"] if row["partner"] else []
-    if step.stage.name == "against":
-        return [f"{step.name:<11} objects: {row['verdict']}"] if row["verdict"] else []
     if step.stage.name == "keep":
         return _kept(step, store, row)
+    if step.stage.writes == "verdict":
+        return [f"{step.name:<11} objects: {row['verdict']}"] if row["verdict"] else []
     if step.stage.writes == "tokens":
         return [f"{step.name:<11} " + ("not encoded" if row["ids"] is None else f"{row['length']:,} tokens")]
     return []

@@ -35,7 +35,7 @@ class Packed:
 
     @property
     def layout(self) -> Lanes:
-        """How its rows lie."""
+        """The layout of the binary's rows: lanes or stock order."""
         return checking.layout_of(self.about["binaries"][self.prefix.name])
 
     def token(self, number: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Pages are counted as a mapped file touches them: a reader takes an entry of each index and the tokens of its rows, and
 whatever page holds them moves whole. In lanes a page is used up before it is left; in stock order every row is somewhere
-else. Held to resident pages of the real reader by bench/pages.py; the numbers are in docs/packing.md.
+else. Held to resident pages of the real reader by `bench/packing.py pages`; the numbers are in docs/packing.md.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Corpus:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row."""
+        """Give the bytes of a row of tokens."""
         return self.sequence_tokens * self.token_bytes
 
     @property

@@ -17,6 +17,7 @@ import zstandard
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.repeated_ids import count_repeated_ids
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
@@ -40,6 +41,8 @@ def export(
 
     Where duplicates were looked for, `cluster_size` says how many documents each stands for.
 
+    Ids that several documents have are counted.
+
     `datasets.load_dataset("json" | "parquet", data_files="…/*")` opens either. A shard that is written stays in
     scratch until all are, so that a kill costs the shards under way.
     """
@@ -50,7 +53,7 @@ def export(
         for path in sorted((inputs.scratch / form).glob(f"*.{form}")):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / path.name).hardlink_to(path)
-    return merge([_NOTHING, *counts])
+    return {**merge([_NOTHING, *counts]), **count_repeated_ids(inputs, "export", engine)}
 
 
 def _export(shard: ShardTables, *, scratch: Path, formats: list[Format]) -> Counts:

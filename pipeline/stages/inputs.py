@@ -38,7 +38,7 @@ class StepSummary:
 
 
 def _unheard(_: Estimate) -> None:
-    """Nobody asks."""
+    """Drop an estimate: what a stage is handed where nobody checks it against disk and memory."""
 
 
 @dataclass(frozen=True, kw_only=True)

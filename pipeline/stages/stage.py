@@ -51,7 +51,7 @@ class Stage:
         shards: the shards that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
         cost: says in lines of the plan what fetching a shard will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, shard, row of the document).
-        kernels: names in `pipeline.kernels.KERNELS` of what its tasks run, or a function of the parameters.
+        kernels: names in `pipeline/engines/kernels.py` of what its tasks run, or a function of the parameters.
     """
 
     run: Callable[..., Any]

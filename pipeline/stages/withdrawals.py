@@ -26,7 +26,7 @@ class Met(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawals:
-    """A list, read.
+    """The entries of a withdrawal list: hosts, URLs and ids.
 
     Args:
         ids: of documents, to the entry.

@@ -141,7 +141,7 @@ class TokenizedBy(NamedTuple):
         return cls(said.get(_TOKENIZER_KEY, b"").decode(), int(said.get(_EOD_KEY, b"-1")))
 
     def write_to(self, schema: pa.Schema) -> pa.Schema:
-        """Give the schema with it."""
+        """Give the schema with tokenizer and end mark in its metadata."""
         return schema.with_metadata({_TOKENIZER_KEY: self.tokenizer, _EOD_KEY: str(self.eod)})
 
 

@@ -59,7 +59,7 @@ class Writer:
         return self
 
     def add(self, rows: pa.Table) -> None:
-        """Append rows.
+        """Append rows to the table.
 
         Raises:
             ValueError: another schema.

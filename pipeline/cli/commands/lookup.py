@@ -35,7 +35,10 @@ def lookup(
     if token is not None:
         found = packed.token(token)
     elif document is not None:
-        found = packed.documents(document)
+        documents = packed.documents(document)
+        if len(documents) > 1:
+            click.echo(f"{len(documents):,} documents have the name {document}", err=True)
+        found = documents
     elif withdrawn is not None:
         found = packed.withdrawn(read_withdrawals(withdrawn))
     elif sample is not None:

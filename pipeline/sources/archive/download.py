@@ -226,14 +226,14 @@ class _Chunks:
         self._left = b""
 
     def skip(self, size: int) -> None:
-        """Throw bytes away as they come."""
+        """Read so many bytes of the answer and drop them."""
         while size > len(self._left):
             size -= len(self._left)
             self._left = self._more()
         self._left = self._left[size:]
 
     def take(self, size: int) -> bytes:
-        """Give so many bytes."""
+        """Read the next so many bytes of the answer."""
         parts, had = [self._left], len(self._left)
         while had < size:
             parts.append(self._more())

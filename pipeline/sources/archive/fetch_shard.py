@@ -78,7 +78,7 @@ class Server(BaseModel):
         return Coalescing(gap_bytes=self.gap_kb << 10, max_bytes=int(self.request_mb * (1 << 20)))
 
     def downloader(self, base: str, max_record_bytes: int) -> Downloader:
-        """Open the archive."""
+        """Open a downloader for the archive."""
         stopping = Event()
         pace = RateLimit(
             requests_per_s=self.requests_per_s,

@@ -85,12 +85,12 @@ class Select(BaseModel):
 
     @property
     def max_record_bytes(self) -> int:
-        """The longest record."""
+        """Give the bytes that a record may have at most."""
         return self.max_record_mb << 20
 
     @property
     def max_bytes(self) -> int | None:
-        """All records together."""
+        """Give the bytes that all records may have together, or None."""
         return None if self.max_gb is None else int(self.max_gb * 10**9)
 
     def filter(self, columns: frozenset[str]) -> pc.Expression:

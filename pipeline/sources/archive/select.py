@@ -91,7 +91,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, table: pa.Table) -> Rows:
-        """Take them out of a table."""
+        """Take the columns of these names out of a table."""
         return cls(*(table.column(name).to_pylist() for name in cls._fields))
 
 

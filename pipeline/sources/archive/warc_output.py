@@ -94,14 +94,14 @@ class HeldRecords:
         return row in self._places
 
     def read(self, row: int) -> tuple[Entry, bytes]:
-        """Give a record that is held."""
+        """Read a record held for a WARC file."""
         at, entry = self._places[row]
         with self._path.open("rb") as file:
             file.seek(at)
             return entry, file.read(entry.length)
 
     def drop(self) -> None:
-        """Remove what was held."""
+        """Remove the records held for a WARC file that is not finished."""
         for path in (journal_of(self._path), self._path):
             path.unlink(missing_ok=True)
 

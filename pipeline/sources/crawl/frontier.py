@@ -115,12 +115,12 @@ class Frontier:
             self._base.execute("UPDATE urls SET state = ? WHERE state = ?", (WAITING, TAKEN))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the frontier's database."""
         self._base.close()
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Do all of it or nothing."""
+        """Open a transaction: all changes inside are written, or none."""
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -154,7 +154,7 @@ class Frontier:
         return Visit(*row) if row else None
 
     def take(self, visit: Visit) -> None:
-        """Note that it is being asked for."""
+        """Note that an address is being asked for."""
         self._base.execute("UPDATE urls SET state = ?, tries = tries + 1 WHERE id = ?", (TAKEN, visit.id))
 
     def again(self, visit: Visit) -> None:
@@ -171,7 +171,7 @@ class Frontier:
         self._base.execute("DELETE FROM sites WHERE robots_status = 0 OR tdmrep_status = 0")
 
     def finish(self, visit: Visit, outcome: str, **fields: object) -> None:
-        """Note what became of it.
+        """Note what became of an address that was asked for.
 
         Args:
             visit: what was asked for.
@@ -207,7 +207,7 @@ class Frontier:
         return Site(*row) if row else None
 
     def keep_site(self, origin: str, site: Site) -> None:
-        """Note what a site says."""
+        """Keep a site's robots.txt and tdmrep.json as they were found."""
         self._base.execute("INSERT OR REPLACE INTO sites VALUES (?, ?, ?, ?, ?, ?)", (origin, *site))
 
     def know(self, rows: Iterable[tuple[str, Known]]) -> None:
@@ -235,7 +235,7 @@ class Frontier:
         return int(self._base.execute("SELECT count(*) FROM urls WHERE state = 0").fetchone()[0])
 
     def count(self, name: str, n: int = 1) -> None:
-        """Add to a count."""
+        """Add to one of the counts that outlive the process."""
         self._base.execute(
             "INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n", (name, n)
         )
@@ -246,7 +246,7 @@ class Frontier:
         return dict(self._base.execute(query))
 
     def counts(self) -> dict[str, int]:
-        """Give all counts."""
+        """Give the counts that outlive the process, by name."""
         return dict(self._base.execute("SELECT name, n FROM counts ORDER BY name"))
 
     def note(self, **facts: object) -> None:
@@ -257,7 +257,7 @@ class Frontier:
         )
 
     def facts(self) -> dict[str, str]:
-        """Give all facts."""
+        """Give the facts noted about the crawl, by name."""
         return dict(self._base.execute("SELECT name, value FROM facts"))
 
     def rows(self, table: str, columns: Iterable[str], order: str) -> Iterator[Mapping[str, Any]]:

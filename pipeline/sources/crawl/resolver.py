@@ -56,11 +56,11 @@ class _Sieve:
         self._refused = refused
 
     def resolutionBegan(self, resolution: IHostResolution) -> None:  # noqa: N802 - Twisted's name
-        """Pass it on."""
+        """Tell the receiver that a host is being looked up."""
         self._receiver.resolutionBegan(resolution)
 
     def addressResolved(self, address: Any) -> None:  # noqa: N802 - Twisted's name
-        """Pass it on, or not."""
+        """Pass an address on to the receiver, unless it may not be asked."""
         if self._fence.lets(address.host):
             self._receiver.addressResolved(address)
         else:

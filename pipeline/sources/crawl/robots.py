@@ -9,15 +9,27 @@ from typing import Final, NamedTuple
 
 from protego import Protego
 
+from kakehi.filters.page.usage import allows_training, split_path
+
 #: More of the file is not read, as the standard allows (section 2.5).
 MAX_BYTES: Final = 500 * 1024
 
 # As people write them: an error that forbids is read as what it means, and a colon may be missing.
 _LINE: Final = re.compile(
-    r"\s*(user[- ]?agent|allow|dis{1,2}al{1,2}ow|diasllow|disallaw|crawl[- ]delay|request[- ]rate)(?:\s*:|\s)\s*([^#]*)",
+    r"\s*(user[- ]?agent|allow|dis{1,2}al{1,2}ow|diasllow|disallaw|crawl[- ]delay|request[- ]rate"
+    r"|content[- ]signals?|content[- ]usage)(?:\s*:|\s)\s*([^#]*)",
     re.IGNORECASE,
 )
-_FIELDS: Final = {"a": "allow", "d": "disallow", "c": "crawl-delay", "r": "request-rate", "u": "user-agent"}
+_FIELDS: Final = {
+    "al": "allow",
+    "di": "disallow",
+    "cr": "crawl-delay",
+    "re": "request-rate",
+    "us": "user-agent",
+    "content-s": "content-signal",
+    "content-u": "content-usage",
+}
+_USAGE: Final = frozenset({"content-signal", "content-usage"})
 _TOKEN: Final = re.compile(r"[a-z_-]+(?=[/\s]|$)|\*$", re.IGNORECASE)
 
 
@@ -57,6 +69,8 @@ class Robots:
         for group in self._groups:
             if not group.parsed.can_fetch(url, "*"):
                 return Permission(False, group.decisive(url, "disallow"))
+            if forbidden := group.forbids_training(url):
+                return Permission(False, forbidden)
         return Permission(True, self._groups[0].decisive(url, "allow"))
 
     @property
@@ -78,7 +92,7 @@ class Robots:
         named = {agent for line in lines for agent in line.agents}
         ours = self._agent.lower() if self._agent.lower() in named else "*"
         others = [name.lower() for name in self._obey_also if name.lower() in named - {ours}]
-        return [_Group(name, [line for line in lines if name in line.agents]) for name in (ours, *others)]
+        return [_Group(name, [line for line in lines if line.is_for(name)]) for name in (ours, *others)]
 
 
 class _Line(NamedTuple):
@@ -89,6 +103,19 @@ class _Line(NamedTuple):
     field: str
     value: str
 
+    def is_for(self, agent: str) -> bool:
+        """Tell whether a robot is meant; above all groups, a site says what may be done with it to everyone."""
+        return agent in self.agents or (self.field in _USAGE and not self.agents)
+
+
+class _Usage(NamedTuple):
+    """A line on training: the pattern of paths it is for, what it says, and what tells whether a path matches."""
+
+    line: _Line
+    path: str
+    allowed: bool
+    alone: Protego
+
 
 class _Group:
     """The lines for one robot, wherever they stand; what matches a path is left to Protego."""
@@ -96,7 +123,8 @@ class _Group:
     def __init__(self, agent: str, lines: list[_Line]) -> None:
         self._agent = agent
         self._lines = lines
-        self.parsed = _parsed(f"{line.field}: {line.value}" for line in lines if line.field != "user-agent")
+        rules = [line for line in lines if line.field not in _USAGE | {"user-agent"}]
+        self.parsed = _parsed(f"{line.field}: {line.value}" for line in rules)
 
     def decisive(self, url: str, field: str) -> str:
         """Quote the longest line of this kind that matches, with its number."""
@@ -107,7 +135,36 @@ class _Group:
         ]
         if not matching:
             return f"robots.txt: no line forbids it to {self._agent}"
-        _, line = max(matching)
+        return self._quoted(max(matching)[1])
+
+    def forbids_training(self, url: str) -> str | None:
+        """Quote the line that has something against training on a page, or give None; the longest path decides.
+
+        Of two as long the one that forbids does, and no field overrules the other.
+        """
+        for field in sorted(_USAGE):
+            stated = [
+                (len(said.path), not said.allowed, said.line)
+                for said in self._usage
+                if said.line.field == field and not said.alone.can_fetch(url, "*")
+            ]
+            if stated and max(stated)[1]:
+                return self._quoted(max(stated)[2])
+        return None
+
+    @cached_property
+    def _usage(self) -> list[_Usage]:
+        """Each line that says something of training."""
+        found = []
+        for line in self._lines:
+            if line.field in _USAGE:
+                path, rest = split_path(line.value)
+                allowed = allows_training(line.field, rest)
+                if allowed is not None:
+                    found.append(_Usage(line, path, allowed, _parsed([f"disallow: {path}"])))
+        return found
+
+    def _quoted(self, line: _Line) -> str:
         return f"robots.txt:{line.number}: user-agent {self._agent}: {line.field}: {line.value}"
 
     @cached_property
@@ -128,6 +185,12 @@ def _parsed(rules: Iterable[str]) -> Protego:
     return Protego.parse("\n".join(["user-agent: *", *rules]))
 
 
+def _field(written: str) -> str:
+    """Give the name that is meant, by how it begins."""
+    plain = written.lower().replace(" ", "-")
+    return next(field for start, field in _FIELDS.items() if plain.startswith(start))
+
+
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the rules of a file; names that stand one under another have the rules below them in common."""
     agents, ruled = frozenset[str](), True
@@ -135,7 +198,7 @@ def _lines(text: str) -> Iterator[_Line]:
         found = _LINE.match(line)
         if found is None:
             continue
-        field, value = _FIELDS[found[1][0].lower()], found[2].strip()
+        field, value = _field(found[1]), found[2].strip()
         if field == "user-agent":
             token = _TOKEN.match(value)  # a version behind the name is no part of it
             agents = (frozenset() if ruled else agents) | ({token[0].lower()} if token else set())

@@ -160,11 +160,11 @@ class _Line:
         asyncio.get_running_loop().add_reader(self._line.fileno(), self._hear, stop)
 
     def tell(self, text: str) -> None:
-        """Say how far it is."""
+        """Tell the parent process how far the crawl is."""
         self._line.send(("told", text))
 
     def end(self, *, done: bool) -> None:
-        """Say that it is over."""
+        """Tell the parent process that the crawl is over."""
         self._line.send(("end", done))
 
     def fail(self, error: Exception) -> None:
@@ -174,7 +174,7 @@ class _Line:
         self._line.send(("failed", (number, str(error))))
 
     def broken(self, trace: str) -> None:
-        """Say where we are wrong."""
+        """Tell the parent process of an error of ours, with its place."""
         self._line.send(("broken", trace))
 
     def _hear(self, stop: Callable[[], None]) -> None:

@@ -59,7 +59,7 @@ class Unpacked(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Tell `io` that the stream can be read."""
         return True
 
     def tell(self) -> int:

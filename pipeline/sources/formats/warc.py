@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from fastwarc.warc import ArchiveIterator, WarcHeader, WarcRecord, WarcRecordType
 
+from kakehi.filters.page.consent import HEADERS
 from kakehi.pipeline.sources.formats.compressed import (
     MAGICS,
     DamagedError,
@@ -35,7 +36,6 @@ _HEAD_BYTES = 1 << 16  # a record's own header is shorter; fastwarc allows 32 Ki
 _START = b"WARC/"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _DAMAGE: dict[Packing, Reason] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
-_CONSENT = frozenset({"x-robots-tag", "tdm-reservation"})
 _OF_BODY = frozenset({"content-type", "content-encoding", "transfer-encoding"})
 _WITH_BODY = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
 
@@ -213,7 +213,7 @@ def _needed(http: Iterable[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...
         name = field[0].lower()
         if name in _OF_BODY:
             of[name] = f"{of[name]}, {field[1]}" if name in of else field[1]
-        elif name in _CONSENT:
+        elif name in HEADERS:
             said.append(field)
     return tuple(said), of
 

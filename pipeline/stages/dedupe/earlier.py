@@ -40,7 +40,7 @@ class Run(NamedTuple):
 
     @property
     def history(self) -> History:
-        """Open it, once in every worker."""
+        """Open an earlier run's history, once in every worker."""
         return reopen(self.folder, self.content)
 
 

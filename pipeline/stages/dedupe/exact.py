@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,9 +12,11 @@ import pyarrow as pa
 from kakehi.arrays import UInt32N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.resources import Estimate, InputVolume
-from kakehi.pipeline.engines.shuffle import Part, numbered
+from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.repeated_ids import SCRATCH_BYTES, count_repeated_ids
+from kakehi.pipeline.stages.row_hashes import HASHED, equal_hashes, scatter_hashes
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.schemas import GROUPS, ROW_BITS, rows_of
@@ -23,7 +24,6 @@ from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.pipeline.storage.tables import TableWriter
 
-_HASHED: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 _GROUPED: Final = np.dtype([("row", "<u8"), ("group", "<u8"), ("size", "<u4")])
 
 #: Bytes a row takes while its partition is grouped: 24 of record, as much again sorted, and the group it gets; 70 at
@@ -37,12 +37,13 @@ _TABLE_BYTES: Final = 4
 def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
     """Group rows by the 128-bit hash of their text.
 
-    Hashes are shuffled by hash and grouped; rows in groups of several are shuffled back to their shards.
+    Hashes are shuffled by hash and grouped; rows in groups of several are shuffled back to their shards. Ids are
+    shuffled too, and those that several documents have are counted.
     """
     parts = inputs.partitions(_ROW_BYTES)
-    groups = inputs.groups(_HASHED.itemsize, parts)
+    groups = inputs.groups(HASHED.itemsize, parts)
     shuffles = inputs.shuffles("exact", engine)
-    hashed = shuffles.scatter("hashes", groups, partial(_hashes, parts=parts), numbered(parts), _HASHED)
+    hashed = scatter_hashes(shuffles, "text_hash", groups, parts)
     first = [group[0].ordinal for group in groups.values()]
     grouped = shuffles.scatter("groups", hashed.parts, partial(_group, first=first), list(groups), _GROUPED)
     written = shuffles.gather(
@@ -50,23 +51,8 @@ def exact(inputs: Inputs, out: Path, engine: Engine) -> Counts:
         partial(_write, out=out, scratch=inputs.scratch),
     )
     nothing = {"rows": 0, "groups": 0, "rows_in_groups_of_several": 0}
-    return {**merge([nothing, *written]), "passes": parts}
-
-
-def _hashes(shards: Iterable[ShardTables], *, parts: int) -> Spread:
-    records = np.concatenate([_hashes_of(shard) for shard in shards])
-    return Spread(records, (records["high"] % np.uint64(parts)).astype(np.int64))
-
-
-def _hashes_of(shard: ShardTables) -> Entries:
-    column = shard.column("documents", "text_hash").combine_chunks()
-    words = np.frombuffer(memoryview(column.buffers()[1] or b""), "<u8")[2 * column.offset :][
-        : 2 * len(column)
-    ]
-    records = np.empty(len(column), _HASHED)
-    records["high"], records["low"] = words[::2], words[1::2]
-    records["row"] = rows_of(shard.ordinal, len(column))
-    return records
+    repeated = count_repeated_ids(inputs, "exact", engine)
+    return {**merge([nothing, *written]), **repeated, "passes": parts}
 
 
 def _group(part: Part, *, first: list[int]) -> Spread:
@@ -76,15 +62,7 @@ def _group(part: Part, *, first: list[int]) -> Spread:
         part: of all hashes.
         first: ordinal of each group's first shard.
     """
-    records = part.read()
-    # Rows ascend already: shards come in their order, and the sort is stable.
-    records = records[np.lexsort((records["low"], records["high"]))]
-    new = np.ones(len(records), bool)
-    for name in ("high", "low"):
-        new[1:] &= records[name][1:] == records[name][:-1]
-    new[1:] = ~new[1:]
-    start = np.flatnonzero(new)
-    length = np.diff(np.append(start, len(records)))
+    records, start, length = equal_hashes(part.read())
     several = length > 1
     grouped = np.empty(int(length[several].sum()), _GROUPED)
     grouped["row"] = records["row"][np.repeat(several, length)]
@@ -125,9 +103,9 @@ def _write_table(shard: ShardTables, path: Path, leader: UInt64N, size: UInt32N)
 
 def _estimate(volume: InputVolume) -> Estimate:
     return Estimate(
-        scratch_bytes=volume.documents * _HASHED.itemsize,
+        scratch_bytes=volume.documents * (HASHED.itemsize + SCRATCH_BYTES),
         table_bytes=volume.documents * _TABLE_BYTES,
-        task_bytes=volume.task_bytes(_HASHED.itemsize, volume.documents * _ROW_BYTES),
+        task_bytes=volume.task_bytes(HASHED.itemsize, volume.documents * _ROW_BYTES),
         least_bytes=_ROW_BYTES * max(volume.rows, default=0),
         later=f"{_GROUPED.itemsize} bytes more of scratch for each document whose text is there twice",
     )

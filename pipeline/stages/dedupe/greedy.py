@@ -52,7 +52,7 @@ def edge_bytes(rules: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What settling needs.
+    """What greedy selection needs.
 
     Args:
         homes: where rows are at home.
@@ -69,28 +69,28 @@ class Selection:
     bytes_per_worker: int
 
 
-def select_greedily(settling: Selection, home: Mapping[str, Home]) -> tuple[Scattered, int]:
+def select_greedily(selection: Selection, home: Mapping[str, Home]) -> tuple[Scattered, int]:
     """Give the groups that leave, to the home of each, and the number of slices.
 
     Args:
-        settling: what it needs.
+        selection: what it needs.
         home: every home by its name.
     """
-    homes = settling.homes
-    found = partial(_edges, pairs=settling.pairs, similarity=settling.similarity, homes=homes)
-    edges = settling.shuffles.scatter("edges", home, found, list(home), _edge(homes))
+    homes = selection.homes
+    found = partial(_edges, pairs=selection.pairs, similarity=selection.similarity, homes=homes)
+    edges = selection.shuffles.scatter("edges", home, found, list(home), _edge(homes))
     joined = {name: _Joined(home[name], part) for name, part in edges.parts.items()}
-    slices = partitions_for(edges.records * edge_bytes(len(homes.priority)), settling.bytes_per_worker)
-    borders = _borders(settling, joined, slices, edges.records)
+    slices = partitions_for(edges.records * edge_bytes(len(homes.priority)), selection.bytes_per_worker)
+    borders = _borders(selection, joined, slices, edges.records)
     names = _names(borders)
-    ordered = settling.shuffles.scatter(
+    ordered = selection.shuffles.scatter(
         "ordered", joined, partial(_ordered, homes=homes, borders=borders), names, _node(homes)
     )
-    gone = _pass_on(settling, joined, ordered, borders, names)
+    gone = _pass_on(selection, joined, ordered, borders, names)
     waiting = {name: (ordered.parts[name], [one[name] for one in gone if name in one]) for name in names}
-    return settling.shuffles.scatter("leaves", waiting, partial(_leave, homes=homes), list(home), LEAVE), len(
-        names
-    )
+    return selection.shuffles.scatter(
+        "leaves", waiting, partial(_leave, homes=homes), list(home), LEAVE
+    ), len(names)
 
 
 class _Joined(NamedTuple):
@@ -165,12 +165,12 @@ def _fan(joined: _Joined, *, homes: Homes, borders: Int64NK) -> Spread:
     return Spread(fan, here[here < later][place])
 
 
-def _borders(settling: Selection, joined: Mapping[str, _Joined], slices: int, edges: int) -> Int64NK:
+def _borders(selection: Selection, joined: Mapping[str, _Joined], slices: int, edges: int) -> Int64NK:
     """Draw ranks, and take of them those that cut the edges into slices of about equal size."""
     if slices == 1:
-        return np.empty((0, settling.homes.width), np.int64)
+        return np.empty((0, selection.homes.width), np.int64)
     every = max(1, edges // (slices * _DRAWN))
-    drawn = settling.shuffles.gather(joined, partial(_draw, homes=settling.homes, every=every))
+    drawn = selection.shuffles.gather(joined, partial(_draw, homes=selection.homes, every=every))
     ranks = np.concatenate(drawn)
     ranks = ranks[by_rank(ranks)]
     places = np.arange(1, slices) * len(ranks) // slices
@@ -197,18 +197,22 @@ def _slice_of(ranks: Int64NK, borders: Int64NK) -> Int64N:
 
 
 def _pass_on(
-    settling: Selection, joined: Mapping[str, _Joined], ordered: Scattered, borders: Int64NK, names: list[str]
+    selection: Selection,
+    joined: Mapping[str, _Joined],
+    ordered: Scattered,
+    borders: Int64NK,
+    names: list[str],
 ) -> list[dict[str, Part]]:
     """Settle slice after slice; give, for each but the last, who left of those that later slices ask for."""
     gone: list[dict[str, Part]] = []
     if len(names) == 1:
         return gone
-    fan = settling.shuffles.scatter(
-        "fan", joined, partial(_fan, homes=settling.homes, borders=borders), names, _FAN
+    fan = selection.shuffles.scatter(
+        "fan", joined, partial(_fan, homes=selection.homes, borders=borders), names, _FAN
     )
     for number, name in enumerate(names[:-1]):
         source = {name: (ordered.parts[name], [one[name] for one in gone], fan.parts[name])}
-        gone.append(settling.shuffles.scatter(f"gone/{number}", source, _say_who_left, names, _GONE).parts)
+        gone.append(selection.shuffles.scatter(f"gone/{number}", source, _say_who_left, names, _GONE).parts)
     return gone
 
 

@@ -101,7 +101,7 @@ def keep(
     first = tuple(shards[0].ordinal for shards in groups.values())
     homes = Homes(first, tuple(priority), tuple(sources))
     shuffles = inputs.shuffles("keep", engine)
-    settling = Selection(
+    selection = Selection(
         homes=homes,
         pairs=inputs.artifacts["pairs"],
         similarity=similarity,
@@ -110,7 +110,7 @@ def keep(
     )
     bids = shuffles.scatter("bids", groups, partial(bid, homes=homes), list(groups), homes.bid)
     home = {name: Home(groups[name], part) for name, part in bids.parts.items()}
-    leaves, slices = select_greedily(settling, home)
+    leaves, slices = select_greedily(selection, home)
     asked = {
         f"{name}, bids of {block.files}": _Asked(home[name], leaves.parts[name], block)
         for name, part in bids.parts.items()

@@ -63,7 +63,7 @@ class Members(NamedTuple):
 
     @property
     def row(self) -> Int64N:
-        """Number them."""
+        """Give the number of each row."""
         return row_of(self.who)
 
 

@@ -25,7 +25,7 @@ Preset = Literal["swallow", "refinedweb", "fineweb2", "llmjp-v4"]
 
 
 class Shape(NamedTuple):
-    """What a preset says."""
+    """The shingling, bands and rows that a preset stands for."""
 
     unit: Unit
     ngram: int

@@ -24,7 +24,7 @@ Reader = Literal["core", "fork"]
 
 
 class Job(BaseModel):
-    """A planned job.
+    """A training job that index maps are written for.
 
     Args:
         micro_batch: rows of a step for one rank at a time.

@@ -15,6 +15,12 @@ from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.inputs import Inputs, StepSummary
 from kakehi.pipeline.stages.measure import FamilySpec
+from kakehi.pipeline.stages.repeated_ids import (
+    are_ids_counted,
+    count_repeated_ids,
+    describe_repeated_ids,
+    warn_of_repeated_ids,
+)
 from kakehi.pipeline.stages.report.examples import read_pairs, read_sample, say_number
 from kakehi.pipeline.stages.report.funnel import funnel
 from kakehi.pipeline.stages.report.scan import GATE, KEPT, Scan, merge, scan
@@ -50,6 +56,7 @@ def collect(inputs: Inputs, engine: Engine, *, samples: int, title: str | None) 
         corpus=inputs.corpus,
         version=version("kakehi"),
         sources=tuple(_sources(inputs)),
+        repeated_ids=tuple(_repeated_ids(inputs, engine)),
         funnel=tuple(funnel(inputs.steps)),
         rules=rules,
         gate=_gate(inputs, found),
@@ -83,6 +90,13 @@ def _sources(inputs: Inputs) -> Iterator[SourceLine]:
                 documents=counts.get("documents", 0),
                 characters=counts.get("characters", 0),
             )
+
+
+def _repeated_ids(inputs: Inputs, engine: Engine) -> list[str]:
+    """Warn of ids that repeat; they are counted here where no step before did."""
+    if are_ids_counted(inputs.steps):
+        return warn_of_repeated_ids(inputs.steps)
+    return describe_repeated_ids(count_repeated_ids(inputs, "report", engine))
 
 
 def _rules(inputs: Inputs, found: Scan) -> Iterator[RuleLine]:

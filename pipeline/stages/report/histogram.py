@@ -42,7 +42,7 @@ class Bins:
 
     @classmethod
     def merged(cls, parts: Iterable[Bins]) -> Self:
-        """Add up bins."""
+        """Add up the counts of several histograms, bin by bin."""
         every = list(parts)
         keys, place = np.unique(np.concatenate([_none(), *(b.keys for b in every)]), return_inverse=True)
         counts = np.zeros(len(keys), np.int64)

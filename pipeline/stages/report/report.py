@@ -1,4 +1,4 @@
-"""report: receipts, tallies and a few documents as one HTML file that opens anywhere, with no network."""
+"""report: receipts, counts and a few documents as one HTML file that opens anywhere, with no network."""
 
 from __future__ import annotations
 

@@ -196,6 +196,7 @@ class Summary:
     corpus: str
     version: str
     sources: tuple[SourceLine, ...]
+    repeated_ids: tuple[str, ...]
     funnel: tuple[FunnelRow, ...]
     rules: tuple[RuleLine, ...]
     gate: Gate | None

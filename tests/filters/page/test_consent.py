@@ -45,6 +45,48 @@ def test_a_header_speaks_to_us_or_not(value, said):
     assert told(value) == said
 
 
+@pytest.mark.parametrize(
+    ("value", "allowed"), [("search=yes, ai-train=no", False), ("ai-train=yes", True), ("search=no", None)]
+)
+def test_a_content_signal_speaks_of_training(value, allowed):
+    """As the files of sites do; links are followed, for search may be allowed."""
+    said = said_in_headers([("Content-Signal", value)], US)
+    assert [(one.source, one.store, one.follow) for one in said] == (
+        [] if allowed is None else [("content-signal", allowed, True)]
+    )
+    usage = value.replace("ai-train", "train-ai").replace("yes", "y").replace("no", "n")
+    said = said_in_headers([("content-usage", usage)], US)
+    assert [(one.source, one.store) for one in said] == (
+        [] if allowed is None else [("content-usage", allowed)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "heard"),
+    [
+        ("robots", True),
+        ("ROBOTS ", True),
+        ("robots, googlebot", True),
+        ("*", True),
+        ("GPTBot", True),
+        ("googlebot", False),
+        ("robots-of-others", False),
+        ("", False),
+    ],
+)
+def test_a_tag_names_whom_it_speaks_to(name, heard):
+    """One robot or several."""
+    assert bool(said_in_page(f'<meta name="{name}" content="noindex">'.encode(), US)) == heard
+
+
+def test_a_tag_is_read_as_a_header_is():
+    """A date hides nothing."""
+    [said] = said_in_page(
+        b'<meta name=robots content="unavailable_after: Fri, 25-Jun-10 15:00:00 UTC; NOINDEX">', US
+    )
+    assert not said.store
+
+
 def test_headers_of_one_name_all_count():
     """Each by itself."""
     assert told("nofollow", "noindex") == [(True, False), (False, True)]

@@ -68,6 +68,15 @@ WEB = {
     ("down.test", "/"): page(),
     ("gone.test", "/robots.txt"): text("", 410),
     ("gone.test", "/"): page(),
+    # training forbidden by content signals and AIPREF
+    ("signal.test", "/robots.txt"): text(
+        "User-agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n"
+    ),
+    ("signal.test", "/"): page(),
+    ("usage.test", "/robots.txt"): text("User-agent: *\nContent-Usage: /art/ train-ai=n\nAllow: /\n"),
+    ("usage.test", "/"): page("/art/1", "/said"),
+    ("usage.test", "/art/1"): page(),
+    ("usage.test", "/said"): page(Content_Usage="train-ai=n"),
 }
 
 STORED = {
@@ -82,12 +91,15 @@ STORED = {
     "said.test/tdm-0",
     "tdm.test/free/",
     "gone.test/",
+    "usage.test/",
 }
 NOT_ASKED = {
     "rules.test/private/x": "robots.txt:2: user-agent *: disallow: /private",
     "rules.test/a.php": "robots.txt:4: user-agent *: disallow: /*.php$",
     "rules.test/not-for-models/1": "robots.txt:7: user-agent gptbot: disallow: /not-for-models",
     "tdm.test/kept": '{"location": "/*", "tdm-reservation": 1}',
+    "signal.test/": "robots.txt:2: user-agent *: content-signal: search=yes, ai-train=no",
+    "usage.test/art/1": "robots.txt:2: user-agent *: content-usage: /art/ train-ai=n",
     "down.test/": "robots.txt could not be had: status 503",
     "moved.test/": "robots.txt:2: user-agent *: disallow: /",
 }
@@ -96,6 +108,7 @@ NOT_STORED = {
     "said.test/m-noindex": ("meta-robots", '<meta name="robots" content="NoIndex, NoFollow">'),
     "said.test/tdm-h": ("tdm-header", "Tdm-Reservation: 1"),
     "said.test/tdm-m": ("tdm-meta", "meta tdm-reservation: 1"),
+    "usage.test/said": ("content-usage", "Content-Usage: train-ai=n"),
 }
 
 
@@ -107,9 +120,8 @@ def crawled(kakehi, tmp_path_factory):
         web.pages[("moved.test", "/robots.txt")] = redirect(web.url("elsewhere.test", "/rules.txt"))
         web.pages[("elsewhere.test", "/rules.txt")] = text("User-agent: *\nDisallow: /\n")
         web.pages[("moved.test", "/")] = page()
-        seeds = [
-            web.url(host) for host in ("rules.test", "said.test", "down.test", "gone.test", "moved.test")
-        ]
+        hosts = ("rules", "said", "down", "gone", "moved", "signal", "usage")
+        seeds = [web.url(f"{host}.test") for host in hosts]
         names = dict.fromkeys(web.hosts(), "127.0.0.1")
         (home / "m.yaml").write_text(
             "corpus: c\nsources:\n  web:\n    crawl:\n      contact: https://example.org/robot\n"

@@ -213,6 +213,60 @@ def test_rules_of_other_robots_are_kept_where_they_are_named():
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "User-agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /",
+            "2: user-agent *: content-signal: search=yes, ai-train=no",
+        ),
+        ("User-agent: *\nContent-Usage: train-ai=n\nAllow: /", "2: user-agent *: content-usage: train-ai=n"),
+        (
+            "user-agent: *\ncontent-signals : AI-TRAIN=NO # why",
+            "2: user-agent *: content-signal: AI-TRAIN=NO",
+        ),
+        (
+            "Content-Signal: ai-train=no\nUser-agent: *\nAllow: /",
+            "1: user-agent *: content-signal: ai-train=no",
+        ),
+        (
+            "User-agent: GPTBot\nContent-Signal: ai-train=no\nUser-agent: *\nAllow: /",
+            "2: user-agent gptbot: content-signal: ai-train=no",
+        ),
+        (
+            "User-agent: *\nContent-Usage: /x/ train-ai=y\nContent-Usage: /x/p train-ai=n",
+            "3: user-agent *: content-usage: /x/p train-ai=n",
+        ),
+        (
+            "User-agent: *\nContent-Usage: train-ai=y\nContent-Signal: ai-train=no",
+            "3: user-agent *: content-signal: ai-train=no",
+        ),
+    ],
+)
+def test_a_site_that_forbids_training_is_not_asked(text, words):
+    """In either vocabulary, for everyone or for a robot whose rules are kept; the line is quoted."""
+    robots = Robots(200, text.encode(), agent="kakehi", obey_also=("GPTBot",))
+    assert robots.permission("https://a.example/x/page") == (False, f"robots.txt:{words}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User-agent: *\nContent-Signal: search=no, ai-train=yes",
+        "User-agent: *\nContent-Signal: search=no, ai-input=no",
+        "User-agent: otherbot\nContent-Signal: ai-train=no\nUser-agent: *\nAllow: /",
+        "User-agent: *\nContent-Signal: ai-train=no\nUser-agent: kakehi\nAllow: /",
+        "User-agent: *\nContent-Usage: /y/ train-ai=n",
+        "User-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /x/ train-ai=y",
+        "# Content-Signal: ai-train=no\nUser-agent: *\nAllow: /",
+    ],
+)
+def test_a_site_that_forbids_training_elsewhere_or_nothing_of_it_is_asked(text):
+    """Other uses, other robots, other paths, a remark."""
+    robots = Robots(200, text.encode(), agent="kakehi", obey_also=("GPTBot",))
+    assert robots.permission("https://a.example/x/page").allowed
+
+
+@pytest.mark.parametrize(
     "text", [b"\xef\xbb\xbfUser-agent: *\nDisallow: /", b"\xff\xfe\x00", b"a" * 10**6, b"\n" * 10**6]
 )
 def test_odd_files_break_nothing(text):

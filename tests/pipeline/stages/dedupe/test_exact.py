@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.shuffle import Part
 from kakehi.pipeline.engines.spill import Kind, Spread, write_spill
-from kakehi.pipeline.stages.dedupe.exact import _HASHED, _ROW_BYTES, _group, exact
+from kakehi.pipeline.stages.dedupe.exact import _ROW_BYTES, _group, exact
+from kakehi.pipeline.stages.row_hashes import HASHED
 from kakehi.pipeline.storage.schemas import ROW_BITS
 
 
@@ -49,7 +50,7 @@ def test_no_shards(make, tmp_path):
     """Nothing gives nothing."""
     assert groups(make, tmp_path) == (
         [],
-        {"rows": 0, "groups": 0, "rows_in_groups_of_several": 0, "passes": 1},
+        {"rows": 0, "groups": 0, "rows_in_groups_of_several": 0, "repeated_ids": 0, "passes": 1},
     )
 
 
@@ -78,14 +79,14 @@ def test_groups_are_those_of_the_texts(make, shards, memory):
 def test_grouping_keeps_within_the_memory_it_is_given(tmp_path, copies):
     """What a row takes at the peak, reading and handing on included, is what partitions are counted by."""
     count = 200_000
-    records = np.zeros(count, _HASHED)
+    records = np.zeros(count, HASHED)
     records["high"] = np.random.default_rng(1).permutation(count) // copies
     records["row"] = np.arange(count)
-    kind = Kind(1, 1, _HASHED)
+    kind = Kind(1, 1, HASHED)
     write_spill(tmp_path / "0.records", Spread(records, np.zeros(count, np.int64)), kind)
     del records
     tracemalloc.start()
-    spread = _group(Part(tmp_path, range(1), 0, _HASHED), first=[0])
+    spread = _group(Part(tmp_path, range(1), 0, HASHED), first=[0])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(spread.records) == (count if copies > 1 else 0)

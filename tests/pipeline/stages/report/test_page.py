@@ -44,6 +44,7 @@ EMPTY = Summary(
     corpus="empty",
     version="1",
     sources=(),
+    repeated_ids=(),
     funnel=tuple(funnel([])),
     rules=(),
     gate=None,
@@ -104,6 +105,7 @@ def full(said: str = "ことば") -> Summary:
             similarities=(*([0] * 70), 1, *([0] * 20), 1, *([0] * 9)),
             examples=(PairLine(similarity=0.91, same=True, a=named, b=named),),
         ),
+        repeated_ids=(said,),
         alarms=(said,),
         tokenizers=(
             TokenizerLine(
