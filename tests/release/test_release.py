@@ -148,7 +148,9 @@ def test_the_wheel_has_the_package_alone(release: tuple[Path, Path]) -> None:
     version = project()["version"]
     about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "licenses/NOTICE"}
     wanted = {f"kakehi/{part}/{name}" for part in PARTS for name in files_of(ROOT / part)}
-    wanted |= {f"kakehi/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
+    wanted |= {
+        f"kakehi/{path.name}" for path in (ROOT / "kakehi").iterdir() if path.suffix in {".py", ".typed"}
+    }
     wanted |= {f"kakehi-{version}.dist-info/{name}" for name in about}
     assert sums(release[1]).keys() == wanted
 
