@@ -12,19 +12,28 @@ from kakehi.arrays import UInt8M
 MIN_KANA: Final = 20
 
 
-def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA) -> bool:
+#: Of the characters outside ASCII; random bytes read as cp932 have 0.005, Japanese pages of few kana 0.1.
+GUESSED_SHARE: Final = 0.05
+
+
+def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA, guessed: bool = False) -> bool:
     """Tell whether a page holds enough kana; stop reading as soon as it does.
 
     Kana decide, wherever they stand and whatever the page says of itself: a page that declares `ja` and has
     no kana is not Japanese, one that declares `en` may be. A declared `ja` halves the number asked for.
-    The name of the language in a list of languages, 日本語, has no kana.
+    The name of the language in a list of languages, 日本語, has no kana. Half-width kana prove nothing by themselves,
+    as bytes of all kinds read as cp932 are half-width kana: they count as far as there are as many others.
 
     Args:
         html: A page in UTF-8; numeric references (&#12518; &#x30E6;) count, tags are not looked at.
-        min_kana: Kana wanted, in characters, half-width ones included.
+        min_kana: Kana wanted, in characters.
+        guessed: Whether the charset was found by trial: then kana must also be a share of what is outside ASCII.
     """
+    bytes_ = np.frombuffer(html, np.uint8)
     wanted = (min_kana + 1) // 2 if declares_japanese(html) else min_kana
-    return bool(_holds_kana(np.frombuffer(html, np.uint8), wanted))
+    if guessed:
+        wanted = max(wanted, int(GUESSED_SHARE * np.count_nonzero(bytes_ >= 0xC0)))
+    return bool(_holds_kana(bytes_, wanted))
 
 
 def declares_japanese(html: bytes) -> bool:
@@ -45,23 +54,20 @@ _BEGINS: Final = np.isin(np.arange(256), (0x26, 0xE3, 0xEF))  # & and the first 
 @njit(cache=True, nogil=True)
 def _holds_kana(bytes_: UInt8M, wanted: int) -> bool:
     """Count kana, as they stand and as numeric references, up to the wanted number."""
-    size, i = len(bytes_), 0
-    while i < size and wanted > 0:
+    size, i, full, half = len(bytes_), 0, 0, 0
+    while i < size and full + min(half, full) < wanted:
         byte = bytes_[i]
         i += 1
         if not _BEGINS[byte]:
             continue
+        code = 0
         if byte == 0x26 and i < size and bytes_[i] == 0x23:  # &#
             code, i = _reference_at(bytes_, i + 1)
-            wanted -= _is_kana(code)
         elif byte != 0x26 and i + 1 < size:
-            wanted -= _is_kana((byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F)
-    return wanted <= 0
-
-
-@njit(cache=True, nogil=True)
-def _is_kana(code: int) -> bool:
-    return 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA or 0xFF66 <= code <= 0xFF9D
+            code = (byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F
+        full += 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA
+        half += 0xFF66 <= code <= 0xFF9D
+    return full + min(half, full) >= wanted
 
 
 @njit(cache=True, nogil=True)
