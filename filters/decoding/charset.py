@@ -2,11 +2,12 @@
 
 import codecs
 import re
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from kakehi.filters.decoding.jis import read_euc_jp, read_iso2022_jp
 from kakehi.filters.decoding.labels import ONE_BYTE, codec_of
-from kakehi.filters.decoding.likelihood import EVERYDAY, Likelihood, everyday_share, likelihood
+from kakehi.filters.decoding.likelihood import EVERYDAY, Likelihood, all_everyday, everyday_share, likelihood
 
 Evidence: TypeAlias = Literal["bom", "escape", "pattern", "header", "meta", "trial", "fallback"]
 Choice: TypeAlias = tuple[str, Evidence]
@@ -19,6 +20,12 @@ class Decoded(NamedTuple):
     codec: str
     codec_from: Evidence
     replaced: int
+
+    @property
+    def dubious(self) -> bool:
+        """Whether the charset was guessed, and what it gives is hardly Japanese: bytes that are no text give kana too."""
+        guessed = self.codec_from in ("trial", "fallback") and self.codec != "utf-8"
+        return guessed and likelihood(self.text).kana_share < DUBIOUS_KANA
 
     def utf8(self, body: bytes) -> bytes:
         """Give the page in UTF-8, as the gate and the extractor take it: most bodies are that already."""
@@ -60,11 +67,13 @@ def decode(body: bytes, header_charset: str | None = None) -> Decoded:
 JAPANESE: Final = ("cp932", "euc_jp")
 FOREIGN: Final = tuple(EVERYDAY)
 
-# What a reading needs to overrule another. MARGIN: kanji alone, which bytes of half-width kana may be, score 0.25.
+# Kanji alone score 0.25, and bytes of half-width kana may be just these in EUC-JP.
 MARGIN: Final = 0.25
-#: Of legacy feeds in Japanese the least is 0.2 of kana; foreign pages misread as Japanese have below 0.05.
-KANA_PROVES: Final = 0.1
-#: Of Chinese and Korean manuals, the least of 2,000 characters is 0.2; of Japanese so misread, the most is 0.1.
+#: Nothing but Japanese scores so high; most of it does, and the other languages need not be tried.
+CLEARLY_JAPANESE: Final = 0.4
+#: Least share of kana in what a guessed charset gives; of random bytes read as cp932 it is 0.005.
+DUBIOUS_KANA: Final = 0.05
+#: Of undeclared pages: of Chinese and Korean ones of 2,000 characters the least is 0.2; Japanese so misread has below 0.1.
 EVERYDAY_PROVES: Final = 0.2
 EVERYDAY_CHARS: Final = 10
 
@@ -86,7 +95,7 @@ META: Final = re.compile(
 NOT_CP932: Final = ("\xa0", "\uf8f1", "\uf8f2", "\uf8f3")
 
 # So many characters of three bytes, or of two, are not valid UTF-8 by chance.
-UTF8: Final = re.compile("(?:[\u0800-\U0010ffff][^\u0800-\U0010ffff]*){3}|(?:[\x80-\U0010ffff][\0-\x7f]*){8}")
+UTF8: Final = re.compile("(?:[\u0800-\U0010ffff][^\u0800-\U0010ffff]*){2}|(?:[\x80-\U0010ffff][\0-\x7f]*){8}")
 # The default of old servers, and its kin: text in these has hardly two bytes outside ASCII in a row.
 WESTERN: Final = frozenset({"cp1252", "iso8859_15"})
 
@@ -181,23 +190,25 @@ def _rival(body: bytes, declared: Decoded) -> Decoded:
         if utf8 is not None and UTF8.search(utf8):
             return Decoded(utf8, "utf-8", "trial", 0)
         rival, found = _japanese(body)
-        if rival and found.kana_share >= KANA_PROVES and found.japanese > _everyday(declared):
-            return rival
-        return declared
-    score = likelihood(declared.text).with_half_width
-    if utf8 is not None and (UTF8.search(utf8) or likelihood(utf8).japanese >= score):
+        return rival if rival and found.has_kana and found.japanese > _everyday(declared) else declared
+    if utf8 is not None and UTF8.search(utf8):
         return Decoded(utf8, "utf-8", "trial", 0)
-    rival, found = _japanese(body)
-    return rival if rival and found.with_half_width > score + MARGIN else declared
+    rival, found = _japanese(body, [codec for codec in JAPANESE if codec != declared.codec])
+    rated = [(rival, found.with_half_width - MARGIN)] if rival else []
+    if utf8 is not None:
+        rated.append((Decoded(utf8, "utf-8", "trial", 0), likelihood(utf8).japanese))
+    if not rated:
+        return declared  # nearly always
+    return max([(declared, likelihood(declared.text).with_half_width), *rated], key=lambda each: each[1])[0]
 
 
-def _japanese(body: bytes) -> tuple[Decoded | None, Likelihood]:
+def _japanese(body: bytes, codecs_: Iterable[str] = JAPANESE) -> tuple[Decoded | None, Likelihood]:
     """Read as cp932 or as EUC-JP, whichever decodes strictly and reads more like Japanese.
 
     Katakana in EUC-JP decodes as cp932, into half-width kana, without an error.
     """
     best, found = None, likelihood("")
-    for codec in JAPANESE:
+    for codec in codecs_:
         if (text := _strictly(body, codec)) is not None:
             scored = likelihood(text)
             if best is None or scored.with_half_width > found.with_half_width:
@@ -212,14 +223,14 @@ def _everyday(decoded: Decoded) -> float:
 def _against_one_byte(body: bytes, codec: str) -> Decoded | None:
     """Read a page under a one-byte label, which decodes whatever there is, as Japanese, where kana prove that it is.
 
-    Under a Western label kanji alone do too: an accented letter and the one behind it may be a kanji, hardly ever
-    one of every day, and not four of them.
+    Under a Western label a few kana or kanji do too: an accented letter and the one behind it may be a kanji, hardly
+    ever one of every day, and not side by side.
     """
     found, scored = _japanese(body)
-    if found and (scored.kana_share >= KANA_PROVES or (codec in WESTERN and scored.kanji_only)):
+    if found and (scored.has_kana or (codec in WESTERN and all_everyday(found.text))):
         return found
-    damaged = _fallback(body, [], FOREIGN[:0])
-    return damaged if likelihood(damaged.text).japanese >= 0.5 else None
+    damaged = _fallback(body, [])
+    return damaged if likelihood(damaged.text).has_kana and _worth(damaged) >= 0.4 else None
 
 
 def _trial(body: bytes, *, proven: bool) -> Decoded | None:
@@ -228,6 +239,8 @@ def _trial(body: bytes, *, proven: bool) -> Decoded | None:
     Where the page declares another encoding (not `proven`), Japanese must score above nothing.
     """
     found, scored = _japanese(body)
+    if scored.japanese >= CLEARLY_JAPANESE:
+        return found
     for foreign in _foreign(body):
         if _everyday(foreign) > scored.japanese:
             return foreign
@@ -238,21 +251,27 @@ def _foreign(body: bytes) -> list[Decoded]:
     """Read as Chinese or Korean, the likeliest first, where enough characters are everyday ones."""
     texts = ((codec, _strictly(body, codec)) for codec in FOREIGN)
     read = [Decoded(text, codec, "trial", 0) for codec, text in texts if text is not None]
-    enough = [each for each in read if _everyday(each) >= EVERYDAY_PROVES]
+    enough = [each for each in read if _is_everyday(each)]
     return sorted(enough, key=_everyday, reverse=True)
 
 
-def _fallback(body: bytes, choices: list[Choice], foreign: tuple[str, ...] = FOREIGN) -> Decoded:
+def _is_everyday(decoded: Decoded) -> bool:
+    enough = likelihood(decoded.text).outside >= EVERYDAY_CHARS
+    return enough and _everyday(decoded) >= EVERYDAY_PROVES
+
+
+def _fallback(body: bytes, choices: list[Choice]) -> Decoded:
     """Decode leniently with every codec once, and keep what reads best, the earlier one if equal.
 
     UTF-8 proves itself where more of it is sound than is not: by chance its characters come out of no other encoding.
     """
-    codecs_ = dict(((codec, "fallback") for codec in ("utf-8", *JAPANESE, *foreign)))
-    codecs_ = dict(choices) | {codec: "fallback" for codec in codecs_ if codec not in dict(choices)}
-    utf8 = _leniently(body, "utf-8", codecs_["utf-8"])
+    places = dict(choices)
+    for codec in ("utf-8", *JAPANESE):
+        places.setdefault(codec, "fallback")
+    utf8 = _leniently(body, "utf-8", places["utf-8"])
     if likelihood(utf8.text).outside > 2 * utf8.replaced:
         return utf8
-    return max((_leniently(body, codec, place) for codec, place in codecs_.items()), key=_worth)
+    return max((_leniently(body, codec, place) for codec, place in places.items()), key=_worth)
 
 
 def _worth(decoded: Decoded) -> float:

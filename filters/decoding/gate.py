@@ -12,11 +12,7 @@ from kakehi.arrays import UInt8M
 MIN_KANA: Final = 20
 
 
-#: Of the characters outside ASCII; random bytes read as cp932 have 0.005, Japanese pages of few kana 0.1.
-GUESSED_SHARE: Final = 0.05
-
-
-def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA, guessed: bool = False) -> bool:
+def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA) -> bool:
     """Tell whether a page holds enough kana; stop reading as soon as it does.
 
     Kana decide, wherever they stand and whatever the page says of itself: a page that declares `ja` and has
@@ -27,13 +23,9 @@ def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA, guessed: bool = Fal
     Args:
         html: A page in UTF-8; numeric references (&#12518; &#x30E6;) count, tags are not looked at.
         min_kana: Kana wanted, in characters.
-        guessed: Whether the charset was found by trial: then kana must also be a share of what is outside ASCII.
     """
-    bytes_ = np.frombuffer(html, np.uint8)
     wanted = (min_kana + 1) // 2 if declares_japanese(html) else min_kana
-    if guessed:
-        wanted = max(wanted, int(GUESSED_SHARE * np.count_nonzero(bytes_ >= 0xC0)))
-    return bool(_holds_kana(bytes_, wanted))
+    return bool(_holds_kana(np.frombuffer(html, np.uint8), wanted))
 
 
 def declares_japanese(html: bytes) -> bool:
@@ -54,8 +46,8 @@ _BEGINS: Final = np.isin(np.arange(256), (0x26, 0xE3, 0xEF))  # & and the first 
 @njit(cache=True, nogil=True)
 def _holds_kana(bytes_: UInt8M, wanted: int) -> bool:
     """Count kana, as they stand and as numeric references, up to the wanted number."""
-    size, i, full, half = len(bytes_), 0, 0, 0
-    while i < size and full + min(half, full) < wanted:
+    size, i, full, half, counted = len(bytes_), 0, 0, 0, 0
+    while i < size and counted < wanted:
         byte = bytes_[i]
         i += 1
         if not _BEGINS[byte]:
@@ -65,9 +57,13 @@ def _holds_kana(bytes_: UInt8M, wanted: int) -> bool:
             code, i = _reference_at(bytes_, i + 1)
         elif byte != 0x26 and i + 1 < size:
             code = (byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F
-        full += 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA
-        half += 0xFF66 <= code <= 0xFF9D
-    return full + min(half, full) >= wanted
+        if 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA:
+            full += 1
+            counted += 1 + (half >= full)
+        elif 0xFF66 <= code <= 0xFF9D:
+            half += 1
+            counted += half <= full
+    return counted >= wanted
 
 
 @njit(cache=True, nogil=True)

@@ -1,16 +1,17 @@
 """Say how much a text reads like the language that its codec is for, by the characters outside ASCII."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from kakehi.arrays import UInt8M
+from kakehi.arrays import BoolM, UInt8M, UInt32M
 
 
 class Likelihood(NamedTuple):
-    """What the characters outside ASCII are: all of them, full-width kana, everyday kanji, the rest of what counts."""
+    """What the characters outside ASCII are, signs left out: all, full-width kana, everyday kanji, what counts besides."""
 
     outside: int
     kana: int
@@ -37,25 +38,37 @@ class Likelihood(NamedTuple):
 
     @property
     def kana_share(self) -> float:
-        """Full-width kana in the characters outside ASCII."""
+        """Full-width kana in all."""
         return self.kana / self.outside if self.outside else 0.0
 
     @property
-    def kanji_only(self) -> bool:
-        """Tell whether all is everyday kanji, with Japanese punctuation, and at least four of them."""
-        return self.kanji >= 4 and self.kanji == self.outside
+    def has_kana(self) -> bool:
+        """Tell whether kana prove that this is Japanese, whatever is declared: four of them, and a tenth of all.
+
+        Of 63 feeds in Japanese the least is 0.2, of 600 pages 0.37; foreign ones misread have below 0.05, or one or two.
+        """
+        return self.kana >= 4 and self.kana_share >= 0.1
 
 
 def likelihood(text: str) -> Likelihood:
-    """Count the characters outside ASCII by what they say for Japanese."""
+    """Count the characters outside ASCII by what they say for Japanese; a run of one character counts once."""
     counts = np.zeros(_CLASSES, np.int64)
-    for start in range(0, len(text), _CHUNK_CHARS):
-        codes = np.frombuffer(text[start : start + _CHUNK_CHARS].encode("utf-32-le"), np.uint32)
-        counts += np.bincount(_classes()[np.minimum(codes, _LAST)], minlength=_CLASSES)
+    for codes in _codes(text):
+        counts += np.bincount(_classes()[codes], minlength=_CLASSES)
     _, _, kana, kanji, rare, stray, marks = counts.tolist()
     voiced = 2 * len(VOICED.findall(text)) if marks else 0
-    outside = len(text) - int(counts[_ASCII])
+    outside = int(counts.sum() - counts[_SILENT])
     return Likelihood(outside, kana, kanji, rare, stray + marks - voiced // 2, voiced)
+
+
+def all_everyday(text: str) -> bool:
+    """Tell whether kana and everyday kanji, three or more, are all that is outside ASCII, most of them side by side.
+
+    What is not Japanese does that hardly ever: apostrophes of Windows, as in It’s, are everyday kanji, but stand alone.
+    """
+    found = likelihood(text)
+    alone = len(ALONE.findall(text))
+    return found.kana + found.kanji == found.outside >= 3 and 3 * alone <= found.outside
 
 
 def everyday_share(text: str, codec: str) -> float:
@@ -63,36 +76,41 @@ def everyday_share(text: str, codec: str) -> float:
 
     Of what is Chinese it is 0.2 to 0.5, of Korean 0.5 to 0.8, of Japanese that was read by such a codec below 0.1.
     """
-    outside = len(text) - len(text.encode("ascii", "ignore"))
-    return len(EVERYDAY[codec].findall(text)) / outside if outside else 0.0
+    outside = likelihood(text).outside
+    everyday = sum(int(np.count_nonzero(_everyday(codec)[codes])) for codes in _codes(text))
+    return everyday / outside if outside else 0.0
 
 
 # The characters that running text has most of, from frequency lists, in their order; two in five characters of
 # prose are among them. Korean: syllables, and the letters of laughter and tears that stand alone.
 EVERYDAY: Final = {
-    "gb18030": re.compile(
-        "[，；：！？的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所"
-        "然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日者无]"
+    "gb18030": (
+        "，；：！？的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所"
+        "然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日者无"
     ),
-    "big5hkscs": re.compile(
-        "[，；：！？的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡用道行所"
-        "然家種事成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣理心她本前開但因只從想實日者無]"
+    "big5hkscs": (
+        "，；：！？的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡用道行所"
+        "然家種事成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣理心她本前開但因只從想實日者無"
     ),
-    "cp949": re.compile(
-        "[이다는의에을가고를한하지로은사도기리자대서인어해시아나라들그일으수있정부만장스과보원것전주상구제니게여조성면안우동신세"
-        "경국공비등와까요마무소없때말내생각습합입했었할될된위간트음들오연방중문치문모실화ㅋㅎㅠㅜㅡㅇㄴㄷ]"
+    "cp949": (
+        "이다는의에을가고를한하지로은사도기리자대서인어해시아나라들그일으수있정부만장스과보원것전주상구제니게여조성면안우동신세"
+        "경국공비등와까요마무소없때말내생각습합입했었할될된위간트음들오연방중문치문모실화ㅋㅎㅠㅜㅡㅇㄴㄷ"
     ),
 }
 
+ALONE: Final = re.compile(r"(?<![^\0-\x7f])[^\0-\x7f](?![^\0-\x7f])")
 VOICED: Final = re.compile("[ｳｶ-ﾄﾊ-ﾎ]ﾞ|[ﾊ-ﾎ]ﾟ")
 
-_OTHER, _ASCII, _KANA, _KANJI, _RARE, _STRAY, _MARK = range(7)
+_OTHER, _SILENT, _KANA, _KANJI, _RARE, _STRAY, _MARK = range(7)
 _CLASSES: Final = 7
 _LAST: Final = 0x10000
+_ASCII: Final = bytes(range(128))
 _CHUNK_CHARS: Final = 1 << 20  # so that a large page needs no more memory than its text
 _RANGES: Final = (
-    ((0x00, 0x7F), _ASCII),
+    ((0x00, 0x7F), _SILENT),
     ((0x80, 0x9F), _STRAY),
+    ((0x2000, 0x2BFF), _SILENT),  # signs and frames, of which a table may have more than letters
+    ((0x3000, 0x3000), _SILENT),
     ((0x3041, 0x3096), _KANA),
     ((0x30A1, 0x30FA), _KANA),
     ((0x30FC, 0x30FC), _KANA),
@@ -102,6 +120,22 @@ _RANGES: Final = (
     ((0xFF61, 0xFF65), _STRAY),
     ((0xFF9E, 0xFF9F), _MARK),
 )
+
+
+def _codes(text: str) -> Iterator[UInt32M]:
+    """Give the code points outside ASCII, those that repeat the last left out: frames and laughter are long and say little."""
+    for start in range(0, len(text), _CHUNK_CHARS):
+        outside = text[start : start + _CHUNK_CHARS].encode().translate(None, _ASCII).decode()
+        codes = np.frombuffer(outside.encode("utf-32-le"), np.uint32)
+        yield np.minimum(codes[np.diff(codes, prepend=np.uint32(0)) != 0], _LAST)
+
+
+@cache
+def _everyday(codec: str) -> BoolM:
+    """Mark the everyday characters of the codec's language."""
+    table = np.zeros(_LAST + 1, np.bool_)
+    table[[ord(char) for char in EVERYDAY[codec]]] = True
+    return table
 
 
 @cache

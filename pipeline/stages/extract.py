@@ -70,8 +70,8 @@ def _take(
     body = record.body or b""
     decoded = decode(body, record.header_charset)
     html = decoded.utf8(body)
-    guessed = decoded.codec_from in ("trial", "fallback")
-    gate = GATE if language == "ja" and not looks_japanese(html, guessed=guessed) else None
+    japanese = language is None or (looks_japanese(html) and not decoded.dubious)
+    gate = None if japanese else GATE
     if gate and not _sampled(record, sample_rejects):
         collector.reject(place, "language", record_id=record.record_id, url=record.url)
         return
