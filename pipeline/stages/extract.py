@@ -138,7 +138,7 @@ STAGE = Stage(
     run=extract,
     shape="source",
     writes="documents",
-    version=3,
+    version=4,
     libraries=_libraries,
     kernels=_kernels,
 )
