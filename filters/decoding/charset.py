@@ -37,9 +37,8 @@ class Decoded(NamedTuple):
 def decode(body: bytes, header_charset: str | None = None) -> Decoded:
     """Decode a page by BOM, ISO-2022-JP escapes, UTF-16's pattern, header, `<meta>`, or by trial, in this order.
 
-    A declaration counts only if it decodes the whole body strictly; a label of a one-byte encoding, which
-    cannot fail and so proves nothing, comes after the trial of Japanese encodings. Where nothing decodes
-    strictly, the choice with the fewest replacement characters wins (the earlier one if equal).
+    A declaration counts only if it decodes the whole body strictly, and gives way where another encoding reads clearly
+    more like Japanese. Where none decodes strictly, the reading wins that is most like its language with least replaced.
 
     Args:
         body: The page as sent, after any content encoding.
@@ -71,6 +70,8 @@ FOREIGN: Final = tuple(EVERYDAY)
 MARGIN: Final = 0.25
 #: Nothing but Japanese scores so high; most of it does, and the other languages need not be tried.
 CLEARLY_JAPANESE: Final = 0.4
+#: Least worth of a reading with broken bytes; Japanese with every twentieth byte broken has 0.45.
+DAMAGED: Final = 0.4
 #: Least share of kana in what a guessed charset gives; of random bytes read as cp932 it is 0.005.
 DUBIOUS_KANA: Final = 0.05
 #: Of undeclared pages: of Chinese and Korean ones of 2,000 characters the least is 0.2; Japanese so misread has below 0.1.
@@ -96,6 +97,8 @@ NOT_CP932: Final = ("\xa0", "\uf8f1", "\uf8f2", "\uf8f3")
 
 # So many characters of three bytes, or of two, are not valid UTF-8 by chance.
 UTF8: Final = re.compile("(?:[\u0800-\U0010ffff][^\u0800-\U0010ffff]*){2}|(?:[\x80-\U0010ffff][\0-\x7f]*){8}")
+BEYOND_TWO: Final = re.compile("[\u0800-\U0010ffff]+")
+BELOW_THREE: Final = re.compile("[\x80-\u07ff]")
 # The default of old servers, and its kin: text in these has hardly two bytes outside ASCII in a row.
 WESTERN: Final = frozenset({"cp1252", "iso8859_15"})
 
@@ -186,13 +189,10 @@ def _rival(body: bytes, declared: Decoded) -> Decoded:
     if declared.codec == "utf-8" or body.isascii():
         return declared
     utf8 = _strictly(body, "utf-8")
-    if declared.codec in FOREIGN:
-        if utf8 is not None and UTF8.search(utf8):
-            return Decoded(utf8, "utf-8", "trial", 0)
-        rival, found = _japanese(body)
-        return rival if rival and found.has_kana and found.japanese > _everyday(declared) else declared
     if utf8 is not None and UTF8.search(utf8):
         return Decoded(utf8, "utf-8", "trial", 0)
+    if declared.codec in FOREIGN:
+        return declared if _is_everyday(declared) else _proven(body, _everyday(declared)) or declared
     rival, found = _japanese(body, [codec for codec in JAPANESE if codec != declared.codec])
     rated = [(rival, found.with_half_width - MARGIN)] if rival else []
     if utf8 is not None:
@@ -226,11 +226,21 @@ def _against_one_byte(body: bytes, codec: str) -> Decoded | None:
     Under a Western label a few kana or kanji do too: an accented letter and the one behind it may be a kanji, hardly
     ever one of every day, and not side by side.
     """
+    proven = _proven(body, 0.0)
+    if proven is None and codec in WESTERN:
+        found, _ = _japanese(body)
+        return found if found and all_everyday(found.text) else None
+    return proven
+
+
+def _proven(body: bytes, least: float) -> Decoded | None:
+    """Read as Japanese where kana prove that it is, and it scores more than `least`; also with broken bytes."""
     found, scored = _japanese(body)
-    if found and (scored.has_kana or (codec in WESTERN and all_everyday(found.text))):
-        return found
+    if found and scored.has_kana:
+        return found if scored.japanese > least else None
     damaged = _fallback(body, [])
-    return damaged if likelihood(damaged.text).has_kana and _worth(damaged) >= 0.4 else None
+    proven = likelihood(damaged.text).has_kana and _worth(damaged) >= max(least, DAMAGED)
+    return damaged if proven else None
 
 
 def _trial(body: bytes, *, proven: bool) -> Decoded | None:
@@ -264,14 +274,25 @@ def _fallback(body: bytes, choices: list[Choice]) -> Decoded:
     """Decode leniently with every codec once, and keep what reads best, the earlier one if equal.
 
     UTF-8 proves itself where more of it is sound than is not: by chance its characters come out of no other encoding.
+    Only kana overrule a declared Chinese or Korean encoding.
     """
     places = dict(choices)
     for codec in ("utf-8", *JAPANESE):
         places.setdefault(codec, "fallback")
     utf8 = _leniently(body, "utf-8", places["utf-8"])
-    if likelihood(utf8.text).outside > 2 * utf8.replaced:
+    if _is_sound(utf8):
         return utf8
-    return max((_leniently(body, codec, place) for codec, place in places.items()), key=_worth)
+    read = [_leniently(body, codec, place) for codec, place in places.items()]
+    best = max(read, key=_worth)
+    foreign = [each for each in read if each.codec in FOREIGN]
+    return best if not foreign or likelihood(best.text).has_kana else max(foreign, key=_worth)
+
+
+def _is_sound(utf8: Decoded) -> bool:
+    """Tell whether so much of a page is UTF-8 that it is, with damage: of EUC-JP 0.05 of the bytes are so by chance."""
+    three = sum(map(len, BEYOND_TWO.findall(utf8.text))) - utf8.text.count("�")
+    two = len(BELOW_THREE.findall(utf8.text))
+    return 2 * three > utf8.replaced or two > 2 * utf8.replaced
 
 
 def _worth(decoded: Decoded) -> float:
