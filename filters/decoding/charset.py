@@ -70,6 +70,7 @@ FOREIGN: Final = tuple(EVERYDAY)
 MARGIN: Final = 0.25
 #: Nothing but Japanese scores so high; most of it does, and the other languages need not be tried.
 CLEARLY_JAPANESE: Final = 0.4
+CLEARLY_KINDS: Final = 10
 #: Least worth of a reading with broken bytes; Japanese with every twentieth byte broken has 0.45.
 DAMAGED: Final = 0.4
 #: Least share of kana in what a guessed charset gives; of random bytes read as cp932 it is 0.005.
@@ -249,7 +250,7 @@ def _trial(body: bytes, *, proven: bool) -> Decoded | None:
     Where the page declares another encoding (not `proven`), Japanese must score above nothing.
     """
     found, scored = _japanese(body)
-    if scored.japanese >= CLEARLY_JAPANESE:
+    if scored.japanese >= CLEARLY_JAPANESE and scored.kinds >= CLEARLY_KINDS:
         return found
     for foreign in _foreign(body):
         if _everyday(foreign) > scored.japanese:
