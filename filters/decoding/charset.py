@@ -3,35 +3,13 @@
 import codecs
 import re
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
-from kakehi.filters.decoding.jis import read_euc_jp, read_iso2022_jp
+from kakehi.filters.decoding.decoded import Decoded, Evidence, read_leniently, read_strictly
 from kakehi.filters.decoding.labels import ONE_BYTE, codec_of
 from kakehi.filters.decoding.likelihood import EVERYDAY, Likelihood, all_everyday, everyday_share, likelihood
 
-Evidence: TypeAlias = Literal["bom", "escape", "pattern", "header", "meta", "trial", "fallback"]
 Choice: TypeAlias = tuple[str, Evidence]
-
-
-class Decoded(NamedTuple):
-    """A decoded page, the codec and where it was learnt, and how many bytes or pairs had to be replaced."""
-
-    text: str
-    codec: str
-    codec_from: Evidence
-    replaced: int
-
-    @property
-    def dubious(self) -> bool:
-        """Whether the charset was guessed, and what it gives is hardly Japanese: bytes that are no text give kana too."""
-        guessed = self.codec_from in ("trial", "fallback") and self.codec != "utf-8"
-        return guessed and likelihood(self.text).kana_share < DUBIOUS_KANA
-
-    def utf8(self, body: bytes) -> bytes:
-        """Give the page in UTF-8, as the gate and the extractor take it: most bodies are that already."""
-        if self.codec == "utf-8" and self.codec_from != "bom" and not self.replaced:
-            return body
-        return self.text.encode()
 
 
 def decode(body: bytes, header_charset: str | None = None) -> Decoded:
@@ -53,12 +31,12 @@ def decode(body: bytes, header_charset: str | None = None) -> Decoded:
         return marked
     choices = [choice for choice in choices if choice[0] != "utf_16"]
     for codec, place in choices:
-        if codec not in ONE_BYTE and (text := _strictly(body, codec)) is not None:
+        if codec not in ONE_BYTE and (text := read_strictly(body, codec)) is not None:
             return _rival(body, Decoded(text, codec, place, 0))
-    if (text := _strictly(body, "utf-8")) is not None:
+    if (text := read_strictly(body, "utf-8")) is not None:
         return Decoded(text, "utf-8", "trial", 0)
     for codec, place in choices:
-        if codec in ONE_BYTE and (text := _strictly(body, codec)) is not None:
+        if codec in ONE_BYTE and (text := read_strictly(body, codec)) is not None:
             return _against_one_byte(body, codec) or Decoded(text, codec, place, 0)
     return _trial(body, proven=not choices) or _fallback(body, choices)
 
@@ -73,8 +51,6 @@ CLEARLY_JAPANESE: Final = 0.4
 CLEARLY_KINDS: Final = 10
 #: Least worth of a reading with broken bytes; Japanese with every twentieth byte broken has 0.45.
 DAMAGED: Final = 0.4
-#: Least share of kana in what a guessed charset gives; of random bytes read as cp932 it is 0.005.
-DUBIOUS_KANA: Final = 0.05
 #: Of undeclared pages: of Chinese and Korean ones of 2,000 characters the least is 0.2; Japanese so misread has below 0.1.
 EVERYDAY_PROVES: Final = 0.2
 EVERYDAY_CHARS: Final = 10
@@ -93,9 +69,6 @@ META: Final = re.compile(
     re.IGNORECASE,
 )
 
-# What Python's cp932 gives for the bytes A0, FD, FE and FF, which are no Windows-31J.
-NOT_CP932: Final = ("\xa0", "\uf8f1", "\uf8f2", "\uf8f3")
-
 # So many characters of three bytes, or of two, are not valid UTF-8 by chance.
 UTF8: Final = re.compile("(?:[\u0800-\U0010ffff][^\u0800-\U0010ffff]*){2}|(?:[\x80-\U0010ffff][\0-\x7f]*){8}")
 BEYOND_TWO: Final = re.compile("[\u0800-\U0010ffff]+")
@@ -107,19 +80,19 @@ WESTERN: Final = frozenset({"cp1252", "iso8859_15"})
 def _marked(body: bytes, choices: list[Choice]) -> Decoded | None:
     """Decode a page that says its encoding in its first bytes, by escape sequences or by a pattern of zeros."""
     for mark, codec in BOMS:
-        if body.startswith(mark) and (text := _strictly(body[len(mark) :], codec)) is not None:
+        if body.startswith(mark) and (text := read_strictly(body[len(mark) :], codec)) is not None:
             return Decoded(text, codec, "bom", 0)
     if b"\x1b" in body and ESCAPES.search(body):
         # Escape sequences are valid ASCII, so a page cut inside a character must not go on to UTF-8.
         if body.isascii():
-            strict = _strictly(body, "iso2022_jp")
+            strict = read_strictly(body, "iso2022_jp")
             if strict is None:
-                return _leniently(body, "iso2022_jp", "escape")
+                return read_leniently(body, "iso2022_jp", "escape")
             return Decoded(strict, "iso2022_jp", "escape", 0)
-        if _strictly(body, "utf-8") is None and (text := _strictly(body, "iso2022_jp")) is not None:
+        if read_strictly(body, "utf-8") is None and (text := read_strictly(body, "iso2022_jp")) is not None:
             return Decoded(text, "iso2022_jp", "escape", 0)  # half-width kana in eight bits
     utf16 = _utf16(body)
-    if utf16 and (text := _strictly(body[: len(body) & ~1], utf16)) is not None:
+    if utf16 and (text := read_strictly(body[: len(body) & ~1], utf16)) is not None:
         place: Evidence = next((place for named, place in choices if named == "utf_16"), "pattern")
         odd = len(body) % 2  # a page cut inside a character
         return Decoded(text + "\ufffd" * odd, utf16, place, odd)
@@ -156,31 +129,6 @@ def _declared(body: bytes, header_charset: str | None) -> list[Choice]:
     return choices
 
 
-def _strictly(body: bytes, codec: str) -> str | None:
-    """Decode the whole body, or say that it can't be."""
-    try:
-        text = _read(body, codec, "strict")
-    except UnicodeDecodeError:
-        return None
-    return None if codec == "cp932" and any(char in text for char in NOT_CP932) else text
-
-
-def _leniently(body: bytes, codec: str, place: Evidence) -> Decoded:
-    """Decode the body with replacement characters; those that the page itself holds don't count."""
-    text = _read(body, codec, "replace")
-    text = text.removeprefix("\ufeff") if place == "bom" else text
-    for char in NOT_CP932 if codec == "cp932" else ():
-        text = text.replace(char, "�")
-    own = body.count("�".encode()) if codec == "utf-8" else 0
-    return Decoded(text, codec, place, text.count("�") - own)
-
-
-def _read(body: bytes, codec: str, errors: Literal["strict", "replace"]) -> str:
-    if codec == "euc_jp":
-        return read_euc_jp(body, errors)
-    return read_iso2022_jp(body, errors) if codec == "iso2022_jp" else body.decode(codec, errors)
-
-
 def _rival(body: bytes, declared: Decoded) -> Decoded:
     """Let a body that is also valid in another encoding overrule the declared one by score.
 
@@ -189,7 +137,7 @@ def _rival(body: bytes, declared: Decoded) -> Decoded:
     """
     if declared.codec == "utf-8" or body.isascii():
         return declared
-    utf8 = _strictly(body, "utf-8")
+    utf8 = read_strictly(body, "utf-8")
     if utf8 is not None and UTF8.search(utf8):
         return Decoded(utf8, "utf-8", "trial", 0)
     if declared.codec in FOREIGN:
@@ -210,7 +158,7 @@ def _japanese(body: bytes, codecs_: Iterable[str] = JAPANESE) -> tuple[Decoded |
     """
     best, found = None, likelihood("")
     for codec in codecs_:
-        if (text := _strictly(body, codec)) is not None:
+        if (text := read_strictly(body, codec)) is not None:
             scored = likelihood(text)
             if best is None or scored.with_half_width > found.with_half_width:
                 best, found = Decoded(text, codec, "trial", 0), scored
@@ -260,7 +208,7 @@ def _trial(body: bytes, *, proven: bool) -> Decoded | None:
 
 def _foreign(body: bytes) -> list[Decoded]:
     """Read as Chinese or Korean, the likeliest first, where enough characters are everyday ones."""
-    texts = ((codec, _strictly(body, codec)) for codec in FOREIGN)
+    texts = ((codec, read_strictly(body, codec)) for codec in FOREIGN)
     read = [Decoded(text, codec, "trial", 0) for codec, text in texts if text is not None]
     enough = [each for each in read if _is_everyday(each)]
     return sorted(enough, key=_everyday, reverse=True)
@@ -280,10 +228,10 @@ def _fallback(body: bytes, choices: list[Choice]) -> Decoded:
     places = dict(choices)
     for codec in ("utf-8", *JAPANESE):
         places.setdefault(codec, "fallback")
-    utf8 = _leniently(body, "utf-8", places["utf-8"])
+    utf8 = read_leniently(body, "utf-8", places["utf-8"])
     if _is_sound(utf8):
         return utf8
-    read = [_leniently(body, codec, place) for codec, place in places.items()]
+    read = [read_leniently(body, codec, place) for codec, place in places.items()]
     best = max(read, key=_worth)
     foreign = [each for each in read if each.codec in FOREIGN]
     return best if not foreign or likelihood(best.text).has_kana else max(foreign, key=_worth)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import xxhash
 from pydantic import Field
 
-from kakehi.filters.decoding.charset import Decoded, decode
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.decoding.decoded import Decoded
 from kakehi.filters.decoding.gate import looks_japanese
 from kakehi.filters.page.consent import TRAINING, said_in_headers, said_in_page
 from kakehi.filters.page.html import Extractor, PageError, Ruby, main_text
