@@ -2,37 +2,21 @@
 
 import codecs
 import re
-from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
-from kakehi.filters.decoding.jis import read_euc_jp, read_iso2022_jp
+from kakehi.filters.decoding.decoded import Decoded, Evidence, read_leniently, read_strictly
 from kakehi.filters.decoding.labels import ONE_BYTE, codec_of
+from kakehi.filters.decoding.likelihood import EVERYDAY, Likelihood, all_everyday, everyday_share, likelihood
 
-Evidence: TypeAlias = Literal["bom", "escape", "pattern", "header", "meta", "trial", "fallback"]
 Choice: TypeAlias = tuple[str, Evidence]
-
-
-class Decoded(NamedTuple):
-    """A decoded page, the codec and where it was learnt, and how many bytes or pairs had to be replaced."""
-
-    text: str
-    codec: str
-    codec_from: Evidence
-    replaced: int
-
-    def utf8(self, body: bytes) -> bytes:
-        """Give the page in UTF-8, as the gate and the extractor take it: most bodies are that already."""
-        if self.codec == "utf-8" and self.codec_from != "bom" and not self.replaced:
-            return body
-        return self.text.encode()
 
 
 def decode(body: bytes, header_charset: str | None = None) -> Decoded:
     """Decode a page by BOM, ISO-2022-JP escapes, UTF-16's pattern, header, `<meta>`, or by trial, in this order.
 
-    A declaration counts only if it decodes the whole body strictly; a label of a one-byte encoding, which
-    cannot fail and so proves nothing, comes after the trial of Japanese encodings. Where nothing decodes
-    strictly, the choice with the fewest replacement characters wins (the earlier one if equal).
+    A declaration counts only if it decodes the whole body strictly, and gives way where another encoding reads clearly
+    more like Japanese. Where none decodes strictly, the reading wins that is most like its language with least replaced.
 
     Args:
         body: The page as sent, after any content encoding.
@@ -47,19 +31,29 @@ def decode(body: bytes, header_charset: str | None = None) -> Decoded:
         return marked
     choices = [choice for choice in choices if choice[0] != "utf_16"]
     for codec, place in choices:
-        if codec not in ONE_BYTE and (text := _strictly(body, codec)) is not None:
+        if codec not in ONE_BYTE and (text := read_strictly(body, codec)) is not None:
             return _rival(body, Decoded(text, codec, place, 0))
-    tried = _trial(body, proven=not choices)
-    if tried:
-        return tried
+    if (text := read_strictly(body, "utf-8")) is not None:
+        return Decoded(text, "utf-8", "trial", 0)
     for codec, place in choices:
-        if codec in ONE_BYTE and (text := _strictly(body, codec)) is not None:
-            return _damaged(body) or Decoded(text, codec, place, 0)
-    return _fewest_replaced(body, [*choices, *((codec, "fallback") for codec in TRIAL)])
+        if codec in ONE_BYTE and (text := read_strictly(body, codec)) is not None:
+            return _against_one_byte(body, codec) or Decoded(text, codec, place, 0)
+    return _trial(body, proven=not choices) or _fallback(body, choices)
 
 
-TRIAL: Final = ("utf-8", "cp932", "euc_jp")
-JAPANESE: Final = frozenset({*TRIAL, "iso2022_jp"})
+JAPANESE: Final = ("cp932", "euc_jp")
+FOREIGN: Final = tuple(EVERYDAY)
+
+# Kanji alone score 0.25, and bytes of half-width kana may be just these in EUC-JP.
+MARGIN: Final = 0.25
+#: Nothing but Japanese scores so high; most of it does, and the other languages need not be tried.
+CLEARLY_JAPANESE: Final = 0.4
+CLEARLY_KINDS: Final = 10
+#: Least worth of a reading with broken bytes; Japanese with every twentieth byte broken has 0.45.
+DAMAGED: Final = 0.4
+#: Of undeclared pages: of Chinese and Korean ones of 2,000 characters the least is 0.2; Japanese so misread has below 0.1.
+EVERYDAY_PROVES: Final = 0.2
+EVERYDAY_CHARS: Final = 10
 
 BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -75,32 +69,30 @@ META: Final = re.compile(
     re.IGNORECASE,
 )
 
-# What Python's cp932 gives for the bytes A0, FD, FE and FF, which are no Windows-31J.
-NOT_CP932: Final = ("\xa0", "\uf8f1", "\uf8f2", "\uf8f3")
-
-KANA: Final = re.compile("[ぁ-ゖァ-ヺー]+")
-KANJI: Final = re.compile("[一-鿿々、。「」]+")
-VOICED: Final = re.compile("[ｳｶ-ﾄﾊ-ﾎ]ﾞ|[ﾊ-ﾎ]ﾟ")
-UNLIKELY: Final = re.compile("[｡-･ﾞﾟ\x80-\x9f\ue000-\uf8ff]+")
-OUTSIDE_ASCII: Final = re.compile("[^\x00-\x7f]+")
+# So many characters of three bytes, or of two, are not valid UTF-8 by chance.
+UTF8: Final = re.compile("(?:[\u0800-\U0010ffff][^\u0800-\U0010ffff]*){2}|(?:[\x80-\U0010ffff][\0-\x7f]*){8}")
+BEYOND_TWO: Final = re.compile("[\u0800-\U0010ffff]+")
+BELOW_THREE: Final = re.compile("[\x80-\u07ff]")
+# The default of old servers, and its kin: text in these has hardly two bytes outside ASCII in a row.
+WESTERN: Final = frozenset({"cp1252", "iso8859_15"})
 
 
 def _marked(body: bytes, choices: list[Choice]) -> Decoded | None:
     """Decode a page that says its encoding in its first bytes, by escape sequences or by a pattern of zeros."""
     for mark, codec in BOMS:
-        if body.startswith(mark) and (text := _strictly(body[len(mark) :], codec)) is not None:
+        if body.startswith(mark) and (text := read_strictly(body[len(mark) :], codec)) is not None:
             return Decoded(text, codec, "bom", 0)
     if b"\x1b" in body and ESCAPES.search(body):
         # Escape sequences are valid ASCII, so a page cut inside a character must not go on to UTF-8.
         if body.isascii():
-            strict = _strictly(body, "iso2022_jp")
+            strict = read_strictly(body, "iso2022_jp")
             if strict is None:
-                return _leniently(body, "iso2022_jp", "escape")
+                return read_leniently(body, "iso2022_jp", "escape")
             return Decoded(strict, "iso2022_jp", "escape", 0)
-        if _strictly(body, "utf-8") is None and (text := _strictly(body, "iso2022_jp")) is not None:
+        if read_strictly(body, "utf-8") is None and (text := read_strictly(body, "iso2022_jp")) is not None:
             return Decoded(text, "iso2022_jp", "escape", 0)  # half-width kana in eight bits
     utf16 = _utf16(body)
-    if utf16 and (text := _strictly(body[: len(body) & ~1], utf16)) is not None:
+    if utf16 and (text := read_strictly(body[: len(body) & ~1], utf16)) is not None:
         place: Evidence = next((place for named, place in choices if named == "utf_16"), "pattern")
         odd = len(body) % 2  # a page cut inside a character
         return Decoded(text + "\ufffd" * odd, utf16, place, odd)
@@ -137,102 +129,123 @@ def _declared(body: bytes, header_charset: str | None) -> list[Choice]:
     return choices
 
 
-def _strictly(body: bytes, codec: str) -> str | None:
-    """Decode the whole body, or say that it can't be."""
-    try:
-        text = _read(body, codec, "strict")
-    except UnicodeDecodeError:
-        return None
-    return None if codec == "cp932" and any(char in text for char in NOT_CP932) else text
-
-
-def _leniently(body: bytes, codec: str, place: Evidence) -> Decoded:
-    """Decode the body with replacement characters; those that the page itself holds don't count."""
-    text = _read(body, codec, "replace")
-    text = text.removeprefix("\ufeff") if place == "bom" else text
-    for char in NOT_CP932 if codec == "cp932" else ():
-        text = text.replace(char, "�")
-    own = body.count("�".encode()) if codec == "utf-8" else 0
-    return Decoded(text, codec, place, text.count("�") - own)
-
-
-def _read(body: bytes, codec: str, errors: Literal["strict", "replace"]) -> str:
-    if codec == "euc_jp":
-        return read_euc_jp(body, errors)
-    return read_iso2022_jp(body, errors) if codec == "iso2022_jp" else body.decode(codec, errors)
-
-
 def _rival(body: bytes, declared: Decoded) -> Decoded:
     """Let a body that is also valid in another encoding overrule the declared one by score.
 
-    That costs nothing on honest pages: their first kana is not valid in the others. Against Chinese and Korean
-    codecs only UTF-8 is tried: their pages are often valid EUC-JP.
+    That costs nothing on honest pages: their first kana is not valid in the others. A page in Chinese or Korean is often
+    valid EUC-JP: only kana overrule its declaration.
     """
     if declared.codec == "utf-8" or body.isascii():
         return declared
-    rivals = TRIAL if declared.codec in JAPANESE else TRIAL[:1]
-    best, score = declared, None
-    for codec in rivals:
-        if codec != declared.codec and (text := _strictly(body, codec)) is not None:
-            score = _likelihood(best.text) if score is None else score
-            if (other := _likelihood(text)) > score:
-                best, score = Decoded(text, codec, "trial", 0), other
-    return best
+    utf8 = read_strictly(body, "utf-8")
+    if utf8 is not None and UTF8.search(utf8):
+        return Decoded(utf8, "utf-8", "trial", 0)
+    if declared.codec in FOREIGN:
+        return declared if _is_everyday(declared) else _proven(body, _everyday(declared)) or declared
+    rival, found = _japanese(body, [codec for codec in JAPANESE if codec != declared.codec])
+    rated = [(rival, found.with_half_width - MARGIN)] if rival else []
+    if utf8 is not None:
+        rated.append((Decoded(utf8, "utf-8", "trial", 0), likelihood(utf8).japanese))
+    if not rated:
+        return declared  # nearly always
+    return max([(declared, likelihood(declared.text).with_half_width), *rated], key=lambda each: each[1])[0]
+
+
+def _japanese(body: bytes, codecs_: Iterable[str] = JAPANESE) -> tuple[Decoded | None, Likelihood]:
+    """Read as cp932 or as EUC-JP, whichever decodes strictly and reads more like Japanese.
+
+    Katakana in EUC-JP decodes as cp932, into half-width kana, without an error.
+    """
+    best, found = None, likelihood("")
+    for codec in codecs_:
+        if (text := read_strictly(body, codec)) is not None:
+            scored = likelihood(text)
+            if best is None or scored.with_half_width > found.with_half_width:
+                best, found = Decoded(text, codec, "trial", 0), scored
+    return best, found
+
+
+def _everyday(decoded: Decoded) -> float:
+    return everyday_share(decoded.text, decoded.codec)
+
+
+def _against_one_byte(body: bytes, codec: str) -> Decoded | None:
+    """Read a page under a one-byte label, which decodes whatever there is, as Japanese, where kana prove that it is.
+
+    Under a Western label a few kana or kanji do too: an accented letter and the one behind it may be a kanji, hardly
+    ever one of every day, and not side by side.
+    """
+    proven = _proven(body, 0.0)
+    if proven is None and codec in WESTERN:
+        found, _ = _japanese(body)
+        return found if found and all_everyday(found.text) else None
+    return proven
+
+
+def _proven(body: bytes, least: float) -> Decoded | None:
+    """Read as Japanese where kana prove that it is, and it scores more than `least`; also with broken bytes."""
+    found, scored = _japanese(body)
+    if found and scored.has_kana:
+        return found if scored.japanese > least else None
+    damaged = _fallback(body, [])
+    proven = likelihood(damaged.text).has_kana and _worth(damaged) >= max(least, DAMAGED)
+    return damaged if proven else None
 
 
 def _trial(body: bytes, *, proven: bool) -> Decoded | None:
-    """Try UTF-8, then choose between cp932 and EUC-JP by score.
+    """Choose between the Japanese, Chinese and Korean encodings that decode the page.
 
-    Katakana in EUC-JP decodes as cp932, into half-width kana, without an error. Where the page declares
-    another encoding (not `proven`), Japanese must score above nothing.
+    Where the page declares another encoding (not `proven`), Japanese must score above nothing.
     """
-    if (text := _strictly(body, "utf-8")) is not None:
-        return Decoded(text, "utf-8", "trial", 0)
-    strict = [(codec, text) for codec in TRIAL[1:] if (text := _strictly(body, codec)) is not None]
-    if len(strict) == 1 and proven:
-        return Decoded(strict[0][1], strict[0][0], "trial", 0)
-    scores = [(_likelihood(text), -rank, codec, text) for rank, (codec, text) in enumerate(strict)]
-    if not scores or (not proven and max(scores)[0] <= 0):
-        return None
-    _, _, codec, text = max(scores)
-    return Decoded(text, codec, "trial", 0)
+    found, scored = _japanese(body)
+    if scored.japanese >= CLEARLY_JAPANESE and scored.kinds >= CLEARLY_KINDS:
+        return found
+    for foreign in _foreign(body):
+        if _everyday(foreign) > scored.japanese:
+            return foreign
+    return found if proven or scored.with_half_width > 0 else None
 
 
-def _damaged(body: bytes) -> Decoded | None:
-    """Read a page under a one-byte label as Japanese with broken bytes, where that gives mostly kana.
+def _foreign(body: bytes) -> list[Decoded]:
+    """Read as Chinese or Korean, the likeliest first, where enough characters are everyday ones."""
+    texts = ((codec, read_strictly(body, codec)) for codec in FOREIGN)
+    read = [Decoded(text, codec, "trial", 0) for codec, text in texts if text is not None]
+    enough = [each for each in read if _is_everyday(each)]
+    return sorted(enough, key=_everyday, reverse=True)
 
-    An accented letter and the one behind it may be a kanji in cp932, hardly ever a kana.
+
+def _is_everyday(decoded: Decoded) -> bool:
+    enough = likelihood(decoded.text).outside >= EVERYDAY_CHARS
+    return enough and _everyday(decoded) >= EVERYDAY_PROVES
+
+
+def _fallback(body: bytes, choices: list[Choice]) -> Decoded:
+    """Decode leniently with every codec once, and keep what reads best, the earlier one if equal.
+
+    UTF-8 proves itself where more of it is sound than is not: by chance its characters come out of no other encoding.
+    Only kana overrule a declared Chinese or Korean encoding.
     """
-    found = _fewest_replaced(body, [(codec, "fallback") for codec in TRIAL])
-    return found if _likelihood(found.text) >= 0.5 else None
+    places = dict(choices)
+    for codec in ("utf-8", *JAPANESE):
+        places.setdefault(codec, "fallback")
+    utf8 = read_leniently(body, "utf-8", places["utf-8"])
+    if _is_sound(utf8):
+        return utf8
+    read = [read_leniently(body, codec, place) for codec, place in places.items()]
+    best = max(read, key=_worth)
+    foreign = [each for each in read if each.codec in FOREIGN]
+    return best if not foreign or likelihood(best.text).has_kana else max(foreign, key=_worth)
 
 
-def _likelihood(text: str) -> float:
-    """Score how Japanese the characters outside ASCII are, from -1 to 1; 0 if there are none.
-
-    Kana and half-width kana with a legal sound mark count for, and kanji a quarter of that; half-width
-    punctuation, stray sound marks, controls and private characters count against.
-    """
-    outside = _count(OUTSIDE_ASCII, text)
-    voiced = _count(VOICED, text)
-    unlikely = _count(UNLIKELY, text) - voiced // 2
-    quarters = 4 * (_count(KANA, text) + voiced - unlikely) + _count(KANJI, text)
-    return quarters / (4 * outside) if outside else 0.0
+def _is_sound(utf8: Decoded) -> bool:
+    """Tell whether so much of a page is UTF-8 that it is, with damage: of EUC-JP 0.05 of the bytes are so by chance."""
+    three = sum(map(len, BEYOND_TWO.findall(utf8.text))) - utf8.text.count("�")
+    two = len(BELOW_THREE.findall(utf8.text))
+    return 2 * three > utf8.replaced or two > 2 * utf8.replaced
 
 
-def _count(runs: re.Pattern[str], text: str) -> int:
-    """Count the characters in all runs."""
-    return sum(found.end() - found.start() for found in runs.finditer(text))
-
-
-def _fewest_replaced(body: bytes, choices: list[Choice]) -> Decoded:
-    """Decode with every choice and keep the result with the fewest replacement characters."""
-    return min(_attempts(body, choices), key=lambda decoded: decoded.replaced)
-
-
-def _attempts(body: bytes, choices: list[Choice]) -> Iterator[Decoded]:
-    """Decode leniently with every codec once."""
-    seen: dict[str, Evidence] = {}
-    for codec, place in choices:
-        if seen.setdefault(codec, place) == place:
-            yield _leniently(body, codec, place)
+def _worth(decoded: Decoded) -> float:
+    """Score a reading by its language, less the share of what was replaced."""
+    scored = likelihood(decoded.text)
+    share = _everyday(decoded) if decoded.codec in FOREIGN else scored.japanese
+    return share - decoded.replaced / scored.outside if scored.outside else 0.0

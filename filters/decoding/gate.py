@@ -17,11 +17,12 @@ def looks_japanese(html: bytes, *, min_kana: int = MIN_KANA) -> bool:
 
     Kana decide, wherever they stand and whatever the page says of itself: a page that declares `ja` and has
     no kana is not Japanese, one that declares `en` may be. A declared `ja` halves the number asked for.
-    The name of the language in a list of languages, 日本語, has no kana.
+    The name of the language in a list of languages, 日本語, has no kana. Half-width kana prove nothing by themselves,
+    as bytes of all kinds read as cp932 are half-width kana: they count as far as there are as many others.
 
     Args:
         html: A page in UTF-8; numeric references (&#12518; &#x30E6;) count, tags are not looked at.
-        min_kana: Kana wanted, in characters, half-width ones included.
+        min_kana: Kana wanted, in characters.
     """
     wanted = (min_kana + 1) // 2 if declares_japanese(html) else min_kana
     return bool(_holds_kana(np.frombuffer(html, np.uint8), wanted))
@@ -45,23 +46,24 @@ _BEGINS: Final = np.isin(np.arange(256), (0x26, 0xE3, 0xEF))  # & and the first 
 @njit(cache=True, nogil=True)
 def _holds_kana(bytes_: UInt8M, wanted: int) -> bool:
     """Count kana, as they stand and as numeric references, up to the wanted number."""
-    size, i = len(bytes_), 0
-    while i < size and wanted > 0:
+    size, i, full, half, counted = len(bytes_), 0, 0, 0, 0
+    while i < size and counted < wanted:
         byte = bytes_[i]
         i += 1
         if not _BEGINS[byte]:
             continue
+        code = 0
         if byte == 0x26 and i < size and bytes_[i] == 0x23:  # &#
             code, i = _reference_at(bytes_, i + 1)
-            wanted -= _is_kana(code)
         elif byte != 0x26 and i + 1 < size:
-            wanted -= _is_kana((byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F)
-    return wanted <= 0
-
-
-@njit(cache=True, nogil=True)
-def _is_kana(code: int) -> bool:
-    return 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA or 0xFF66 <= code <= 0xFF9D
+            code = (byte & 0x0F) << 12 | (bytes_[i] & 0x3F) << 6 | bytes_[i + 1] & 0x3F
+        if 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA:
+            full += 1
+            counted += 1 + (half >= full)
+        elif 0xFF66 <= code <= 0xFF9D:
+            half += 1
+            counted += half <= full
+    return counted >= wanted
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import xxhash
 from pydantic import Field
 
-from kakehi.filters.decoding.charset import Decoded, decode
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.decoding.decoded import Decoded
 from kakehi.filters.decoding.gate import looks_japanese
 from kakehi.filters.page.consent import TRAINING, said_in_headers, said_in_page
 from kakehi.filters.page.html import Extractor, PageError, Ruby, main_text
@@ -70,7 +71,8 @@ def _take(
     body = record.body or b""
     decoded = decode(body, record.header_charset)
     html = decoded.utf8(body)
-    gate = GATE if language == "ja" and not looks_japanese(html) else None
+    japanese = language is None or (looks_japanese(html) and not decoded.dubious)
+    gate = None if japanese else GATE
     if gate and not _sampled(record, sample_rejects):
         collector.reject(place, "language", record_id=record.record_id, url=record.url)
         return

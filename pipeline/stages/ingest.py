@@ -69,7 +69,7 @@ STAGE = Stage(
     run=ingest,
     shape="source",
     writes="documents",
-    version=3,
+    version=4,
     libraries=("xxhash",),
     kernels=("normalise",),
 )

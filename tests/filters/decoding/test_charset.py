@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.filters.decoding.charset import Decoded, decode
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.decoding.decoded import Decoded
+from kakehi.filters.decoding.gate import looks_japanese
 
 PROSE = "日本語の文章です。カタカナとひらがなを含みます。"
 
@@ -145,16 +147,6 @@ def test_what_only_says_utf16_is_not(body, header):
     assert decode(body, header).text == body.decode()
 
 
-@pytest.mark.parametrize(
-    "body",
-    [page().encode(), codecs.BOM_UTF8 + b"a", b"\xe3\x81", page().encode("cp932"), page().encode("utf-16")],
-)
-def test_utf8_of_a_page(body):
-    """A sound UTF-8 body is given back, any other encoded anew, without BOM and with its replacements."""
-    decoded = decode(body)
-    assert decoded.utf8(body) == decoded.text.encode()
-
-
 def test_utf16_cut_inside_a_character():
     """The odd byte is a replacement."""
     assert decode(page().encode("utf-16-le")[:-1]) == Decoded(
@@ -197,12 +189,6 @@ def test_a_cut_page_keeps_its_declared_codec(codec):
     assert cut.text.startswith(PROSE)
 
 
-def test_own_replacement_characters_are_not_counted():
-    """U+FFFD that the page itself holds is text."""
-    assert decode("あ�".encode() + b"\xff").replaced == 1
-    assert decode("あ�".encode()).replaced == 0
-
-
 def test_no_kanji_turns_to_another_with_euc_jis_2004():
     """Rows 89 to 92 are IBM's kanji, as cp932 has them, not JIS X 0213's."""
     assert decode(b"\xa4\xa2\xf9\xa1", "euc-jp").text == "あ" + b"\xed\x40".decode("cp932")
@@ -228,3 +214,157 @@ def test_never_raises(body, header):
 def test_honest_header_gives_the_text_back(text, codec):
     """What an honest page encodes is what is read."""
     assert decode(text.encode(codec), codec).text == text
+
+
+JAPANESE = "今日は天気がよいので、近所の公園まで散歩に行きました。ベンチで休んでいる人がいます。" * 3
+CHINESE = "昨天我们去了公园，在池塘边散步了很久。秋天的时候那里特别漂亮，树叶落在水面上。"
+TAIWANESE = "昨天我們去了公園，在池塘邊散步了很久。秋天的時候那裡特別漂亮，樹葉落在水面上。"
+KOREAN = "어제 우리는 공원에 가서 연못가를 오래 걸었다. 가을에는 그곳이 특히 아름답다."
+RUSSIAN = "Вчера мы ходили в парк и долго гуляли у пруда. Осенью там особенно красиво."
+ARABIC = "ذهبنا أمس إلى الحديقة ومشينا طويلا قرب البركة."
+THAI = "เมื่อวานเราไปเดินเล่นที่สวนสาธารณะใกล้บ้าน"
+GREEK = "Χθες πήγαμε στο πάρκο και περπατήσαμε πολλή ώρα."
+FOREIGN_LABELS = [
+    *("gb2312", "GBK", "x-gbk", "gb18030", "big5", "big5-hkscs", "cn-big5"),
+    *("euc-kr", "ks_c_5601-1987", "cp949", "windows-949"),
+]
+
+
+@pytest.mark.parametrize("label", [*FOREIGN_LABELS, "windows-1251", "koi8-r", "iso-8859-5", "tis-620"])
+@pytest.mark.parametrize("codec", ["cp932", "euc_jp", "utf-8"])
+@pytest.mark.parametrize("text", [page(), JAPANESE, "カタカナノメニュー", "プログラミング入門"])
+def test_kana_overrule_a_foreign_label(label, codec, text):
+    """Japanese bytes that a Chinese, Korean or Cyrillic label decodes too are Japanese."""
+    found = decode(text.encode(codec), label)
+    assert (found.text, found.codec, found.codec_from) == (text, codec, "trial")
+
+
+def test_kana_with_a_broken_byte_overrule_a_foreign_label():
+    """GB18030 decodes nearly everything, also what is no longer sound EUC-JP."""
+    body = (JAPANESE * 3).encode("euc_jp") + b"\x80" + JAPANESE.encode("euc_jp")
+    assert decode(body, "gb18030").codec == "euc_jp"
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "label"),
+    [
+        (CHINESE, "gb18030", "gb2312"),
+        ("你好", "gb18030", "gbk"),
+        ("网络编程教程下载", "gb18030", "gbk"),
+        ("日语学习：ありがとう是谢谢的意思，我们在这里学习日语。", "gb18030", "gb18030"),
+        ("們傳統儀式億萬偉大" * 3, "gb18030", "gbk"),  # beyond GB2312: leads 82 and 83, as of cp932's kana
+        (TAIWANESE, "big5hkscs", "big5"),
+        ("巨集", "big5hkscs", "big5"),  # エ彊 in EUC-JP
+        (KOREAN, "cp949", "euc-kr"),
+        ("ㅋㅋㅋㅋㅋㅋ ㅎㅎㅎ 정말 ㅠㅠ", "cp949", "ks_c_5601-1987"),  # せせせせせせ in EUC-JP
+        ("색인", "cp949", "euc-kr"),
+    ],
+)
+def test_chinese_and_korean_stay_what_they_declare(text, codec, label):
+    """Short or long, with a few kana, with letters that are kana in another codec."""
+    assert decode(text.encode(codec), label) == Decoded(text, codec, "header", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "label"),
+    [
+        (RUSSIAN, "cp1251", "windows-1251"),
+        (RUSSIAN.upper(), "cp1251", "windows-1251"),
+        ("да", "cp1251", "windows-1251"),
+        (RUSSIAN, "koi8_r", "koi8-r"),
+        ("НЕБО", "koi8_r", "koi8-r"),
+        (RUSSIAN, "iso8859_5", "iso-8859-5"),
+        ("Вам", "cp866", "ibm866"),  # あｬ in cp932
+        ("Время", "mac_cyrillic", "x-mac-cyrillic"),
+        (GREEK.upper(), "cp1253", "windows-1253"),
+        ("ΚΑΙ", "iso8859_7", "iso-8859-7"),
+        (ARABIC, "cp1256", "windows-1256"),
+        (THAI, "cp874", "tis-620"),
+        ("É", "cp1252", "iso-8859-1"),
+        ("Vénus, fête", "cp1252", "iso-8859-1"),
+        ("It’s John’s, isn’t it? They’re here.", "cp1252", "iso-8859-1"),
+        ("ŽLUŤOUČKÝ KŮŇ", "iso8859_2", "latin2"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 30])
+def test_no_trial_overrules_a_one_byte_page(text, codec, label, times):
+    """What reads as half-width kana, or as a kanji here and there, is not Japanese."""
+    body = f"<p>{text} </p>".encode(codec) * times
+    assert decode(body, label) == Decoded(f"<p>{text} </p>" * times, codec, "header", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (CHINESE, "gbk"),
+        (CHINESE + "─" * 90 + "┼" * 9, "gbk"),  # frames: ぉぉぉ in EUC-JP, one byte further
+        (TAIWANESE, "big5hkscs"),
+        (KOREAN, "cp949"),
+        ("ㅋㅋㅋㅋㅋ ㅎㅎㅎㅎ 정말 ㅠㅠㅠ", "cp949"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN.upper(), "cp1251"),
+        (RUSSIAN, "koi8_r"),
+        (RUSSIAN, "iso8859_5"),
+        (RUSSIAN, "cp866"),
+        (ARABIC, "cp1256"),
+        (ARABIC, "iso8859_6"),
+        (THAI, "cp874"),
+        (GREEK.upper(), "cp1253"),
+        ("ÉTÉ À L’ÎLE, DÉJÀ REÇU ", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("label", [None, "utf-8", "no-such-charset"])
+def test_undeclared_foreign_pages_are_no_japanese(text, codec, label):
+    """The gate does not let them pass, whatever the codec they are read with."""
+    body = f"<html><body><p>{text}</p></body></html>".encode(codec) * 30
+    found = decode(body, label)
+    assert found.dubious or not looks_japanese(found.utf8(body))
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"), [(CHINESE, "gb18030"), (TAIWANESE, "big5hkscs"), (KOREAN, "cp949")]
+)
+def test_undeclared_chinese_and_korean_are_read(text, codec):
+    """Their everyday characters tell them from Japanese, and from one another."""
+    assert decode(text.encode(codec)) == Decoded(text, codec, "trial", 0)
+
+
+@pytest.mark.parametrize("text", ["ｱｲｳｴ", "ｶﾞｲﾄﾞﾌﾞｯｸ", "ﾎｰﾑﾍﾟｰｼﾞへようこそ。ﾒﾆｭｰ", "ﾄｯﾌﾟ 会社概要 ﾘﾝｸ"])
+def test_declared_half_width_kana_are_kept(text):
+    """Kanji that the same bytes are in EUC-JP do not overrule Shift_JIS."""
+    assert decode(text.encode("cp932"), "Shift_JIS") == Decoded(text, "cp932", "header", 0)
+
+
+@pytest.mark.parametrize("text", ["ﾎｰﾑﾍﾟｰｼﾞへようこそ。ﾒﾆｭｰをえらんでください。", JAPANESE + "ｶﾀｶﾅﾓｱﾙ"])
+def test_undeclared_half_width_kana_beside_others_are_japanese(text):
+    """What a page of a telephone looks like passes the gate."""
+    found = decode((text * 3).encode("cp932"))
+    assert (found.codec, found.dubious) == ("cp932", False)
+    assert looks_japanese(found.utf8(b""))
+
+
+@pytest.mark.parametrize("label", ["utf-8", None, "Shift_JIS", "iso-8859-1", "gb18030"])
+@pytest.mark.parametrize("tail", ["cp932", "euc_jp"])
+def test_utf8_with_a_part_in_another_encoding(label, tail):
+    """A page pasted together stays UTF-8, and only the part is lost."""
+    html = f"<meta charset=utf-8><p>{JAPANESE}</p>" * 32
+    found = decode(html.encode() + (JAPANESE * 8).encode(tail), label)
+    assert (found.codec, found.text[: len(html)]) == ("utf-8", html)
+    assert found.replaced > 100
+
+
+@pytest.mark.parametrize(
+    ("codec", "label", "tail"),
+    [("euc_jp", "euc-jp", "cp932"), ("euc_jp", None, "utf-8"), ("cp932", "shift_jis", "euc_jp")],
+)
+def test_other_pages_with_a_part_in_another_encoding(codec, label, tail):
+    """So does a page that is mostly EUC-JP or Shift_JIS."""
+    found = decode((JAPANESE * 32).encode(codec) + (JAPANESE * 6).encode(tail) + b"\xff", label)
+    assert (found.codec, found.text[: 32 * len(JAPANESE)]) == (codec, JAPANESE * 32)
+
+
+@pytest.mark.parametrize(("text", "codec"), [(RUSSIAN, "utf-8"), (CHINESE, "gb18030"), (KOREAN, "cp949")])
+def test_a_broken_byte_in_a_foreign_page(text, codec):
+    """The page keeps its encoding, and loses a character."""
+    found = decode((text * 9).encode(codec) + b"\xff" + (text * 9).encode(codec), codec)
+    assert (found.codec, found.codec_from, 1 <= found.replaced <= 2) == (codec, "header", True)

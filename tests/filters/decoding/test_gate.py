@@ -19,7 +19,8 @@ def declares_japanese(html):
     return gate.declares_japanese(html.encode())
 
 
-KANA = [*range(0x3041, 0x3097), *range(0x30A1, 0x30FB), *range(0xFF66, 0xFF9E)]
+FULL = {*range(0x3041, 0x3097), *range(0x30A1, 0x30FB)}
+HALF = set(range(0xFF66, 0xFF9E))
 
 
 @pytest.mark.parametrize(
@@ -63,23 +64,27 @@ def test_declaration_halves_the_kana():
 
 @pytest.mark.parametrize("form", ["&#{};", "&#{}", "&#x{:x};", "&#X{:X};", "&#x00{:x};", "&#0{};"])
 def test_every_kana_reference_counts(form):
-    """All kana count as numeric references, and nothing beside them does."""
-    for point in [
-        *KANA,
-        *(p for p in range(0x2F00, 0x3200) if p not in KANA),
-        0xFF65,
-        0xFF9E,
-        0xFF9F,
-        0xFFFF,
-    ]:
-        assert looks_japanese(form.format(point) + " ", min_kana=1) == (point in KANA), hex(point)
+    """All kana count as numeric references, half-width ones beside another, and nothing else does."""
+    for point in [*range(0x2F00, 0x3200), *range(0xFF60, 0xFFA2), 0xFFFF]:
+        assert looks_japanese(form.format(point) + " ", min_kana=1) == (point in FULL), hex(point)
+        beside = looks_japanese(form.format(point) + " ア", min_kana=2)
+        assert beside == (point in FULL | HALF), hex(point)
 
 
-@given(st.text(alphabet="あｱア漢𠮷é㍍a&#;x0123450", max_size=60), st.integers(1, 20))
+@given(st.text(alphabet="あｱアｲ漢𠮷é㍍a&#;x0123450", max_size=60), st.integers(1, 20))
 @example("&#12354;&#x3042&#X30A2x&#00012354&#&#x;", 4)
+@example("ｱｲｱｲあ", 2)
 def test_counts_like_a_plain_loop(text, wanted):
-    """The stop comes exactly at the wanted number; a reference has at most eight digits."""
-    kana = sum(ord(char) in set(KANA) for char in text)
+    """Half-width kana count as far as there are others; a reference has at most eight digits."""
+    codes = [ord(char) for char in text]
     for hexadecimal, decimal in re.findall("&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,8}))", text):
-        kana += (int(hexadecimal, 16) if hexadecimal else int(decimal)) in set(KANA)
-    assert looks_japanese(text, min_kana=wanted) == (kana >= wanted)
+        codes.append(int(hexadecimal, 16) if hexadecimal else int(decimal))
+    full, half = (sum(code in kana for code in codes) for kana in (FULL, HALF))
+    assert looks_japanese(text, min_kana=wanted) == (full + min(half, full) >= wanted)
+
+
+def test_half_width_kana_alone_prove_nothing():
+    """A page of them is what any other bytes are as cp932; beside hiragana they count."""
+    assert not looks_japanese("ﾎｰﾑﾍﾟｰｼﾞ ｶﾞｲﾄﾞﾌﾞｯｸ " * 50)
+    assert not looks_japanese("<html lang=ja>" + "ﾎｰﾑﾍﾟｰｼﾞ " * 50)
+    assert looks_japanese("ﾎｰﾑﾍﾟｰｼﾞへようこそ。ﾒﾆｭｰをえらんでください。")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kakehi.filters.decoding.charset import Decoded, decode
+from kakehi.filters.decoding.charset import decode
+from kakehi.filters.decoding.decoded import Decoded
 from kakehi.filters.decoding.jis import read_euc_jp, read_iso2022_jp
 
 CELLS = [(row, cell) for row in range(1, 95) for cell in range(1, 95)]

@@ -80,3 +80,45 @@ def test_a_single_kana_makes_kanji_japanese():
     languages, scores = measure(pa.array([with_, without]))
     assert languages.to_pylist() == ["ja", "zh"]
     assert scores[0].as_py() > 0.9 > scores[1].as_py()
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("Вчера мы ходили в парк и долго гуляли у пруда. ", "koi8_r"),
+        ("ВЧЕРА МЫ ХОДИЛИ В ПАРК И ДОЛГО ГУЛЯЛИ У ПРУДА. ", "cp1251"),
+        ("Вчера мы ходили в парк и долго гуляли у пруда. ", "iso8859_5"),
+        ("ذهبنا أمس إلى الحديقة ومشينا طويلا قرب البركة. ", "cp1256"),
+        ("เมื่อวานเราไปเดินเล่นที่สวนสาธารณะใกล้บ้าน ", "cp874"),
+        ("昨天我们去了公园，在池塘边散步了很久。", "gbk"),
+        ("昨天我們去了公園，在池塘邊散步了很久。", "big5"),
+        ("나는 고양이로소이다. 이름은 아직 없다. ", "cp949"),
+        ("ｶﾀｶﾅ ｶﾞｲﾄﾞﾌﾞｯｸ ", "cp932"),
+    ],
+)
+def test_what_was_misread_as_half_width_kana_is_not_japanese(text, codec):
+    """Bytes of other encodings as Shift_JIS reads them; half-width kana by themselves prove nothing."""
+    misread = (text * 20).encode(codec).decode("cp932", "replace")
+    [found] = measure(pa.array([misread]))[0].to_pylist()
+    assert found not in {"ja", None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ﾎｰﾑﾍﾟｰｼﾞへようこそ。ﾒﾆｭｰをえらんでください。",
+        "会社概要のご案内 ｶﾀﾛｸﾞの一覧 ﾎｰﾑﾍﾟｰｼﾞ ﾒﾆｭｰ ﾄｯﾌﾟ ﾘﾝｸ ｹﾞｰﾑ",
+        "ユーザーｶﾞｲﾄﾞ",
+    ],
+)
+def test_half_width_kana_beside_others_are_kana(text):
+    """They count as far as there are as many others."""
+    assert measure(pa.array([text]))[0].to_pylist() == ["ja"]
+
+
+def test_half_width_kana_count_as_far_as_there_are_others(monkeypatch):
+    """Three and three among forty settle it, three and thirty do not; nor does what is not read change the score."""
+    monkeypatch.setattr(language, "_predict", lambda: 1 / 0)
+    assert measure(pa.array(["アイウｱｲｳ" + "漢" * 34]))[0].to_pylist() == ["ja"]
+    with pytest.raises(ZeroDivisionError):
+        measure(pa.array(["アイ" + "ｱｲｳ" * 10 + "漢" * 8]))

@@ -40,6 +40,34 @@ def test_the_gate_lets_a_sample_through_with_its_objection(make, tmp_path, one_i
     assert counts["gated"] == one_in
 
 
+@pytest.mark.parametrize(
+    ("text", "codec", "kind"),
+    [
+        ("Вчера мы ходили в парк и долго гуляли у пруда. ", "koi8_r", "text/html"),
+        ("ВЧЕРА МЫ ХОДИЛИ В ПАРК И ДОЛГО ГУЛЯЛИ У ПРУДА. ", "cp1251", "text/html"),
+        ("ВЧЕРА МЫ ХОДИЛИ В ПАРК И ДОЛГО ГУЛЯЛИ У ПРУДА. ", "cp1251", "text/html; charset=windows-1251"),
+        ("ذهبنا أمس إلى الحديقة ومشينا طويلا قرب البركة. ", "cp1256", "text/html"),
+        ("昨天我們去了公園，在池塘邊散步了很久。", "big5", "text/html"),
+        ("昨天我们去了公园，在池塘边散步了很久。", "gbk", "text/html; charset=UTF-8"),
+    ],
+)
+def test_the_gate_rejects_what_is_read_as_half_width_kana(make, tmp_path, text, codec, kind):
+    """Pages in other languages, declared or not."""
+    record = make.response(f"{U}x", f"<p>{text * 20}</p>".encode(codec), kind=kind)
+    documents, rejects, _ = rows(make, tmp_path, [record], language="ja", sample_rejects=0)
+    assert (documents, [row["reason"] for row in rejects]) == ([], ["language"])
+
+
+def test_a_declared_one_byte_page_is_read_as_such(make, tmp_path):
+    """Capitals of windows-1251, which are half-width kana in Shift_JIS."""
+    text = "ВЧЕРА МЫ ХОДИЛИ В ПАРК И ДОЛГО ГУЛЯЛИ У ПРУДА. "
+    record = make.response(
+        f"{U}x", f"<p>{text * 9}</p>".encode("cp1251"), kind="text/html; charset=windows-1251"
+    )
+    [row], _, _ = rows(make, tmp_path, [record])
+    assert (row["codec"], row["codec_from"], text.strip() in row["text"]) == ("cp1251", "header", True)
+
+
 def test_without_a_language_there_is_no_gate(make, tmp_path):
     """Every page is extracted."""
     record = make.response(f"{U}en", make.html("An English page. " * 30, lang="en").encode())
