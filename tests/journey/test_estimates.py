@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 corpus: c
 sources: {s: {ingest: {files: "s/*.jsonl", shard_mb: 0.000001}}}

@@ -88,6 +88,7 @@ def test_hits_equal_their_twin(tmp_path_factory, text, listed, guard, match):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.text(st.sampled_from("AssKıİſ .,\n猫"), max_size=12))
 def test_english_equals_hojichars_expression(tmp_path_factory, text):

@@ -33,6 +33,7 @@ def test_a_second_run_refuses_and_names_the_first(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_runs_claim_is_taken_over(tmp_path: Path) -> None:
     """A process of this host that is gone holds nothing."""
     code = f"from kakehi.pipeline.engines.lock import RunLock; import os, pathlib; RunLock(pathlib.Path({str(tmp_path)!r})).__enter__(); os._exit(9)"

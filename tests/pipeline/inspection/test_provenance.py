@@ -62,6 +62,7 @@ def test_a_sample_is_the_row_that_readers_read(packed) -> None:
             assert packed.token(piece["first_token"])["id"] == piece["id"]
 
 
+@pytest.mark.slow
 def test_a_document_gives_all_its_places(packed) -> None:
     """In both epochs, by id and by URL, each from its first token to its last; with the sample where lanes say it."""
     rows = pq.read_table(packed.prefix.with_name("c.documents.parquet")).to_pylist()

@@ -63,6 +63,7 @@ def slowly(shards):
     return [([first[text] for text in texts], [size[text] for text in texts]) for texts in shards]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.sampled_from("あいうえおかきくけこ"), max_size=8), max_size=4), st.integers(64, 8192)
 )

@@ -152,6 +152,7 @@ def keyed(make, root, shards, bands):
     return made, batches, keys
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), max_size=8), max_size=4),
     st.sampled_from([3000, 1 << 16, 4 << 30]),
@@ -261,6 +262,7 @@ def test_pairs_of_one_leader_are_verified_in_several_partitions(make, tmp_path, 
     assert found[0][1] < found[1][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["a", "あ"])
 def test_verifying_keeps_within_the_memory_it_is_given(tmp_path, letter):
     """What a byte of text takes at the peak is what blocks of pairs are counted by."""
