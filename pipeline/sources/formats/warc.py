@@ -1,330 +1,215 @@
-"""Read a WARC file: fastwarc where it is sound, member by member where it is not.
-
-Every byte of the file is answered for: a page, a reject, or an error. The fast loop holds back its last record;
-where fastwarc stops, by damage or at the end, that one is read again by itself, so that a member cut off (which
-fastwarc takes for an end) is found, no record is given twice, and the fast loop goes on at the next sound one.
-"""
+"""Read a WARC file: every byte of it is answered for by a page, a reject, or an error."""
 
 from __future__ import annotations
 
-import io
 import re
-import zlib
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from fastwarc.warc import ArchiveIterator, WarcHeader, WarcRecord, WarcRecordType
+import zstandard
 
-from kakehi.pipeline.sources.formats.compressed import (
-    MAGICS,
-    DamagedError,
-    Packing,
-    Unpacked,
-    head_of,
-    member,
-    packing_of,
+from kakehi.pipeline.sources.formats.compressed import Packing, packing_of
+from kakehi.pipeline.sources.formats.cuts import HEAD_BYTES, Cut, Cutter, cut_members
+from kakehi.pipeline.sources.formats.heads import (
+    VERSION,
+    Answer,
+    answer_in,
+    fields_of,
+    first_line_of,
+    named_in,
+    uri_in,
+    worded,
 )
 from kakehi.pipeline.sources.formats.http import PAGE_TYPES, BodyError, media_type, sniffed, unwrapped
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
+from kakehi.pipeline.sources.formats.window import Window, dictionary_in, head_of
 
 MAX_BODY_BYTES = 64 << 20
-_HEAD_BYTES = 1 << 16  # a record's own header is shorter; fastwarc allows 32 KiB
-_START = b"WARC/"
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_DAMAGE: dict[Packing, Reason] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
-_CONSENT = ("x-robots-tag", "tdm-reservation")
-_WITH_BODY = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
+_CONSENT: Final = ("x-robots-tag", "tdm-reservation")
+_CONSENT_BYTES: Final = tuple(name.encode() for name in _CONSENT)
+_WITH_BODY: Final = (b"response", b"resource", b"conversion")
+_CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECASE)
 
 
-def read(path: Path, *, max_body_bytes: int = MAX_BODY_BYTES) -> Iterator[Record | Reject]:
+def _unwatched(offset: int) -> None:
+    """Nobody asks where this reader is."""
+
+
+def read(
+    path: Path,
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    skip: Container[int] = (),
+    reached: Callable[[int], None] = _unwatched,
+) -> Iterator[Record | Reject]:
     """Yield every record of a WARC file in order: pages as `Record`, all others as `Reject`.
 
     Takes `response`, `resource` and `conversion` (WET) records with status 200 and an HTML or text type. The packing
-    (gzip, zstd, none) is told by the first bytes. Offsets are those of the file; in the rare gzip file that has
-    many records in one member they are those of the unpacked file.
+    (gzip, zstd, none) is told by the first bytes. Offsets are those of the file. Where the first member holds many
+    records they are those of its content, from the file's start on; where only another does, a record inside it has
+    the member's offset and its number in it. Lengths are bytes of the file, or of content where a member is shared.
 
     Args:
         path: the file.
         max_body_bytes: a larger body, packed or unpacked, is rejected as `too_large`.
+        skip: offsets of records that are not looked at: they come as records without a body.
+        reached: told the offset of every record before it is looked at.
 
     Raises:
-        ValueError: the file is empty, an old ARC file, or something else altogether.
+        ValueError: the file is empty, an old ARC file, or something else altogether; its zstd dictionary is missing
+            or broken.
     """
     with path.open("rb") as file:
-        packing = _checked_packing(path, file)
-        if packing == "gzip" and _holds_many(file):
-            yield from _read_stream(file, max_body_bytes)
-            return
-        size, start = path.stat().st_size, 0
-        while start < size:
-            start = yield from _read_fast(file, start, size, max_body_bytes)
-            if start < size:
-                start = yield from _read_one(file, packing, start, size, max_body_bytes)
+        packing, dictionary, start = _checked_packing(path, file)
+        for cut in _cuts(file, packing, dictionary, start, max_body_bytes, reached):
+            if cut.reason is not None:
+                yield _refused(cut, cut.reason, cut.note)
+            elif cut.offset in skip:
+                yield _record(cut, b"", None, "", ())
+            else:
+                yield _judged(cut, max_body_bytes)
 
 
-def _checked_packing(path: Path, file: BinaryIO) -> Packing:
-    """Return how the file is packed; refuse what holds no WARC record at its start."""
-    head = file.read(_HEAD_BYTES)
+def _cuts(
+    file: BinaryIO,
+    packing: Packing,
+    dictionary: zstandard.ZstdCompressionDict | None,
+    start: int,
+    limit: int,
+    reached: Callable[[int], None],
+) -> Iterator[Cut]:
+    size = file.seek(0, 2)
+    while start < size:
+        if packing == "gzip":
+            start = yield from cut_members(file, start, limit, reached)
+        window = Window(file, packing, start, dictionary)
+        start = yield from Cutter(window, packing, size, limit, reached).cuts()
+
+
+def _checked_packing(
+    path: Path, file: BinaryIO
+) -> tuple[Packing, zstandard.ZstdCompressionDict | None, int]:
+    """Return how the file is packed, the dictionary it begins with, and where its records start; refuse what is no WARC file."""
+    try:
+        dictionary, start = dictionary_in(file)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    file.seek(start)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise ValueError(f"{path}: is empty, wanted a WARC file")
-    packing = packing_of(head)
-    plain = head_of(head, packing)
-    if plain.startswith(b"filedesc:"):
+    packing: Packing = "zstd" if start else packing_of(head)
+    plain = head_of(head, packing, dictionary)
+    if plain is not None and plain.startswith(b"filedesc:"):
         raise ValueError(
             f"{path}: is an ARC file, wanted WARC; convert it first, for example with warcio recompress"
         )
-    if not plain.startswith(_START) and (plain or packing == "none"):
+    if plain is not None and VERSION.match(plain.lstrip(b"\r\n")) is None and (plain or packing == "none"):
         raise ValueError(f"{path}: starts with {plain[:16]!r} (packing {packing}), wanted a WARC record")
-    return packing  # a damaged first member is a reject like any other
+    return packing, dictionary, start  # a damaged first member is a reject like any other
 
 
-def _read_fast(file: BinaryIO, start: int, size: int, limit: int) -> Generator[Record | Reject, None, int]:
-    """Yield records from a place on; return the place of the last one seen, which is not yielded."""
-    file.seek(start)
-    held: Record | Reject | None = None
-    try:
-        for raw in ArchiveIterator(file, parse_http=False, fsspec_args=False):
-            place = raw.stream_pos
-            if held is not None:
-                yield _with_length(held, place - held.offset)
-            held = None
-            start = place
-            held = _judged(raw, place, limit)
-    except OSError:
-        return start
-    if held is not None and start >= size:  # many records in the last member: nothing is left to look at
-        yield held
-    return start
-
-
-def _read_one(
-    file: BinaryIO, packing: Packing, start: int, size: int, limit: int
-) -> Generator[Record | Reject, None, int]:
-    """Yield what the one member or record at a place holds; return the next place where one starts."""
-    try:
-        if packing == "none":
-            plain, end = _plain_record(file, start, size, limit)
-        else:
-            plain, end = member(file, packing, start, max_bytes=limit + _HEAD_BYTES)
-    except DamagedError as damage:
-        end = _next_start(file, packing, start + 1, size)
-        reason = _DAMAGE[packing]
-        if packing == "none" and "Content-Length" in str(damage):
-            reason = "wrong_length"
-        yield Reject(record_id=None, offset=start, length=end - start, reason=reason, note=str(damage))
-        return end
-    if plain is None:
-        yield Reject(
-            record_id=None, offset=start, length=end - start, reason="too_large", note=f"over {limit} bytes"
-        )
-    elif plain.strip(b"\r\n\0"):
-        yield from _records_in(plain, start, end - start, limit)
-    return end
-
-
-def _records_in(plain: bytes, start: int, length: int, limit: int) -> Iterator[Record | Reject]:
-    """Yield the records of one unpacked member; one whose length disagrees with it is rejected."""
-    records: list[Record | Reject] = []
-    fault: Reject | None = None
-    try:
-        for raw in ArchiveIterator(
-            io.BytesIO(plain), parse_http=False, fsspec_args=False, stream_detect=False
-        ):
-            fault = _refused(raw, start, "wrong_length", "bytes are left behind the length named")
-            blank = _BLANK_LINE.search(plain, raw.stream_pos)
-            there = len(plain) - (blank.end() if blank else len(plain))
-            if raw.content_length > there:
-                records.append(replace(fault, note=f"{raw.content_length} bytes named, {there} there"))
-            else:
-                records.append(_judged(raw, start, limit))
-    except OSError as error:
-        if fault is None:
-            fault = Reject(record_id=None, offset=start, length=0, reason="broken_record", note=str(error))
-        records = [*records[:-1], fault]
-    if not records:
-        records = [Reject(record_id=None, offset=start, length=0, reason="broken_record", note="no record")]
-    yield from (_with_length(record, length) for record in records)
-
-
-def _read_stream(file: BinaryIO, limit: int) -> Iterator[Record | Reject]:
-    """Yield the records of a file that is one gzip member: no place to go on from once it is damaged."""
-    file.seek(0)
-    held: Record | Reject | None = None
-    place, damage, stream = 0, "", Unpacked(file, "gzip")
-    try:
-        for raw in ArchiveIterator(stream, parse_http=False, fsspec_args=False, stream_detect=False):
-            place = raw.stream_pos
-            if held is not None:
-                yield _with_length(held, place - held.offset)
-            held = None
-            held = _judged(raw, place, limit)
-        place = stream.tell()
-    except (DamagedError, OSError) as error:
-        damage = str(error)
-    if held is not None:
-        yield _with_length(held, place - held.offset)
-    if damage:
-        note = f"{damage}; one gzip member holds many records, so the rest of the file is lost"
-        length = stream.tell() - place
-        yield Reject(record_id=None, offset=place, length=length, reason="broken_gzip", note=note)
-
-
-def _judged(raw: WarcRecord, place: int, limit: int) -> Record | Reject:
+def _judged(cut: Cut, limit: int) -> Record | Reject:
     """Return the page a record holds, or why it holds none."""
-    kind = raw.record_type
+    fields = cut.fields
+    kind = fields.get(b"warc-type", b"").strip().lower()
     if kind not in _WITH_BODY:
-        return _refused(raw, place, "record_type", str(kind))
-    if cut := raw.headers.get(WarcHeader.WARC_TRUNCATED):
-        return _refused(raw, place, "truncated", cut)
-    if raw.content_length > limit:
-        return _refused(raw, place, "too_large", f"{raw.content_length} bytes")
-    transfer = content = charset = None
-    said: tuple[tuple[str, str], ...] = ()
-    if kind == WarcRecordType.response:
-        if not raw.is_http:
-            return _refused(raw, place, "media_type", raw.headers.get(WarcHeader.CONTENT_TYPE) or "")
-        raw.parse_http()
-        http = raw.http_headers
-        if http.status_code != 200:
-            return _refused(raw, place, "http_status", str(http.status_code))
-        transfer, content, charset = (
-            http.get("Transfer-Encoding"),
-            http.get("Content-Encoding"),
-            raw.http_charset,
-        )
-        if any(http.get(name) for name in _CONSENT):
-            said = tuple((name, value) for name, value in http if name.lower() in _CONSENT)
-        named = media_type(raw.http_content_type)
-    else:
-        named = media_type(raw.headers.get(WarcHeader.CONTENT_TYPE))
-        charset = "utf-8" if kind == WarcRecordType.conversion else None
+        return _refused(cut, "record_type", worded(kind) or "no type")
+    if broken_off := _broken_off(cut):
+        return _refused(cut, "truncated", broken_off)
+    if kind == b"response":
+        return _page_of_answer(cut, limit)
+    named = media_type(worded(fields.get(b"content-type", b"")))
     if named and named not in PAGE_TYPES:
-        return _refused(raw, place, "media_type", named)
+        return _refused(cut, "media_type", named)
+    return _page(cut, cut.block, named, "utf-8" if kind == b"conversion" else None, ())
+
+
+def _broken_off(cut: Cut) -> str:
+    """Say how a record tells that it is not the whole of what was fetched; '' where it does not."""
+    fields = cut.fields
+    if cut_off := worded(fields.get(b"warc-truncated", b"")):
+        return cut_off
+    if segment := worded(fields.get(b"warc-segment-number", b"")):
+        total = worded(fields.get(b"warc-segment-total-length", b""))
+        if segment != "1" or total != str(len(cut.block)):
+            return f"segment {segment} of a record in several"
+    return ""
+
+
+def _page_of_answer(cut: Cut, limit: int) -> Record | Reject:
+    kind = worded(cut.fields.get(b"content-type", b""))
+    answer = answer_in(cut.block)
+    if not kind.lower().startswith("application/http") and (kind or answer.status is None):
+        return _refused(cut, "media_type", kind)
+    if answer.status is None and sniffed(cut.block[:64].lstrip()) == "text/html":
+        return _page(cut, cut.block, "", None, ())  # HTTP/0.9 has no heads
+    if answer.status != 200:
+        note = str(answer.status) if answer.status is not None else f"no status line, but {first_line_of(cut.block)!r}"
+        return _refused(cut, "http_status", note if cut.block else "no status line")
+    return _page_of_body(cut, answer, limit)
+
+
+def _page_of_body(cut: Cut, answer: Answer, limit: int) -> Record | Reject:
+    fields, lines = fields_of(answer.lines), answer.lines.lower()
+    kind = worded(fields.get(b"content-type", b""), "latin-1")
+    named = media_type(kind)
+    if named and named not in PAGE_TYPES:
+        return _refused(cut, "media_type", named)
+    transfer, content = (
+        worded(fields.get(name, b"")) or None for name in (b"transfer-encoding", b"content-encoding")
+    )
     try:
-        body = unwrapped(raw.reader.read(), transfer, content, max_bytes=limit)
+        body = unwrapped(cut.block[answer.body :], transfer, content, max_bytes=limit)
     except BodyError as fault:
-        return _refused(raw, place, fault.reason, fault.note)
-    return _page(raw, place, body, named, charset, said)
+        return _refused(cut, fault.reason, fault.note)
+    said = named_in(answer.lines, *_CONSENT) if any(name in lines for name in _CONSENT_BYTES) else ()
+    charset = _CHARSET.search(kind)
+    return _page(cut, body, named, charset[1].lower() if charset else None, said)
 
 
 def _page(
-    raw: WarcRecord,
-    place: int,
-    body: bytes,
-    named: str,
-    charset: str | None,
-    said: tuple[tuple[str, str], ...],
+    cut: Cut, body: bytes, named: str, charset: str | None, said: tuple[tuple[str, str], ...]
 ) -> Record | Reject:
     """Return the record of a body whose type may be missing or a lie."""
     if not body:
-        return _refused(raw, place, "empty_body", "")
+        return _refused(cut, "empty_body", "")
     found = sniffed(body)
     if (found and found != "text/html") or not (found or named):
-        return _refused(raw, place, "media_type", found or "unknown")
-    url = raw.headers.get(WarcHeader.WARC_TARGET_URI)
+        return _refused(cut, "media_type", found or "unknown")
+    return _record(cut, body, charset, named or found, said)
+
+
+def _record(
+    cut: Cut, body: bytes, charset: str | None, kind: str, said: tuple[tuple[str, str], ...]
+) -> Record:
+    url = uri_in(cut.fields)
     return Record(
-        record_id=raw.headers.get(WarcHeader.WARC_RECORD_ID),
-        offset=place,
-        length=0,
+        record_id=_text(cut, b"warc-record-id"),
+        offset=cut.offset,
+        length=cut.length,
         url=url,
         host=host_of(url),
-        fetched=raw.headers.get(WarcHeader.WARC_DATE),
+        fetched=_text(cut, b"warc-date"),
         body=body,
-        header_charset=charset.strip("\"' ").lower() if charset else None,
-        content_type=named or found,
+        header_charset=charset,
+        content_type=kind,
         said=said,
     )
 
 
-def _refused(raw: WarcRecord, place: int, reason: Reason, note: str) -> Reject:
-    headers = raw.headers
-    record_id, url = headers.get(WarcHeader.WARC_RECORD_ID), headers.get(WarcHeader.WARC_TARGET_URI)
-    return Reject(record_id=record_id, offset=place, length=0, url=url, reason=reason, note=note)
-
-
-def _with_length(item: Record | Reject, length: int) -> Record | Reject:
-    """Return the item with its length, known once the next one is seen (half the time of `dataclasses.replace`)."""
-    if isinstance(item, Reject):
-        return replace(item, length=length)
-    return Record(
-        record_id=item.record_id,
-        offset=item.offset,
-        length=length,
-        url=item.url,
-        host=item.host,
-        fetched=item.fetched,
-        body=item.body,
-        header_charset=item.header_charset,
-        content_type=item.content_type,
-        said=item.said,
+def _refused(cut: Cut, reason: Reason, note: str) -> Reject:
+    return Reject(
+        record_id=_text(cut, b"warc-record-id"),
+        offset=cut.offset,
+        length=cut.length,
+        url=uri_in(cut.fields),
+        reason=reason,
+        note=note,
     )
 
 
-def _holds_many(file: BinaryIO) -> bool:
-    """Say whether the first gzip member goes on behind its first record (a whole file packed at once)."""
-    file.seek(0)
-    unpacker, plain = zlib.decompressobj(wbits=31), b""
-    try:
-        while len(plain) <= 1 << 20 and not unpacker.eof and (packed := file.read(_HEAD_BYTES)):
-            plain += unpacker.decompress(packed)
-            if (again := plain.find(b"\r\n\r\nWARC/1.")) >= 0:
-                head, _, block = plain[: again + 4].partition(b"\r\n\r\n")
-                return _named_length(head) == len(block) - 4
-    except zlib.error:
-        pass
-    return False
-
-
-def _plain_record(file: BinaryIO, start: int, size: int, limit: int) -> tuple[bytes | None, int]:
-    """Return the bytes of the unpacked record at a place, and where it ends, by the length it names."""
-    file.seek(start)
-    head, found, _ = file.read(_HEAD_BYTES).partition(b"\r\n\r\n")
-    if not head.startswith(_START) or not found:
-        raise DamagedError(f"no WARC record, but {head[:16]!r}")
-    named = _named_length(head)
-    if named is None:
-        raise DamagedError("Content-Length is missing")
-    end = start + len(head) + 4 + named
-    if end > size:
-        raise DamagedError(f"Content-Length {named}, but the file ends before")
-    file.seek(end)
-    behind = file.read(4 + len(_START))
-    if not (behind.startswith((b"\r\n\r\n", _START)) or len(behind) < 4):
-        raise DamagedError(f"Content-Length {named}, but {behind[:4]!r} follows")
-    end += len(behind[:4]) if not behind.startswith(_START) else 0
-    if named > limit:
-        return None, end
-    file.seek(start)
-    return file.read(end - start), end
-
-
-def _named_length(head: bytes) -> int | None:
-    for line in head.split(b"\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return int(value)
-    return None
-
-
-def _next_start(file: BinaryIO, packing: Packing, start: int, size: int) -> int:
-    """Return the next place where a record can be read from, or the file's size."""
-    magic = MAGICS.get(packing, b"\nWARC/1.")
-    at, block = start - (packing == "none"), 1 << 20
-    while at < size:
-        file.seek(at)
-        window = file.read(block + len(magic))
-        found = window.find(magic)
-        while 0 <= found < block:
-            place = at + found + (packing == "none")
-            if packing == "none" or _starts_record(file, packing, place):
-                return place
-            found = window.find(magic, found + 1)
-        at += block
-    return size
-
-
-def _starts_record(file: BinaryIO, packing: Packing, place: int) -> bool:
-    file.seek(place)
-    return head_of(file.read(_HEAD_BYTES), packing).startswith(_START)
+def _text(cut: Cut, name: bytes) -> str | None:
+    value = cut.fields.get(name)
+    return None if value is None else worded(value)
