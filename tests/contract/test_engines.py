@@ -25,7 +25,7 @@ def cluster() -> Iterator[Dask]:
         yield opened
 
 
-@pytest.fixture(params=["inline", "dask"])
+@pytest.fixture(params=["inline", pytest.param("dask", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     return Inline() if request.param == "inline" else request.getfixturevalue("cluster")
 
@@ -74,6 +74,7 @@ def die_once(marker: Path) -> str:
     return "alive"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_task_retried(cluster: Dask, tmp_path: Path) -> None:
     """SIGKILL costs a retry, not a result."""
     assert dict(cluster.map(die_once, [tmp_path / "a", tmp_path / "b"])) == {0: "alive", 1: "alive"}
@@ -86,6 +87,7 @@ def die_always(number: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_every_worker_is_given_up_and_no_other(cluster: Dask) -> None:
     """The killer is a Failure with a way out; its neighbours are done."""
     found = dict(cluster.map(die_always, range(6)))
@@ -104,6 +106,7 @@ def hoard(_: int) -> int:
     return len(taken)
 
 
+@pytest.mark.slow
 def test_a_task_over_the_memory_limit_is_a_failure(cluster: Dask) -> None:
     """A worker over its limit is killed by its nanny; the task is given up with a hint at memory."""
     failure = dict(cluster.map(hoard, [0]))[0]
@@ -129,6 +132,7 @@ def stop_once(marker: Path) -> str:
     return "alive"
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_is_replaced(cluster: Dask, tmp_path: Path) -> None:
     """SIGSTOP is found by silence, and the task runs elsewhere."""
     assert dict(cluster.map(stop_once, [tmp_path / "a"])) == {0: "alive"}

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 corpus: {name}
 sources: {{{sources}}}

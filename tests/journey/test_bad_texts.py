@@ -9,6 +9,8 @@ import pytest
 
 from kakehi.filters.signals import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 WORDS = Path(__file__).parents[1] / "data" / "words.txt"
 
 TEXTS = {

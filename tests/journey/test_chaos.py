@@ -14,8 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.journey.conftest import Journey
 from tests.journey.test_quickstart import digests
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("KAKEHI_CHAOS", "5"))
 SEED = int(os.environ.get("KAKEHI_SEED", str(time.time_ns() % 1_000_000)))

@@ -514,6 +514,7 @@ def wait_for_part(work: Path, process: subprocess.Popen[str]) -> None:
     pytest.fail("no part was committed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_run_stopped_in_the_middle_of_a_shard_goes_on(make, kakehi, tmp_path, sign, code):
     """Files that are done stay done, and the end is what an undisturbed run gives."""
@@ -538,6 +539,7 @@ def test_a_run_stopped_in_the_middle_of_a_shard_goes_on(make, kakehi, tmp_path, 
     assert not list((work / "tmp").iterdir())
 
 
+@pytest.mark.slow
 def test_exit_codes_reach_the_shell(make, tmp_path):
     """As a process of its own: data on stdout and 0, or words on stderr and the error's code."""
     make.texts(tmp_path / "a.jsonl", 2)

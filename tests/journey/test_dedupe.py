@@ -78,6 +78,7 @@ def test_what_was_kept_is_kept_again(make, kakehi, records, tmp_path):
     assert sorted(kept(tmp_path / "again").values()) == sorted(kept(tmp_path / "work").values())
 
 
+@pytest.mark.slow
 def test_which_files_records_come_in_does_not_show(make, kakehi, records, tmp_path):
     """As many shards as files, in another order, with two workers: the same documents stay and stand for as many."""
     found = []

@@ -19,6 +19,8 @@ import pytest
 from tests.journey.conftest import Journey
 from tests.journey.test_quickstart import digests
 
+pytestmark = pytest.mark.slow
+
 WORKERS = os.environ.get("KAKEHI_WORKERS", "2").split(",")
 
 

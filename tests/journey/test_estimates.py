@@ -143,7 +143,7 @@ def test_a_worker_too_small_for_a_shard_is_refused(
     machine = make.file(tmp_path / "machine.yaml", "bytes_per_worker: 256MiB")
     manifest, work = ran[0] / "m.yaml", tmp_path / "w"
     assert kakehi("run", manifest, "--work", work, "--until", "sign").code == 0
-    monkeypatch.setattr("kakehi.pipeline.stages.dedupe.pair.READ_BYTES", 300)
+    monkeypatch.setattr("kakehi.pipeline.stages.dedupe.keys.READ_BYTES", 300)
     for name in ("plan", "run"):
         said = kakehi(name, manifest, "--work", work, "--machine", machine, "--until", "pair")
         assert (said.code, said.err.count("\nhint: bytes_per_worker: ")) == (2, 1), said.err

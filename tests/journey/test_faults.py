@@ -33,6 +33,8 @@ from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning import discovery
 from kakehi.pipeline.storage.store import Store
 
+pytestmark = pytest.mark.slow
+
 FAULTY = Path(__file__).with_name("faulty.py")
 KAKEHI = str(Path(sys.executable).with_name("kakehi"))
 

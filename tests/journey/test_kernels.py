@@ -59,6 +59,7 @@ def _named(manifest: Manifest) -> list[str]:
     return [name for step in steps for name in step.stage.kernels_for(step.parameters)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dedupe", ["", "scheme: legacy, unit: words", "preset: swallow, level: training"])
 def test_tasks_compile_nothing_more(make, tmp_path: Path, dedupe: str) -> None:
     """After the kernels that a manifest's steps name, a run compiles none."""

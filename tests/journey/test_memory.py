@@ -9,6 +9,8 @@ import pytest
 
 from tests.journey.conftest import Journey, copied
 
+pytestmark = pytest.mark.slow
+
 #: Runs the command in a child and says how much memory it took, in kilobytes (Linux) or bytes (macOS).
 PEAK = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 

@@ -57,6 +57,7 @@ def test_the_demo_prints_what_the_readme_shows(finished: Journey) -> None:
     assert list(missing(shown[-len(printed) :], printed)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands", "shown"),
     [b for b in blocks() if b[0][0].startswith(("kakehi ", "sed "))],

@@ -5,9 +5,12 @@ import shutil
 import time
 
 import pyarrow.parquet as pq
+import pytest
 
 from kakehi.pipeline.engines.lock import RunLock
 from tests.journey.conftest import ROOT, Journey
+
+pytestmark = pytest.mark.slow
 
 
 def test_nothing_is_to_do_and_quickly(journey: Journey) -> None:

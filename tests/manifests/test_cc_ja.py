@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from ruamel.yaml import YAML
 
 from kakehi.pipeline.sources.archive import rate_limit
 from tests.oracles import read_megatron
 from tests.pipeline.sources.archive.site import Site, build, parquet
+
+pytestmark = pytest.mark.slow
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "cc-ja.yaml"
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]

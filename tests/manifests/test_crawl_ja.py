@@ -15,6 +15,8 @@ from tests.pipeline.sources.crawl.web import Page, Web, real_pages, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = Path(__file__).parents[2] / "manifests" / "crawl-ja.yaml"
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 

@@ -4,6 +4,8 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
+
 from kakehi.pipeline.engines.machine import load_machine
 from kakehi.pipeline.manifest.compile import load
 
@@ -19,6 +21,7 @@ def test_the_mix_sums_to_four_hundred_billion() -> None:
     assert pack["sequence_tokens"] == 2048
 
 
+@pytest.mark.slow
 def test_it_runs_on_stand_ins(kakehi, tmp_path, monkeypatch) -> None:
     """The plan says the real sizes; a millionth of each set goes the whole way in one binary."""
     monkeypatch.setattr(sys, "argv", ["standins.py", "--out", str(tmp_path), "--scale", "2e-6"])

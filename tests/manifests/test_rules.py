@@ -124,6 +124,7 @@ def built():
     return list(edges.edges())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readme", [False, True], ids=["code", "readme"])
 def test_swallow(pages, built, readme):
     """The same rules object as in its code, and as its README says."""
@@ -132,6 +133,7 @@ def test_swallow(pages, built, readme):
     compare(objected(name, texts), [recipes.swallow(text, readme=readme) for text in texts], texts)
 
 
+@pytest.mark.slow
 def test_swallow_lists(pages, lists):
     """Words and hosts, with stand-ins for its lists."""
     words = [*lists["adult"], *lists["discrimination"], *lists["violence"]]
@@ -156,12 +158,14 @@ def test_hojichar(pages, built, lists):
     compare(objected("hojichar-default", texts), [recipes.hojichar(t, lists) for t in texts], texts)
 
 
+@pytest.mark.slow
 def test_gopher(pages, built):
     """The same rules object, with characters for words."""
     texts = [text for text in [*pages, *built] if text.strip()]
     compare(objected("gopher-characters", texts), [recipes.gopher(text) for text in texts], texts)
 
 
+@pytest.mark.slow
 def test_kakehi_ja(pages, built):
     """Ours too means what its file says, the language aside."""
     texts = [text for text in [*pages, *built] if text.strip()]

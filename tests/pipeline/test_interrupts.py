@@ -100,6 +100,7 @@ def test_where_it_is_ignored_it_stays_so() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_it_ends_the_tests_while_a_command_runs_in_them(make, tmp_path) -> None:
     """The command makes an exit code of it, and pytest yet stops at once, with its own code for that."""
     path = make.file(tmp_path / "test_two.py", TWO_TESTS)

@@ -206,7 +206,7 @@ def work(job: Job, line: Connection) -> None:
 def _settings(job: Job) -> dict[str, Any]:
     """Switch off what Scrapy does by itself: rules, pace, redirects, retries and unpacking are decided elsewhere."""
     return {
-        "TWISTED_DNS_RESOLVER": "kakehi.pipeline.sources.crawl.resolver.FencedResolver",
+        "TWISTED_DNS_RESOLVER": "kakehi.pipeline.sources.crawl.resolver.FilteringResolver",
         "KAKEHI_ALLOW": list(job.allow_addresses),
         "KAKEHI_RESOLVE": dict(job.resolve),
         "DOWNLOAD_HANDLERS_BASE": dict.fromkeys(

@@ -1,6 +1,7 @@
 """Leaders of large buckets against a slow choice, and that they reach what is alike."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def test_what_is_out_of_reach_is_not_alike():
     assert (sizes[inside] < 0.8 * sizes[reached[inside]]).all()
 
 
+@pytest.mark.slow
 def test_pairs_grow_with_rows_not_with_their_square():
     """Of 20,000 rows, of all lengths or of one, a few times as many as there are leaders."""
     rows = np.arange(20_000)

@@ -69,6 +69,7 @@ def test_sets_are_sorted_and_distinct(size):
     assert offsets.tolist() == [0, len(shingles)]
 
 
+@pytest.mark.slow
 def test_parts_change_nothing():
     """Texts of many parts, one of them longer than a part, share what they share in one."""
     texts = texts_of(["".join(chr(0x3041 + i * k % 83) for i in range(90 * k * k)) for k in range(1, 60)])

@@ -101,18 +101,20 @@ def test_nul():
     assert main_text("<p>あい\0うえお</p>").text == "あいうえお"
 
 
-@pytest.mark.parametrize("tag", ["div", "b", "blockquote", "x"])
-def test_deep_nesting_is_refused(tag):
-    """100,000 nested elements are refused at once, in a process of its own lest it crash."""
+def test_deep_nesting_is_refused():
+    """100,000 nested elements of any kind are refused at once, in a process of its own lest it crash."""
     code = (
         "from kakehi.filters.page.html import PageError, main_text\n"
-        f"try: main_text(b'<{tag}>' * 100_000 + b'x')\n"
-        "except PageError as error: print(error.reason)"
+        "for tag in (b'<div>', b'<b>', b'<blockquote>', b'<x>'):\n"
+        "    try: main_text(tag * 100_000 + b'x')\n"
+        "    except PageError as error: print(error.reason)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() in {"too_deep", "too_many_unclosed"}
+    reasons = done.stdout.split()
+    assert len(reasons) == 4
+    assert set(reasons) <= {"too_deep", "too_many_unclosed"}
 
 
 def test_depth_is_exact():
@@ -143,6 +145,7 @@ def test_nesting_of_few_tags_ends(piece, ruby):
     assert main_text(html, ruby=ruby)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "html",
     [

@@ -108,14 +108,15 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE, ids=repr)
 def test_a_hostile_page_takes_linear_time(piece):
-    """Five megabytes of anything unclosed."""
-    html = (b"<a " if piece == b"a=b " else b"") + piece * (5_000_000 // len(piece))
+    """Two megabytes of anything unclosed; the square of that takes minutes."""
+    html = (b"<a " if piece == b"a=b " else b"") + piece * (2_000_000 // len(piece))
     start = time.process_time()
     for _ in tags_with_attributes(html, frozenset({b"a", b"base"})):
         pass
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 8
 
 
 @given(

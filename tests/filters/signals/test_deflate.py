@@ -49,6 +49,7 @@ def test_text_by_text(texts):
     assert zlib_sizes(view(pa.array(["前の", *texts]).slice(1))).tolist() == by_zlib(pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letters", [2, 3, 5, 20, 90, 256])
 def test_noise_of_few_and_many_letters(letters):
     """Stored blocks, fixed ones and own trees; windows and blocks that end within a text."""
@@ -64,6 +65,7 @@ def test_one_thing_over_and_over(size):
     assert zlib_sizes(texts_of(pieces)).tolist() == by_zlib(pieces)
 
 
+@pytest.mark.slow
 def test_the_farthest_match():
     """One byte nearer it is seen, and one further it is not; in the first window and in a later one."""
     chance, pieces = seeded(1), []
@@ -141,6 +143,7 @@ def edges() -> Iterator[bytes]:
             yield noise(chance, end + more - 300, 4) + b"z" * 300
 
 
+@pytest.mark.slow
 def test_ends_of_blocks_and_windows():
     """A last block may be empty, or end where one is full."""
     pieces = list(edges())

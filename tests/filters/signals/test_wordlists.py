@@ -62,6 +62,7 @@ def free(before, word, after, guard):
     return not any(re.fullmatch(run, a) and re.fullmatch(run, b) for run in runs for a, b in ends)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(
     text=st.text(st.sampled_from(LETTERS), max_size=40),

@@ -35,7 +35,7 @@ def cluster() -> Iterator[Dask]:
         yield opened
 
 
-@pytest.fixture(params=["inline", "dask"])
+@pytest.fixture(params=["inline", pytest.param("dask", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     return Inline() if request.param == "inline" else request.getfixturevalue("cluster")
 

@@ -17,17 +17,18 @@ from kakehi.pipeline.storage.store import Store
 HANGS = """
 import sys
 from pathlib import Path
-from kakehi.pipeline import tasks
+from kakehi.pipeline.execution import shard_task
 from kakehi.pipeline.execution.bookmark import Bookmark
 
-tasks.RECORD_CPU_S = 0.2
+shard_task.RECORD_CPU_S = 0.2
 with Bookmark(Path(sys.argv[1])) as bookmark:
-    tasks._reach(bookmark, 1, 10)
-    tasks._reach(bookmark, 1, 77)
+    shard_task._reach(bookmark, 1, 10)
+    shard_task._reach(bookmark, 1, 77)
     sum(range(10**12))  # native code, which no handler written in Python would interrupt
 """
 
 
+@pytest.mark.slow
 def test_a_record_that_hangs_is_ended_and_named(tmp_path: Path) -> None:
     """By CPU time, not by the clock: SIGPROF ends the process, and the bookmark says where it was."""
     place = tmp_path / "at"

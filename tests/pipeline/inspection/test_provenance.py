@@ -28,6 +28,7 @@ def cache_of(packed):
     return cache
 
 
+@pytest.mark.slow
 def test_every_token_of_a_row_leads_to_its_document(packed) -> None:
     """Compared with the table read whole; padding leads nowhere."""
     pieces = pq.read_table(packed.prefix.with_name(f"{NAME}.provenance.parquet")).to_pylist()
@@ -46,6 +47,7 @@ def test_every_token_of_a_row_leads_to_its_document(packed) -> None:
             assert caught.value.hint is None  # its files are whole
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_row_that_readers_read(packed) -> None:
     """By the maps that readers use, its documents those of the row."""
     cache = cache_of(packed)

@@ -19,6 +19,8 @@ from kakehi.pipeline.sources.archive.records import fault_of, members
 from kakehi.pipeline.sources.archive.warc_output import journal_of, read_entries
 from tests.pipeline.sources.archive.site import CRAWL, Site, build, cdxj, parquet
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = """\
 corpus: c
 sources:
@@ -232,6 +234,7 @@ def test_an_index_without_languages_takes_the_stated_domains(far, kakehi, tmp_pa
     assert "0 pages of" in kakehi("plan", manifest(tmp_path, site.url)).out
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_asks_for_no_finished_range_again(far, kakehi, tmp_path, calm):
     """Kill -9 in the middle; at most the requests under way are asked for twice."""
     site, _ = far

@@ -13,6 +13,8 @@ from tests.pipeline.sources.crawl.web import Page, Web, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 PAGE = "<html><head>{head}<title>t</title></head><body><p>日本語のページです。</p>{links}</body></html>"
 
 

@@ -18,6 +18,8 @@ from tests.pipeline.sources.crawl.web import Page, Web, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 
 def page(make, seed: object, *links: str, head: str = "", charset: str = "utf-8") -> Page:
     named = "".join(f'<a href="{link}">次へ</a>' for link in links)

@@ -246,6 +246,7 @@ def test_sitemaps_in_all_forms(body, urls, index):
     assert sitemaps.read(body) == (urls, index)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "markup", ["<loc>", "<loc>x", "<loc>x ", "<loc ", " ", "x", "<loc><![CDATA[", "<a:", "]]>"], ids=repr
 )

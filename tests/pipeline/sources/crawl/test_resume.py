@@ -19,6 +19,8 @@ from tests.pipeline.sources.crawl.web import Page, Web
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from kakehi.pipeline.cli.main import main; main()"]
 HOSTS = ("a.test", "b.test", "c.test")
 

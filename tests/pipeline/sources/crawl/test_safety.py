@@ -142,6 +142,7 @@ def outcomes(work: Path) -> dict[str, str]:
 OK = Page("<html lang=ja><p>日本語</p></html>".encode(), "text/html; charset=utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of this machine")
 def test_nothing_inside_is_asked_by_name_number_or_redirect(kakehi, tmp_path):
     """Loopback in seven spellings, a redirect to it, a robots.txt that leads there: no request arrives."""
@@ -211,6 +212,7 @@ def short_body(handler) -> None:
     handler.close_connection = True
 
 
+@pytest.mark.slow
 def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path, capfd):
     """Bodies that drip or pour, headers that pour, bombs, chains, calendars: the crawl ends, and says of each why."""
     bomb = gzip.compress(b"<p>" + b"0" * 30_000_000)
@@ -275,6 +277,7 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
     assert receipt["counts"]["links/repeating"] == 1
 
 
+@pytest.mark.slow
 def test_proxies_of_the_environment_are_not_used(crawl_manifest, kakehi, tmp_path, monkeypatch):
     """Behind one, no address could be looked at."""
     with Web({("a.test", "/"): OK}) as web, Web({}) as proxy:
@@ -328,6 +331,7 @@ def anything(seed: str):
     return write
 
 
+@pytest.mark.slow
 def test_whatever_a_server_sends_the_crawl_goes_on(crawl_manifest, kakehi, tmp_path, capfd):
     """Statuses, headers and lengths that are none, answers cut off or of noise: each is an outcome, and no more."""
     links = "".join(f"<a href='/{number}'>x</a>" for number in range(150))

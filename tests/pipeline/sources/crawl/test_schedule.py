@@ -39,6 +39,7 @@ class Slow:
         return may[0][1] if may else None
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.lists(st.one_of(ADD, NEXT, END), max_size=40), st.integers(1, 2))
 def test_turns_are_those_of_looking_at_every_address(steps, per_host):

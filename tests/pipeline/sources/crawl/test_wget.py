@@ -15,6 +15,8 @@ from tests.pipeline.sources.crawl.web import Page, Web, real_pages, redirect
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
+pytestmark = pytest.mark.slow
+
 ROBOTS = b"User-agent: *\nDisallow: /2.4/ja/mod/mod_c\n"
 
 

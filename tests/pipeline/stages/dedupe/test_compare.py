@@ -117,6 +117,7 @@ def slowly(mine, earlier, max_bucket, leaders):
         yield row, best
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 30), st.sampled_from([None, "screen:x.min"])), max_size=6),
@@ -172,6 +173,7 @@ def corpus(make, root):
     return written(make, root / "c", [[(n, None) for n in range(s, s + 9)] for s in (3, 20)], "c", 40)
 
 
+@pytest.mark.slow
 def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
     """On two workers, and over what a run before left, of which a part is gone: the file of one process."""
     ours = corpus(make, tmp_path)

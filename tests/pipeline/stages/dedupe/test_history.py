@@ -55,6 +55,7 @@ def found(opened: History, wanted):
 KEYS = st.one_of(st.integers(0, 5), st.integers((1 << 64) - 5, (1 << 64) - 1), st.integers(0, (1 << 64) - 1))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(KEYS, st.integers(0, 1 << 50)), unique=True, max_size=60),
     st.lists(KEYS, max_size=20),

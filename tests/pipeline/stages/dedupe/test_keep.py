@@ -279,6 +279,7 @@ def corpora(draw):
     return shards, sorted((*pair, value, 100) for pair, value in zip(pairs, shared, strict=True)), signals
 
 
+@pytest.mark.slow
 @given(
     corpora(),
     st.sampled_from([64, 2000, 10_000, 4 << 30]),
@@ -318,6 +319,7 @@ def chain(length):
     return shards, sorted(pairs)
 
 
+@pytest.mark.slow
 def test_engines_slices_and_restarts_give_the_same_bytes(make, tmp_path):
     """One slice or many, on two workers, and over what a run before left, of which a part is gone."""
     shards, pairs = chain(60)
@@ -352,6 +354,7 @@ class Measured(Inline):
             yield position, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [0, 1, 4, 8])
 @pytest.mark.parametrize("several", [True, False])
 def test_homes_keep_within_the_memory_they_are_given(make, tmp_path, several, rules):
@@ -372,6 +375,7 @@ def test_homes_keep_within_the_memory_they_are_given(make, tmp_path, several, ru
     assert engine.peak <= count * row_bytes(rules)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [0, 1, 4, 8])
 @pytest.mark.parametrize("shape", ["apart", "chain", "star"])
 def test_a_slice_keeps_within_the_memory_it_is_given(tmp_path, shape, rules):

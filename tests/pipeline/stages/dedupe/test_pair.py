@@ -231,6 +231,7 @@ def test_families_of_one_length_are_told_apart_by_their_other_keys(make, tmp_pat
     assert len(kept) <= 4  # of 120; 2 would be best
 
 
+@pytest.mark.slow
 def test_engines_and_restarts_give_the_same_bytes(make, tmp_path):
     """On two workers, and over what a run before left, of which a part is gone: the file of one process."""
     shards = [[(number, number % 3) for number in range(start, start + 9)] for start in (0, 5, 11)]

@@ -196,6 +196,7 @@ def test_the_policy_names_the_scripts_by_digest() -> None:
     assert "unsafe-eval" not in policy
 
 
+@pytest.mark.slow
 def test_the_same_content_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     """Two processes with different hash seeds write what this one writes, a second time too."""
     (tmp_path / "summary").write_bytes(pickle.dumps(full()))
