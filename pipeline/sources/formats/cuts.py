@@ -12,17 +12,16 @@ from collections.abc import Callable, Generator
 from typing import BinaryIO, Final, NamedTuple
 
 from fastwarc.stream_io import GzipReader
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from kakehi.pipeline.sources.formats.compressed import Packing
-from kakehi.pipeline.sources.formats.heads import BLANK, Fields, answer_in, fields_of, length_in
+from kakehi.pipeline.sources.formats.heads import BLANK, VERSION, Fields, Named, ParsedFields, answer_in
 from kakehi.pipeline.sources.formats.records import Reason
-from kakehi.pipeline.sources.formats.window import START_BYTES, Window
+from kakehi.pipeline.sources.formats.window import START_BYTES, Window, head_of
 
 #: A head is shorter; fastwarc allows half of it.
 HEAD_BYTES: Final = 1 << 16
 
-_FIRST_BYTES: Final = 256  # no longer than a record, or the one behind it is read, too
-_MORE_BYTES: Final = 128
 _PIECE_BYTES: Final = 1 << 16
 _LINE_ENDS: Final = b"\r\n\r\n"
 _TAIL: Final = re.compile(rb"(?:\r*\n){2}|[\r\n]*WARC/", re.IGNORECASE)
@@ -38,7 +37,7 @@ class Cut(NamedTuple):
 
     offset: int
     length: int
-    fields: Fields
+    fields: Named
     block: bytes
     reason: Reason | None = None
     note: str = ""
@@ -46,51 +45,55 @@ class Cut(NamedTuple):
 
 def cut_members(
     file: BinaryIO, start: int, limit: int, reached: Callable[[int], None]
-) -> Generator[Cut, None, int]:
-    """Yield records, as long as each fills a gzip member that another follows; return where the first other one starts."""
+) -> Generator[Cut, None, tuple[int, int]]:
+    """Yield records, as long as each fills a gzip member that another follows.
+
+    Returns:
+        Where to cut by content, and how many of the records from there on were yielded.
+    """
     file.seek(start)
-    reader, place = GzipReader(file, fsspec_args=False), start
+    reader = GzipReader(file, fsspec_args=False)
+    held: Cut | None = None
+    place, count = start, 0
     try:
-        first = reader.read(1)
-        while first:
-            reached(place)
-            whole = _member(reader, first, limit)
-            if whole is None or reader.frame_start_position() != place:
-                break
-            first = reader.read(1)
+        for raw in ArchiveIterator(reader, parse_http=False, stream_detect=False, fsspec_args=False):
             behind = reader.frame_start_position()
-            if behind is None or behind == place:
+            if behind is None or (held is not None and behind <= place):
                 break
-            yield Cut(place, behind - place, *whole)
-            place = behind
+            if held is not None:
+                yield held._replace(length=behind - place)
+                count += 1
+            place, held = behind, None
+            reached(place)
+            block = _block(raw, reader, place, limit)
+            if block is None:
+                break
+            held = Cut(place, 0, ParsedFields(raw.headers), block)
     except OSError:
         pass  # it is unpacked once more, and what is wrong is said there
-    return place
+    return (place, 0) if _starts_record(file, place) else (start, count)
 
 
-def _member(reader: GzipReader, first: bytes, limit: int) -> tuple[Fields, bytes] | None:
-    """Return the head and the block of a record as most are, or None."""
-    head = first + reader.read(_FIRST_BYTES - 1)
-    while (blank := BLANK.search(head)) is None:
-        more = reader.read(_MORE_BYTES)
-        if not more or len(head) > HEAD_BYTES:
-            return None
-        head += more
-    fields = fields_of(head[: blank.start()])
-    size = length_in(fields)
-    if size is None or size > limit or not head.startswith(b"WARC/1."):
+def _block(raw: WarcRecord, reader: GzipReader, place: int, limit: int) -> bytes | None:
+    """Return the block of a record whose head is as most are, and that ends in the member it starts in; or None."""
+    left = raw.content_length
+    if raw.record_type == WarcRecordType.unknown or left > limit:
         return None
-    whole, start = head, blank.end()
-    end = start + size + len(_LINE_ENDS)
-    place = reader.frame_start_position()
-    while len(whole) < end:
-        more = reader.read(min(end - len(whole), _PIECE_BYTES))
-        if not more or reader.frame_start_position() != place:
+    parts = []
+    while True:
+        parts.append(raw.reader.read(min(left, _PIECE_BYTES)) if left else b"")
+        left -= len(parts[-1])
+        if reader.frame_start_position() != place or (left and not parts[-1]):
             return None
-        whole += more
-    if len(whole) > end or not whole.endswith(_LINE_ENDS):
-        return None
-    return fields, whole[start : start + size]
+        if not left:
+            return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _starts_record(file: BinaryIO, place: int) -> bool:
+    """Say whether a record starts with the member at a place, not within it; nothing speaks against a broken one."""
+    file.seek(place)
+    plain = head_of(file.read(_LOOK_BYTES), "gzip")
+    return not plain or VERSION.match(plain.lstrip(b"\r\n\0")) is not None
 
 
 class Cutter:
@@ -115,8 +118,8 @@ class Cutter:
         self._lost: Cut | None = None
         self._next: int | None = None  # where a member starts, from which all may be as usual
 
-    def cuts(self) -> Generator[Cut, None, int]:
-        """Yield records and lost stretches; return where `cut_members` may go on, or the size of the file."""
+    def cuts(self, known: int) -> Generator[Cut, None, int]:
+        """Yield records but the first `known`, and lost stretches; return where `cut_members` may go on, or the size."""
         window, at = self._window, 0
         while self._next is None:
             at = window.passed_padding(at)
@@ -135,7 +138,9 @@ class Cutter:
                 yield from self._ended(place)
                 self._reached(place)
                 cut, at = self._record(at, place)
-                if cut is not None:
+                if cut is not None and known:
+                    known -= 1
+                elif cut is not None:
                     yield cut
         if self._next is not None:
             return self._next
@@ -147,8 +152,8 @@ class Cutter:
         window, member, blank = self._window, self._member_of(at), self._blank(at)
         if blank is None:
             return None, self._without_end(at, place)
-        fields = fields_of(self._bytes(at, blank[0]))
-        size = length_in(fields)
+        fields = Fields(self._bytes(at, blank[0]))
+        size = fields.length
         if size is None:
             self._lose(at, "wrong_length", "Content-Length is missing", place, fields)
             return None, self._found(blank[1])
@@ -193,7 +198,7 @@ class Cutter:
         self._lose(at, reason, self._damage() or "the file breaks off", place)
         return self._window.end
 
-    def _end(self, at: int, place: int, fields: Fields, start: int, size: int) -> int:
+    def _end(self, at: int, place: int, fields: Named, start: int, size: int) -> int:
         """Return where a block ends; where that can't be told, lose the record and return where to go on."""
         window, end = self._window, start + size
         if window.holds(end) and self._is_tail(end):
@@ -231,9 +236,9 @@ class Cutter:
             return True
         block = self._bytes(start, there)
         answer = answer_in(block)
-        return answer.status is not None and length_in(fields_of(answer.lines)) == len(block) - answer.body
+        return answer.status is not None and answer.fields.length == len(block) - answer.body
 
-    def _pass_large(self, at: int, place: int, fields: Fields, start: int, size: int) -> int:
+    def _pass_large(self, at: int, place: int, fields: Named, start: int, size: int) -> int:
         """Lose a record that is too large, or says so; return where to go on."""
         window, end = self._window, start + size
         named = f"{size} bytes named"
@@ -264,12 +269,12 @@ class Cutter:
         return self._found(end)
 
     def _lose(
-        self, at: int, reason: Reason, note: str, place: int | None = None, fields: Fields | None = None
+        self, at: int, reason: Reason, note: str, place: int | None = None, fields: Named | None = None
     ) -> None:
         """Begin a lost stretch, which the next record ends; all that goes wrong on the way to it is one loss."""
         if self._lost is None:
             place = self._place_of(at) if place is None else place
-            self._lost = Cut(place, 0, fields or {}, b"", reason, note)
+            self._lost = Cut(place, 0, fields or Fields(b""), b"", reason, note)
 
     def _ended(self, place: int) -> Generator[Cut, None, None]:
         if self._lost is not None:

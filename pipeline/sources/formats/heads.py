@@ -7,8 +7,9 @@ goes on with the one before; lines without a colon are passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+from fastwarc.warc import HeaderMap
 
 #: What a record begins with: WARC/1.1, and drafts such as 0.18 (ClueWeb09).
 VERSION: Final = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r?\n", re.IGNORECASE)
@@ -28,50 +29,97 @@ _STATUS: Final = re.compile(
 )
 _LINE: Final = re.compile(rb"\s*([^\r\n]{0,60})")
 
-Fields = Mapping[bytes, bytes]
+
+class Named(Protocol):
+    """The fields of a WARC head, whoever parsed it."""
+
+    def text(self, name: str) -> str | None:
+        """Return the value of a field, whose name is in lower case, or None."""
+
+
+class Fields:
+    """The fields of a head, looked up where they stand: most heads are asked for three of a dozen.
+
+    Args:
+        head: its lines, without the blank one; the first is no field.
+    """
+
+    __slots__ = ("_lines", "_lower")
+
+    def __init__(self, head: bytes) -> None:
+        if b"\n " in head or b"\n\t" in head:
+            head = _FOLD.sub(b" ", head)
+        if b" :" in head or b"\t:" in head:
+            head = _BLANK_BEFORE_COLON.sub(rb"\1:", head)
+        self._lines, self._lower = head, head.lower()
+
+    def text(self, name: str) -> str | None:
+        """Return the first value of a field, whose name is in lower case, or None."""
+        named = b"\n%b:" % name.encode()
+        at = self._lower.find(named)
+        return None if at < 0 else worded(self._value(at + len(named)))
+
+    def every(self, *names: str) -> tuple[tuple[str, str], ...]:
+        """List the fields of these names (lower case), as often as they are there, in order."""
+        if not any(b"\n%b:" % name.encode() in self._lower for name in names):
+            return ()
+        split = [line.partition(b":") for line in self._lines.split(b"\n")[1:]]
+        named = ((worded(name), value) for name, _, value in split)
+        return tuple((name, worded(value)) for name, value in named if name.lower() in names)
+
+    @property
+    def length(self) -> int | None:
+        """The Content-Length that is named, of several the last, as fastwarc has it; or None."""
+        at = self._lower.rfind(b"\ncontent-length:")
+        value = self._value(at + 16).strip() if at >= 0 else b""
+        return int(value) if _DIGITS.fullmatch(value) else None
+
+    def _value(self, start: int) -> bytes:
+        end = self._lines.find(b"\n", start)
+        return self._lines[start:end] if end >= 0 else self._lines[start:]
+
+
+class ParsedFields:
+    """The fields of a WARC head that fastwarc parsed."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: HeaderMap) -> None:
+        self._headers = headers
+
+    def text(self, name: str) -> str | None:
+        """Return the first value of a field, whatever the case of its name, or None."""
+        value = self._headers.get(name)
+        return None if value is None else printable(value)
 
 
 class Answer(NamedTuple):
-    """The head of an HTTP answer: status (None where it has no status line), reason, the head's lines, where the body starts."""
+    """The head of an HTTP answer: status (None where it has no status line), reason, fields, where the body starts."""
 
     status: int | None
     reason: bytes
-    lines: bytes
+    fields: Fields
     body: int
 
 
-def fields_of(head: bytes) -> Fields:
-    """Return the first value of every field, under its name in lower case; the first line is passed over."""
-    split = [line.partition(b":") for line in _tidy(head).split(b"\n")[:0:-1]]
-    return {name.lower(): value for name, _, value in split}
+def worded(value: bytes) -> str:
+    """Return a value as printable text: UTF-8, or else Latin-1, as fastwarc reads the fields of HTTP."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+    return printable(text.strip())
 
 
-def named_in(head: bytes, *names: str) -> tuple[tuple[str, str], ...]:
-    """List the fields that have one of these names (lower case), as often as they are there, in order."""
-    split = [line.partition(b":") for line in _tidy(head).split(b"\n")[1:]]
-    texts = [(name.decode("latin-1").strip(), value) for name, colon, value in split if colon]
-    return tuple((name, worded(value, "latin-1")) for name, value in texts if name.lower() in names)
-
-
-def worded(value: bytes, encoding: str = "utf-8") -> str:
-    """Return a value as text; a control character becomes U+FFFD, so that none reaches a terminal or an id."""
-    text = value.decode(encoding, "replace").strip()
+def printable(text: str) -> str:
+    """Put U+FFFD for control characters, so that none reaches a terminal or an id."""
     return text if text.isprintable() else _CONTROL.sub("\ufffd", text)
 
 
-def length_in(fields: Fields) -> int | None:
-    """Return the Content-Length that is named, or None."""
-    value = fields.get(b"content-length", b"").strip()
-    return int(value) if _DIGITS.fullmatch(value) else None
-
-
-def uri_in(fields: Fields) -> str | None:
-    """Return the address a record is of, without the angle brackets that wget, by the grammar of WARC 1.0, puts."""
-    value = fields.get(b"warc-target-uri")
-    if value is None:
-        return None
-    url = worded(value)
-    return url[1:-1].strip() if url[:1] == "<" and url[-1:] == ">" else url
+def uri_of(fields: Named) -> str | None:
+    """Return the address a record is of, without the angle brackets that wget puts, by the grammar of WARC 1.0."""
+    url = fields.text("warc-target-uri")
+    return url[1:-1].strip() if url and url[0] == "<" and url[-1] == ">" else url
 
 
 def answer_in(block: bytes) -> Answer:
@@ -88,33 +136,24 @@ def answer_in(block: bytes) -> Answer:
 def first_line_of(block: bytes) -> str:
     """Return the beginning of the first line, for people."""
     found = _LINE.match(block)
-    return worded(found[1], "latin-1") if found else ""
-
-
-def _tidy(head: bytes) -> bytes:
-    """Join folded lines, and take blanks from between names and colons."""
-    if b"\n " in head or b"\n\t" in head:
-        head = _FOLD.sub(b" ", head)
-    if b" :" in head or b"\t:" in head:
-        head = _BLANK_BEFORE_COLON.sub(rb"\1:", head)
-    return head
+    return worded(found[1]) if found else ""
 
 
 def _precedes(answer: Answer) -> bool:
     """Say whether another head may follow: behind an interim one, and in a tunnel."""
     if answer.status == 200:
-        return b"establish" in answer.reason.lower() or b"content-type" not in answer.lines.lower()
+        return answer.fields.text("content-type") is None or b"establish" in answer.reason.lower()
     return answer.status is not None and 100 <= answer.status < 200
 
 
 def _answer_at(block: bytes, start: int) -> Answer:
     line = _STATUS.match(block, start)
     if line is None:
-        return Answer(None, b"", b"", start)
+        return Answer(None, b"", Fields(b""), start)
     at = line.end()
     blank = BLANK.search(block, at)
     end, body = (blank.start(), blank.end()) if blank else (len(block), len(block))
     status, reason = int(line[1]), line[2]
     if status == 0 and reason.strip().upper() == b"OK":
         status = 200  # what a browser's crawler had from a cache
-    return Answer(status, reason, block[at:end], body)
+    return Answer(status, reason, Fields(block[at:end]), body)

@@ -15,11 +15,8 @@ from kakehi.pipeline.sources.formats.heads import (
     VERSION,
     Answer,
     answer_in,
-    fields_of,
     first_line_of,
-    named_in,
-    uri_in,
-    worded,
+    uri_of,
 )
 from kakehi.pipeline.sources.formats.http import PAGE_TYPES, BodyError, media_type, sniffed, unwrapped
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
@@ -27,8 +24,7 @@ from kakehi.pipeline.sources.formats.window import Window, dictionary_in, head_o
 
 MAX_BODY_BYTES = 64 << 20
 _CONSENT: Final = ("x-robots-tag", "tdm-reservation")
-_CONSENT_BYTES: Final = tuple(name.encode() for name in _CONSENT)
-_WITH_BODY: Final = (b"response", b"resource", b"conversion")
+_WITH_BODY: Final = ("response", "resource", "conversion")
 _CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECASE)
 
 
@@ -81,10 +77,11 @@ def _cuts(
 ) -> Iterator[Cut]:
     size = file.seek(0, 2)
     while start < size:
+        known = 0
         if packing == "gzip":
-            start = yield from cut_members(file, start, limit, reached)
-        window = Window(file, packing, start, dictionary)
-        start = yield from Cutter(window, packing, size, limit, reached).cuts()
+            start, known = yield from cut_members(file, start, limit, reached)
+        cuts = Cutter(Window(file, packing, start, dictionary), packing, size, limit, reached)
+        start = yield from cuts.cuts(known)
 
 
 def _checked_packing(
@@ -113,33 +110,32 @@ def _checked_packing(
 def _judged(cut: Cut, limit: int) -> Record | Reject:
     """Return the page a record holds, or why it holds none."""
     fields = cut.fields
-    kind = fields.get(b"warc-type", b"").strip().lower()
+    kind = (fields.text("warc-type") or "").lower()
     if kind not in _WITH_BODY:
-        return _refused(cut, "record_type", worded(kind) or "no type")
+        return _refused(cut, "record_type", kind or "no type")
     if broken_off := _broken_off(cut):
         return _refused(cut, "truncated", broken_off)
-    if kind == b"response":
+    if kind == "response":
         return _page_of_answer(cut, limit)
-    named = media_type(worded(fields.get(b"content-type", b"")))
+    named = media_type(fields.text("content-type"))
     if named and named not in PAGE_TYPES:
         return _refused(cut, "media_type", named)
-    return _page(cut, cut.block, named, "utf-8" if kind == b"conversion" else None, ())
+    return _page(cut, cut.block, named, "utf-8" if kind == "conversion" else None, ())
 
 
 def _broken_off(cut: Cut) -> str:
     """Say how a record tells that it is not the whole of what was fetched; '' where it does not."""
     fields = cut.fields
-    if cut_off := worded(fields.get(b"warc-truncated", b"")):
+    if cut_off := fields.text("warc-truncated"):
         return cut_off
-    if segment := worded(fields.get(b"warc-segment-number", b"")):
-        total = worded(fields.get(b"warc-segment-total-length", b""))
-        if segment != "1" or total != str(len(cut.block)):
+    if segment := fields.text("warc-segment-number"):
+        if segment != "1" or fields.text("warc-segment-total-length") != str(len(cut.block)):
             return f"segment {segment} of a record in several"
     return ""
 
 
 def _page_of_answer(cut: Cut, limit: int) -> Record | Reject:
-    kind = worded(cut.fields.get(b"content-type", b""))
+    kind = cut.fields.text("content-type") or ""
     answer = answer_in(cut.block)
     if not kind.lower().startswith("application/http") and (kind or answer.status is None):
         return _refused(cut, "media_type", kind)
@@ -152,19 +148,17 @@ def _page_of_answer(cut: Cut, limit: int) -> Record | Reject:
 
 
 def _page_of_body(cut: Cut, answer: Answer, limit: int) -> Record | Reject:
-    fields, lines = fields_of(answer.lines), answer.lines.lower()
-    kind = worded(fields.get(b"content-type", b""), "latin-1")
+    fields = answer.fields
+    kind = fields.text("content-type") or ""
     named = media_type(kind)
     if named and named not in PAGE_TYPES:
         return _refused(cut, "media_type", named)
-    transfer, content = (
-        worded(fields.get(name, b"")) or None for name in (b"transfer-encoding", b"content-encoding")
-    )
+    transfer, content = fields.text("transfer-encoding"), fields.text("content-encoding")
     try:
         body = unwrapped(cut.block[answer.body :], transfer, content, max_bytes=limit)
     except BodyError as fault:
         return _refused(cut, fault.reason, fault.note)
-    said = named_in(answer.lines, *_CONSENT) if any(name in lines for name in _CONSENT_BYTES) else ()
+    said = fields.every(*_CONSENT)
     charset = _CHARSET.search(kind)
     return _page(cut, body, named, charset[1].lower() if charset else None, said)
 
@@ -184,14 +178,14 @@ def _page(
 def _record(
     cut: Cut, body: bytes, charset: str | None, kind: str, said: tuple[tuple[str, str], ...]
 ) -> Record:
-    url = uri_in(cut.fields)
+    url = uri_of(cut.fields)
     return Record(
-        record_id=_text(cut, b"warc-record-id"),
+        record_id=cut.fields.text("warc-record-id"),
         offset=cut.offset,
         length=cut.length,
         url=url,
         host=host_of(url),
-        fetched=_text(cut, b"warc-date"),
+        fetched=cut.fields.text("warc-date"),
         body=body,
         header_charset=charset,
         content_type=kind,
@@ -201,15 +195,11 @@ def _record(
 
 def _refused(cut: Cut, reason: Reason, note: str) -> Reject:
     return Reject(
-        record_id=_text(cut, b"warc-record-id"),
+        record_id=cut.fields.text("warc-record-id"),
         offset=cut.offset,
         length=cut.length,
-        url=uri_in(cut.fields),
+        url=uri_of(cut.fields),
         reason=reason,
         note=note,
     )
 
-
-def _text(cut: Cut, name: bytes) -> str | None:
-    value = cut.fields.get(name)
-    return None if value is None else worded(value)

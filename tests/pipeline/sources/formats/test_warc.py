@@ -281,7 +281,7 @@ def test_one_gzip_member_for_the_whole_file(tmp_path):
     assert names(items) == [str(n) for n in range(len(names(items)))]
     assert 15 < len(names(items)) < 21
     assert [r for r, _ in rejects(items)] == ["broken_gzip"]
-    assert "rest of the file is lost" in rejects(items)[0][1]
+    assert "rest of them is lost" in rejects(items)[0][1]
 
 
 @pytest.mark.parametrize(
