@@ -15,7 +15,7 @@ from fastwarc.stream_io import GzipReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from kakehi.pipeline.sources.formats.compressed import Packing
-from kakehi.pipeline.sources.formats.heads import BLANK, VERSION, Fields, Named, ParsedFields, answer_in
+from kakehi.pipeline.sources.formats.heads import BLANK, VERSION, Fields, Named, answer_in
 from kakehi.pipeline.sources.formats.records import Reason
 from kakehi.pipeline.sources.formats.window import START_BYTES, Window, head_of
 
@@ -26,7 +26,11 @@ _PIECE_BYTES: Final = 1 << 16
 _LINE_ENDS: Final = b"\r\n\r\n"
 _TAIL: Final = re.compile(rb"(?:\r*\n){2}|[\r\n]*WARC/", re.IGNORECASE)
 _LAST_LINES: Final = re.compile(rb"(?:\r?\n){0,2}\Z")
-_DAMAGE: Final[dict[Packing, Reason]] = {"gzip": "broken_gzip", "zstd": "broken_zstd", "none": "broken_record"}
+_DAMAGE: Final[dict[Packing, Reason]] = {
+    "gzip": "broken_gzip",
+    "zstd": "broken_zstd",
+    "none": "broken_record",
+}
 #: By how much a length may be too small, as old versions of wget have it, and the record be believed.
 _FEW_BYTES: Final = 2
 _LOOK_BYTES: Final = 4096
@@ -53,22 +57,22 @@ def cut_members(
     """
     file.seek(start)
     reader = GzipReader(file, fsspec_args=False)
-    held: Cut | None = None
     place, count = start, 0
+    held: tuple[Named, bytes] | None = None
     try:
         for raw in ArchiveIterator(reader, parse_http=False, stream_detect=False, fsspec_args=False):
             behind = reader.frame_start_position()
-            if behind is None or (held is not None and behind <= place):
-                break
             if held is not None:
-                yield held._replace(length=behind - place)
+                if behind is None or behind <= place:
+                    break
+                yield Cut(place, behind - place, *held)
                 count += 1
-            place, held = behind, None
+                place, held = behind, None
             reached(place)
             block = _block(raw, reader, place, limit)
             if block is None:
                 break
-            held = Cut(place, 0, ParsedFields(raw.headers), block)
+            held = (raw.headers, block)
     except OSError:
         pass  # it is unpacked once more, and what is wrong is said there
     return (place, 0) if _starts_record(file, place) else (start, count)
@@ -77,16 +81,18 @@ def cut_members(
 def _block(raw: WarcRecord, reader: GzipReader, place: int, limit: int) -> bytes | None:
     """Return the block of a record whose head is as most are, and that ends in the member it starts in; or None."""
     left = raw.content_length
-    if raw.record_type == WarcRecordType.unknown or left > limit:
+    if left > limit or raw.record_type == WarcRecordType.unknown:
         return None
+    if left <= _PIECE_BYTES:
+        block = raw.reader.read()
+        return block if len(block) == left and reader.frame_start_position() == place else None
     parts = []
-    while True:
-        parts.append(raw.reader.read(min(left, _PIECE_BYTES)) if left else b"")
+    while left:
+        parts.append(raw.reader.read(min(left, _PIECE_BYTES)))
         left -= len(parts[-1])
-        if reader.frame_start_position() != place or (left and not parts[-1]):
+        if not parts[-1] or reader.frame_start_position() != place:
             return None
-        if not left:
-            return b"".join(parts) if len(parts) > 1 else parts[0]
+    return b"".join(parts)
 
 
 def _starts_record(file: BinaryIO, place: int) -> bool:
@@ -222,7 +228,9 @@ class Cutter:
     def _there(self, start: int, end: int) -> tuple[int, int | None]:
         """Return where a block ends by what follows it, and where that starts, None where nothing is found near."""
         window = self._window
-        near = start + min(3 * (end - start), self._limit) + _LOOK_BYTES  # UTF-8 is 3 bytes a character at most
+        near = (
+            start + min(3 * (end - start), self._limit) + _LOOK_BYTES
+        )  # UTF-8 is 3 bytes a character at most
         after = window.next_start(start, near)
         if after is None and not window.damage and window.end <= near and not window.grow():
             after = window.end
@@ -249,7 +257,9 @@ class Cutter:
             window.jump(end)
         while window.end < end + START_BYTES:
             mark = window.marks[-1][0]
-            if start < mark < end and window.starts_record(mark):  # a record that goes on in such a member has not been seen
+            if start < mark < end and window.starts_record(
+                mark
+            ):  # a record that goes on in such a member has not been seen
                 self._lose(at, "wrong_length", f"{named}, {mark - start} there", place, fields)
                 return mark
             window.forget(min(window.end, end) - START_BYTES)
@@ -283,7 +293,9 @@ class Cutter:
 
     def _damage(self) -> str:
         many = self._counts_content and self._window.damage
-        return self._window.damage + ("; its member holds many records, and the rest of them is lost" if many else "")
+        return self._window.damage + (
+            "; its member holds many records, and the rest of them is lost" if many else ""
+        )
 
     def _found(self, at: int) -> int:
         found = self._window.next_start(at)
