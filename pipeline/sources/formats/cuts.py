@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from typing import BinaryIO, Final, NamedTuple
-
-from fastwarc.stream_io import GzipReader
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from typing import Final
 
 from kakehi.pipeline.sources.formats.compressed import Packing
-from kakehi.pipeline.sources.formats.heads import BLANK, VERSION, Fields, Named, answer_in
+from kakehi.pipeline.sources.formats.heads import BLANK, Fields, Named, answer_in
+from kakehi.pipeline.sources.formats.members import Cut
+from kakehi.pipeline.sources.formats.packed import Packed
 from kakehi.pipeline.sources.formats.records import Reason
-from kakehi.pipeline.sources.formats.window import START_BYTES, Window, head_of
+from kakehi.pipeline.sources.formats.window import START_BYTES, Window
 
 #: A head is shorter; fastwarc allows half of it.
 HEAD_BYTES: Final = 1 << 16
@@ -36,90 +35,21 @@ _FEW_BYTES: Final = 2
 _LOOK_BYTES: Final = 4096
 
 
-class Cut(NamedTuple):
-    """A record, or a stretch that is none and then says why: its place, and what its head and its block hold."""
-
-    offset: int
-    length: int
-    fields: Named
-    block: bytes
-    reason: Reason | None = None
-    note: str = ""
-
-
-def cut_members(
-    file: BinaryIO, start: int, limit: int, reached: Callable[[int], None]
-) -> Generator[Cut, None, tuple[int, int]]:
-    """Yield records, as long as each fills a gzip member that another follows.
-
-    Returns:
-        Where to cut by content, and how many of the records from there on were yielded.
-    """
-    file.seek(start)
-    reader = GzipReader(file, fsspec_args=False)
-    place, count = start, 0
-    held: tuple[Named, bytes] | None = None
-    try:
-        for raw in ArchiveIterator(reader, parse_http=False, stream_detect=False, fsspec_args=False):
-            behind = reader.frame_start_position()
-            if held is not None:
-                if behind is None or behind <= place:
-                    break
-                yield Cut(place, behind - place, *held)
-                count += 1
-                place, held = behind, None
-            reached(place)
-            block = _block(raw, reader, place, limit)
-            if block is None:
-                break
-            held = (raw.headers, block)
-    except OSError:
-        pass  # it is unpacked once more, and what is wrong is said there
-    return (place, 0) if _starts_record(file, place) else (start, count)
-
-
-def _block(raw: WarcRecord, reader: GzipReader, place: int, limit: int) -> bytes | None:
-    """Return the block of a record whose head is as most are, and that ends in the member it starts in; or None."""
-    left = raw.content_length
-    if left > limit or raw.record_type == WarcRecordType.unknown:
-        return None
-    if left <= _PIECE_BYTES:
-        block = raw.reader.read()
-        return block if len(block) == left and reader.frame_start_position() == place else None
-    parts = []
-    while left:
-        parts.append(raw.reader.read(min(left, _PIECE_BYTES)))
-        left -= len(parts[-1])
-        if not parts[-1] or reader.frame_start_position() != place:
-            return None
-    return b"".join(parts)
-
-
-def _starts_record(file: BinaryIO, place: int) -> bool:
-    """Say whether a record starts with the member at a place, not within it; nothing speaks against a broken one."""
-    file.seek(place)
-    plain = head_of(file.read(_LOOK_BYTES), "gzip")
-    return not plain or VERSION.match(plain.lstrip(b"\r\n\0")) is not None
-
-
 class Cutter:
-    """Cut the content that a window shows.
+    """Cut the content of a file, from a place on where a member starts.
 
     Args:
-        window: just opened.
-        packing: of the file.
-        size: of the file.
+        packed: the file.
+        start: the place.
         limit: a longer block is `too_large`.
         reached: told the place of every record before it is looked at.
     """
 
-    def __init__(
-        self, window: Window, packing: Packing, size: int, limit: int, reached: Callable[[int], None]
-    ) -> None:
-        self._window, self._packing, self._size = window, packing, size
+    def __init__(self, packed: Packed, start: int, limit: int, reached: Callable[[int], None]) -> None:
+        self._window, self._packing, self._size = Window(packed, start), packed.packing, packed.size
         self._limit, self._reached = limit, reached
-        self._opened = window.marks[0][1]
-        self._counts_content = packing == "none"  # places are those of the content
+        self._opened, self._start = start, packed.start
+        self._counts_content = packed.packing == "none"  # places are those of the content
         self._inside = (-1, 0)  # a member's start, and how many records were found behind it
         self._lost: Cut | None = None
         self._next: int | None = None  # where a member starts, from which all may be as usual
@@ -175,12 +105,14 @@ class Cutter:
         if window.damage and not more and behind[0] != after:
             self._lose(at, _DAMAGE[self._packing], self._damage(), place, fields)
             return None, after
-        if at == 0 and behind == (0, 0) and more and window.starts_record(after):
-            self._counts_content = True
-        if self._counts_content or member[0] != at or (behind[0] != after and more):
+        if at == 0 and behind == (0, self._opened) and more and window.starts_record(after):
+            self._counts_content |= self._opened == self._start
+        if self._packing != "none" and (
+            self._counts_content or member[0] != at or (behind[0] != after and more)
+        ):
             return Cut(place, after - at, fields, block), after
-        stop = behind[1] if behind[0] == after else self._size
-        near = window.end - after < _PIECE_BYTES and self._packing == "gzip"
+        stop = behind[1] if behind[0] == after else self._opened + after if more else self._size
+        near = window.end - after <= _PIECE_BYTES
         if usual and more and near and after == end + len(_LINE_ENDS):
             self._next = stop
         return Cut(place, stop - place, fields, block), after

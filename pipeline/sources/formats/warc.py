@@ -8,11 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import zstandard
 from fastwarc.warc import WarcHeader
 
-from kakehi.pipeline.sources.formats.compressed import Packing, packing_of
-from kakehi.pipeline.sources.formats.cuts import HEAD_BYTES, Cut, Cutter, cut_members
+from kakehi.pipeline.sources.formats.compressed import packing_of
+from kakehi.pipeline.sources.formats.cuts import HEAD_BYTES, Cutter
 from kakehi.pipeline.sources.formats.heads import (
     VERSION,
     Answer,
@@ -22,8 +21,9 @@ from kakehi.pipeline.sources.formats.heads import (
     uri_of,
 )
 from kakehi.pipeline.sources.formats.http import PAGE_TYPES, BodyError, media_type, sniffed, unwrapped
+from kakehi.pipeline.sources.formats.members import Cut, cut_members
+from kakehi.pipeline.sources.formats.packed import Packed, dictionary_in, needs_dictionary
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
-from kakehi.pipeline.sources.formats.window import Window, dictionary_in, head_of
 
 MAX_BODY_BYTES = 64 << 20
 _CONSENT: Final = ("x-robots-tag", "tdm-reservation")
@@ -60,8 +60,7 @@ def read(
             or broken.
     """
     with path.open("rb") as file:
-        packing, dictionary, start = _checked_packing(path, file)
-        for cut in _cuts(file, packing, dictionary, start, max_body_bytes, reached):
+        for cut in _cuts(_checked(path, file), max_body_bytes, reached):
             if cut.reason is not None:
                 yield _refused(cut, cut.reason, cut.note)
             elif cut.offset in skip:
@@ -70,42 +69,40 @@ def read(
                 yield _judged(cut, max_body_bytes)
 
 
-def _cuts(
-    file: BinaryIO,
-    packing: Packing,
-    dictionary: zstandard.ZstdCompressionDict | None,
-    start: int,
-    limit: int,
-    reached: Callable[[int], None],
-) -> Iterator[Cut]:
-    size = file.seek(0, 2)
-    while start < size:
-        known = 0
-        if packing == "gzip":
-            start, known = yield from cut_members(file, start, limit, reached)
-        cuts = Cutter(Window(file, packing, start, dictionary), packing, size, limit, reached)
-        start = yield from cuts.cuts(known)
+def _cuts(packed: Packed, limit: int, reached: Callable[[int], None]) -> Iterator[Cut]:
+    start = packed.start
+    while start < packed.size:
+        start, known = yield from cut_members(packed, start, limit, reached)
+        start = yield from Cutter(packed, start, limit, reached).cuts(known)
 
 
-def _checked_packing(path: Path, file: BinaryIO) -> tuple[Packing, zstandard.ZstdCompressionDict | None, int]:
-    """Return how the file is packed, the dictionary it begins with, and where its records start; refuse what is no WARC file."""
+def _checked(path: Path, file: BinaryIO) -> Packed:
+    """Say how the file is packed; refuse what holds no WARC record at its start."""
     try:
         dictionary, start = dictionary_in(file)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     file.seek(start)
-    head = file.read(HEAD_BYTES)
+    head, size = file.read(HEAD_BYTES), file.seek(0, 2)
     if not head:
         raise ValueError(f"{path}: is empty, wanted a WARC file")
-    packing: Packing = "zstd" if start else packing_of(head)
-    plain = head_of(head, packing, dictionary)
+    packed = Packed(file, size, "zstd" if start else packing_of(head), start, dictionary)
+    plain = packed.head_at(start)
     if plain is not None and plain.startswith(b"filedesc:"):
         raise ValueError(
             f"{path}: is an ARC file, wanted WARC; convert it first, for example with warcio recompress"
         )
-    if plain is not None and VERSION.match(plain.lstrip(b"\r\n")) is None and (plain or packing == "none"):
-        raise ValueError(f"{path}: starts with {plain[:16]!r} (packing {packing}), wanted a WARC record")
-    return packing, dictionary, start  # a damaged first member is a reject like any other
+    if plain is None and needs_dictionary(head):
+        raise ValueError(f"{path}: needs a zstd dictionary that is not in it, wanted one in its first frame")
+    if (
+        plain is not None
+        and VERSION.match(plain.lstrip(b"\r\n")) is None
+        and (plain or packed.packing == "none")
+    ):
+        raise ValueError(
+            f"{path}: starts with {plain[:16]!r} (packing {packed.packing}), wanted a WARC record"
+        )
+    return packed  # a damaged first member is a reject like any other
 
 
 def _judged(cut: Cut, limit: int) -> Record | Reject:
@@ -129,9 +126,12 @@ def _broken_off(cut: Cut) -> str:
     fields = cut.fields
     if cut_off := fields.get(WarcHeader.WARC_TRUNCATED):
         return cut_off
-    if segment := fields.get(WarcHeader.WARC_SEGMENT_NUMBER):
-        if segment != "1" or fields.get(WarcHeader.WARC_SEGMENT_TOTAL_LENGTH) != str(len(cut.block)):
-            return f"segment {segment} of a record in several"
+    segment, total = (
+        fields.get(WarcHeader.WARC_SEGMENT_NUMBER),
+        fields.get(WarcHeader.WARC_SEGMENT_TOTAL_LENGTH),
+    )
+    if segment and (segment != "1" or total != str(len(cut.block))):
+        return f"segment {segment} of a record in several"
     return ""
 
 

@@ -7,39 +7,33 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import zstandard
 
-from kakehi.pipeline.sources.formats.compressed import MAGICS, Packing
+from kakehi.pipeline.sources.formats.compressed import MAGICS
 from kakehi.pipeline.sources.formats.heads import START, VERSION
+from kakehi.pipeline.sources.formats.packed import STEP_BYTES, Packed
 
 #: Bytes of a version line at most: as many are looked at to tell a start.
 START_BYTES: Final = 32
 
 _READ_BYTES: Final = 1 << 16
-_STEP_BYTES: Final = 1 << 11  # packed: 2 KiB of zstd may hold 64 MiB, of gzip 2 MiB
-_PROBE_BYTES: Final = 4096
 _KEPT_BYTES: Final = 1 << 20
 _SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
-_DICTIONARY: Final = b"\x5d\x2a\x4d\x18"
 _PADDING: Final = b"\0\r\n"
 
 
 class Window:
-    """A stretch of the content of an open file, which grows at its end and is cut at its beginning.
+    """A stretch of the content of a file, which grows at its end and is cut at its beginning.
 
     Args:
-        file: open.
-        packing: of all its members.
-        start: where one starts.
-        dictionary: that its zstd frames need, or None.
+        packed: the file.
+        start: where a member starts.
     """
 
-    def __init__(
-        self, file: BinaryIO, packing: Packing, start: int, dictionary: zstandard.ZstdCompressionDict | None
-    ) -> None:
-        self._file, self._packing, self._dictionary = file, packing, dictionary
+    def __init__(self, packed: Packed, start: int) -> None:
+        self._whole, self._file, self._packing = packed, packed.file, packed.packing
         self.content = bytearray()
         self.begin = 0  # of the stretch, counted from where the window was opened
         self.marks = [(0, start)]  # where members start: in the content, in the file
@@ -121,7 +115,7 @@ class Window:
     def go_on(self) -> bool:
         """Turn to the next member behind damage that can be unpacked; say no where there is none."""
         at = self.marks[-1][1] + 1
-        place = _next_member(self._file, self._packing, at, self._dictionary)
+        place = self._whole.next_member(at)
         self.damage = ""
         self.begin = self.end + 1  # no two places are one
         self.content.clear()
@@ -167,7 +161,7 @@ class Window:
         if not head.startswith(MAGICS[self._packing]):
             self.damage = f"no {self._packing} member, but {head!r}"
             return False
-        self._unpacker = _unpacker(self._packing, self._dictionary)
+        self._unpacker = self._whole.unpacker()
         return True
 
     def _mark(self) -> None:
@@ -191,7 +185,7 @@ class Window:
             self._place += len(plain)
             self._ended = not plain
             return plain
-        packed = self._peek(_STEP_BYTES)
+        packed = self._peek(STEP_BYTES)
         if not packed:
             self.damage = "the file breaks off"
             return b""
@@ -204,83 +198,3 @@ class Window:
         if self._unpacker.eof:
             self._unpacker = None
         return plain
-
-
-def head_of(
-    packed: bytes, packing: Packing, dictionary: zstandard.ZstdCompressionDict | None = None
-) -> bytes | None:
-    """Return what the first bytes of a member hold, None where they can't be unpacked."""
-    if packing == "none":
-        return packed
-    try:
-        return bytes(_unpacker(packing, dictionary).decompress(packed[:_STEP_BYTES]))
-    except (zlib.error, zstandard.ZstdError):
-        return None
-
-
-def dictionary_in(file: BinaryIO) -> tuple[zstandard.ZstdCompressionDict | None, int]:
-    """Return the dictionary that a .warc.zst file begins with, and where its first frame starts.
-
-    Raises:
-        ValueError: it can't be read, or the frames need one that the file does not hold.
-
-    Source: Zstandard Compression for WARC Files 1.0 (IIPC), "dict-frame".
-    """
-    file.seek(0)
-    head = file.read(8)
-    if not head.startswith(_DICTIONARY):
-        return None, 0
-    size = int.from_bytes(head[4:], "little")
-    content = file.read(min(size, _MOST_DICTIONARY_BYTES + 1))
-    if len(content) < size:
-        raise ValueError(f"its zstd dictionary breaks off: {len(content)} bytes of {size}")
-    if content.startswith(MAGICS["zstd"]):
-        content = _unpacked_dictionary(content)
-    try:
-        return zstandard.ZstdCompressionDict(content), 8 + size
-    except zstandard.ZstdError as error:
-        raise ValueError(f"its zstd dictionary can't be read: {error}") from error
-
-
-_MOST_DICTIONARY_BYTES: Final = 128 << 20
-
-
-def _unpacked_dictionary(packed: bytes) -> bytes:
-    unpacker, parts, size = zstandard.ZstdDecompressor().decompressobj(), list[bytes](), 0
-    try:
-        for at in range(0, len(packed), _STEP_BYTES):
-            parts.append(unpacker.decompress(packed[at : at + _STEP_BYTES]))
-            size += len(parts[-1])
-            if unpacker.eof or size > _MOST_DICTIONARY_BYTES:
-                break
-    except zstandard.ZstdError as error:
-        raise ValueError(f"its zstd dictionary can't be unpacked: {error}") from error
-    if not unpacker.eof:
-        raise ValueError(f"its zstd dictionary breaks off, or is over {_MOST_DICTIONARY_BYTES >> 20} MiB")
-    return b"".join(parts)
-
-
-def _next_member(
-    file: BinaryIO, packing: Packing, at: int, dictionary: zstandard.ZstdCompressionDict | None
-) -> int | None:
-    """Return the next place from which something can be unpacked."""
-    magic, block = MAGICS[packing], 1 << 20
-    while True:
-        file.seek(at)
-        stretch = file.read(block + _PROBE_BYTES)
-        found = stretch.find(magic)
-        while 0 <= found < block:
-            if head_of(stretch[found : found + _PROBE_BYTES], packing, dictionary):
-                return at + found
-            found = stretch.find(magic, found + 1)
-        if len(stretch) < block + _PROBE_BYTES:
-            return None
-        at += block
-
-
-def _unpacker(packing: Packing, dictionary: zstandard.ZstdCompressionDict | None) -> Any:
-    if packing == "gzip":
-        return zlib.decompressobj(wbits=31)
-    if dictionary is None:
-        return zstandard.ZstdDecompressor().decompressobj()
-    return zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj()

@@ -1,0 +1,109 @@
+"""Name a packed file and the zstd dictionary it begins with, and find its members."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, BinaryIO, Final, NamedTuple
+
+import zstandard
+
+from kakehi.pipeline.sources.formats.compressed import MAGICS, Packing
+
+#: Packed bytes unpacked at a time: 2 KiB of zstd may hold 64 MiB, of gzip 2 MiB.
+STEP_BYTES: Final = 1 << 11
+
+_DICTIONARY: Final = b"\x5d\x2a\x4d\x18"
+_MOST_DICTIONARY_BYTES: Final = 128 << 20
+_PROBE_BYTES: Final = 4096
+_BLOCK_BYTES: Final = 1 << 20
+
+
+class Packed(NamedTuple):
+    """An open file: its size, how it is packed, where its first member starts, and a dictionary for its zstd frames."""
+
+    file: BinaryIO
+    size: int
+    packing: Packing
+    start: int = 0
+    dictionary: bytes | None = None
+
+    def unpacker(self) -> Any:
+        """Make what unpacks one member."""
+        if self.packing == "gzip":
+            return zlib.decompressobj(wbits=31)
+        if self.dictionary is None:
+            return zstandard.ZstdDecompressor().decompressobj()
+        known = zstandard.ZstdCompressionDict(self.dictionary)
+        return zstandard.ZstdDecompressor(dict_data=known).decompressobj()
+
+    def head_at(self, place: int) -> bytes | None:
+        """Return the beginning of what a member holds, None where it can't be unpacked."""
+        self.file.seek(place)
+        return self._head_of(self.file.read(_PROBE_BYTES))
+
+    def next_member(self, at: int) -> int | None:
+        """Return the first place from `at` on from which something can be unpacked."""
+        magic = MAGICS[self.packing]
+        while True:
+            self.file.seek(at)
+            stretch = self.file.read(_BLOCK_BYTES + _PROBE_BYTES)
+            found = stretch.find(magic)
+            while 0 <= found < _BLOCK_BYTES:
+                if self._head_of(stretch[found : found + _PROBE_BYTES]):
+                    return at + found
+                found = stretch.find(magic, found + 1)
+            if len(stretch) < _BLOCK_BYTES + _PROBE_BYTES:
+                return None
+            at += _BLOCK_BYTES
+
+    def _head_of(self, packed: bytes) -> bytes | None:
+        if self.packing == "none":
+            return packed
+        try:
+            return bytes(self.unpacker().decompress(packed[:STEP_BYTES]))
+        except (zlib.error, zstandard.ZstdError):
+            return None
+
+
+def dictionary_in(file: BinaryIO) -> tuple[bytes | None, int]:
+    """Return the dictionary that a .warc.zst file begins with, and where its first frame starts.
+
+    Raises:
+        ValueError: it breaks off, or can't be unpacked.
+
+    Source: Zstandard Compression for WARC Files 1.0 (IIPC), "dict-frame".
+    """
+    file.seek(0)
+    head = file.read(8)
+    if not head.startswith(_DICTIONARY):
+        return None, 0
+    size = int.from_bytes(head[4:], "little")
+    content = file.read(min(size, _MOST_DICTIONARY_BYTES + 1))
+    if len(content) < size:
+        raise ValueError(f"its zstd dictionary breaks off: {len(content)} bytes of {size}")
+    if content.startswith(MAGICS["zstd"]):
+        content = _unpacked_dictionary(content)
+    return content, 8 + size
+
+
+def needs_dictionary(head: bytes) -> bool:
+    """Say whether a zstd frame was packed with a dictionary."""
+    try:
+        return head.startswith(MAGICS["zstd"]) and zstandard.get_frame_parameters(head).dict_id > 0
+    except zstandard.ZstdError:
+        return False
+
+
+def _unpacked_dictionary(packed: bytes) -> bytes:
+    unpacker, parts, size = zstandard.ZstdDecompressor().decompressobj(), list[bytes](), 0
+    try:
+        for at in range(0, len(packed), STEP_BYTES):
+            parts.append(unpacker.decompress(packed[at : at + STEP_BYTES]))
+            size += len(parts[-1])
+            if unpacker.eof or size > _MOST_DICTIONARY_BYTES:
+                break
+    except zstandard.ZstdError as error:
+        raise ValueError(f"its zstd dictionary can't be unpacked: {error}") from error
+    if not unpacker.eof:
+        raise ValueError(f"its zstd dictionary breaks off, or is over {_MOST_DICTIONARY_BYTES >> 20} MiB")
+    return b"".join(parts)
