@@ -75,7 +75,7 @@ class Cutter:
                 self._reached(place)
                 cut, at = self._record(at, place)
                 if cut is not None and known:
-                    known -= 1
+                    known, self._next = known - 1, None
                 elif cut is not None:
                     yield cut
         if self._next is not None:

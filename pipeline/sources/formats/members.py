@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from fastwarc.stream_io import GzipReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from kakehi.pipeline.sources.formats.heads import VERSION, Named
+from kakehi.pipeline.sources.formats.heads import Named
 from kakehi.pipeline.sources.formats.packed import Packed
 from kakehi.pipeline.sources.formats.records import Reason
+from kakehi.pipeline.sources.formats.window import Window
 
 _PIECE_BYTES: Final = 1 << 16
 
@@ -87,5 +88,5 @@ def _block(raw: WarcRecord, reader: GzipReader | ZstdReader | None, place: int, 
 
 def _starts_record(packed: Packed, place: int) -> bool:
     """Say whether a record starts with the member at a place, not within it; nothing speaks against a broken one."""
-    plain = packed.head_at(place)
-    return not plain or VERSION.match(plain.lstrip(b"\r\n\0")) is not None
+    window = Window(packed, place)
+    return window.starts_record(window.passed_padding(0)) or (not window.content and bool(window.damage))

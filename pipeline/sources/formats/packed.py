@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import zstandard
 
-from kakehi.pipeline.sources.formats.compressed import MAGICS, Packing
+from kakehi.pipeline.sources.formats.compressed import MAGICS, Packing, packing_of
 
 #: Packed bytes unpacked at a time: 2 KiB of zstd may hold 64 MiB, of gzip 2 MiB.
 STEP_BYTES: Final = 1 << 11
+
+#: What begins a zstd frame without content, but for its length.
+SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 
 _DICTIONARY: Final = b"\x5d\x2a\x4d\x18"
 _MOST_DICTIONARY_BYTES: Final = 128 << 20
@@ -19,27 +23,18 @@ _BLOCK_BYTES: Final = 1 << 20
 
 
 class Packed(NamedTuple):
-    """An open file: its size, how it is packed, where its first member starts, and a dictionary for its zstd frames."""
+    """An open file: its size, how it is packed, what unpacks its zstd frames, where its members start, and its dictionary."""
 
     file: BinaryIO
     size: int
     packing: Packing
-    start: int = 0
-    dictionary: bytes | None = None
+    frames: zstandard.ZstdDecompressor
+    start: int
+    dictionary: bytes | None
 
     def unpacker(self) -> Any:
         """Make what unpacks one member."""
-        if self.packing == "gzip":
-            return zlib.decompressobj(wbits=31)
-        if self.dictionary is None:
-            return zstandard.ZstdDecompressor().decompressobj()
-        known = zstandard.ZstdCompressionDict(self.dictionary)
-        return zstandard.ZstdDecompressor(dict_data=known).decompressobj()
-
-    def head_at(self, place: int) -> bytes | None:
-        """Return the beginning of what a member holds, None where it can't be unpacked."""
-        self.file.seek(place)
-        return self._head_of(self.file.read(_PROBE_BYTES))
+        return zlib.decompressobj(wbits=31) if self.packing == "gzip" else self.frames.decompressobj()
 
     def next_member(self, at: int) -> int | None:
         """Return the first place from `at` on from which something can be unpacked."""
@@ -65,31 +60,35 @@ class Packed(NamedTuple):
             return None
 
 
-def dictionary_in(file: BinaryIO) -> tuple[bytes | None, int]:
-    """Return the dictionary that a .warc.zst file begins with, and where its first frame starts.
+def open_packed(file: BinaryIO) -> Packed:
+    """Say how an open file is packed, by its first bytes, and read the dictionary that a .warc.zst file begins with.
 
     Raises:
-        ValueError: it breaks off, or can't be unpacked.
+        ValueError: the dictionary breaks off, or can't be unpacked.
 
     Source: Zstandard Compression for WARC Files 1.0 (IIPC), "dict-frame".
     """
+    size = file.seek(0, 2)
     file.seek(0)
     head = file.read(8)
     if not head.startswith(_DICTIONARY):
-        return None, 0
-    size = int.from_bytes(head[4:], "little")
-    content = file.read(min(size, _MOST_DICTIONARY_BYTES + 1))
-    if len(content) < size:
-        raise ValueError(f"its zstd dictionary breaks off: {len(content)} bytes of {size}")
+        packing = "zstd" if SKIPPABLE.match(head) else packing_of(head)
+        return Packed(file, size, packing, zstandard.ZstdDecompressor(), 0, None)
+    length = int.from_bytes(head[4:], "little")
+    content = file.read(min(length, _MOST_DICTIONARY_BYTES + 1))
+    if len(content) < length:
+        raise ValueError(f"its zstd dictionary breaks off: {len(content)} bytes of {length}")
     if content.startswith(MAGICS["zstd"]):
         content = _unpacked_dictionary(content)
-    return content, 8 + size
+    frames = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(content))
+    return Packed(file, size, "zstd", frames, 8 + length, content)
 
 
-def needs_dictionary(head: bytes) -> bool:
-    """Say whether a zstd frame was packed with a dictionary."""
+def needs_dictionary(packed: Packed) -> bool:
+    """Say whether the first zstd frame was packed with a dictionary."""
+    packed.file.seek(packed.start)
     try:
-        return head.startswith(MAGICS["zstd"]) and zstandard.get_frame_parameters(head).dict_id > 0
+        return packed.packing == "zstd" and zstandard.get_frame_parameters(packed.file.read(18)).dict_id > 0
     except zstandard.ZstdError:
         return False
 

@@ -10,10 +10,8 @@ from typing import BinaryIO, Final
 
 from fastwarc.warc import WarcHeader
 
-from kakehi.pipeline.sources.formats.compressed import packing_of
-from kakehi.pipeline.sources.formats.cuts import HEAD_BYTES, Cutter
+from kakehi.pipeline.sources.formats.cuts import Cutter
 from kakehi.pipeline.sources.formats.heads import (
-    VERSION,
     Answer,
     answer_in,
     first_line_of,
@@ -22,8 +20,9 @@ from kakehi.pipeline.sources.formats.heads import (
 )
 from kakehi.pipeline.sources.formats.http import PAGE_TYPES, BodyError, media_type, sniffed, unwrapped
 from kakehi.pipeline.sources.formats.members import Cut, cut_members
-from kakehi.pipeline.sources.formats.packed import Packed, dictionary_in, needs_dictionary
+from kakehi.pipeline.sources.formats.packed import Packed, needs_dictionary, open_packed
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
+from kakehi.pipeline.sources.formats.window import Window
 
 MAX_BODY_BYTES = 64 << 20
 _CONSENT: Final = ("x-robots-tag", "tdm-reservation")
@@ -79,29 +78,22 @@ def _cuts(packed: Packed, limit: int, reached: Callable[[int], None]) -> Iterato
 def _checked(path: Path, file: BinaryIO) -> Packed:
     """Say how the file is packed; refuse what holds no WARC record at its start."""
     try:
-        dictionary, start = dictionary_in(file)
+        packed = open_packed(file)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    file.seek(start)
-    head, size = file.read(HEAD_BYTES), file.seek(0, 2)
-    if not head:
+    if packed.start == packed.size:
         raise ValueError(f"{path}: is empty, wanted a WARC file")
-    packed = Packed(file, size, "zstd" if start else packing_of(head), start, dictionary)
-    plain = packed.head_at(start)
-    if plain is not None and plain.startswith(b"filedesc:"):
+    window = Window(packed, packed.start)
+    starts = window.starts_record(window.passed_padding(0))
+    plain = bytes(window.content[:16])
+    if plain.startswith(b"filedesc:"):
         raise ValueError(
             f"{path}: is an ARC file, wanted WARC; convert it first, for example with warcio recompress"
         )
-    if plain is None and needs_dictionary(head):
+    if window.damage and needs_dictionary(packed):
         raise ValueError(f"{path}: needs a zstd dictionary that is not in it, wanted one in its first frame")
-    if (
-        plain is not None
-        and VERSION.match(plain.lstrip(b"\r\n")) is None
-        and (plain or packed.packing == "none")
-    ):
-        raise ValueError(
-            f"{path}: starts with {plain[:16]!r} (packing {packed.packing}), wanted a WARC record"
-        )
+    if not starts and (plain or not window.damage):
+        raise ValueError(f"{path}: starts with {plain!r} (packing {packed.packing}), wanted a WARC record")
     return packed  # a damaged first member is a reject like any other
 
 

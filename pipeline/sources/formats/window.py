@@ -5,7 +5,6 @@ Content is counted from that place on; of what was shown, only the stretch still
 
 from __future__ import annotations
 
-import re
 import zlib
 from typing import Any, Final
 
@@ -13,14 +12,13 @@ import zstandard
 
 from kakehi.pipeline.sources.formats.compressed import MAGICS
 from kakehi.pipeline.sources.formats.heads import START, VERSION
-from kakehi.pipeline.sources.formats.packed import STEP_BYTES, Packed
+from kakehi.pipeline.sources.formats.packed import SKIPPABLE, STEP_BYTES, Packed
 
 #: Bytes of a version line at most: as many are looked at to tell a start.
 START_BYTES: Final = 32
 
 _READ_BYTES: Final = 1 << 16
 _KEPT_BYTES: Final = 1 << 20
-_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 _PADDING: Final = b"\0\r\n"
 
 
@@ -151,7 +149,7 @@ class Window:
     def _open_member(self) -> bool:
         """Turn to the member that starts here; say no where none does."""
         head = self._peek(8)
-        while self._packing == "zstd" and len(head) == 8 and _SKIPPABLE.match(head):
+        while self._packing == "zstd" and len(head) == 8 and SKIPPABLE.match(head):
             self._turn_to(self._place + 8 + int.from_bytes(head[4:], "little"))
             head = self._peek(8)
         if not head.strip(_PADDING) and not self._holds_more(head):
