@@ -23,6 +23,7 @@ from kakehi.pipeline.sources.formats.members import Cut, cut_members
 from kakehi.pipeline.sources.formats.packed import Packed, needs_dictionary, open_packed
 from kakehi.pipeline.sources.formats.records import Reason, Record, Reject, host_of
 from kakehi.pipeline.sources.formats.window import Window
+from kakehi.pipeline.sources.split import unwatched
 
 MAX_BODY_BYTES = 64 << 20
 _CONSENT: Final = ("x-robots-tag", "tdm-reservation")
@@ -30,16 +31,12 @@ _WITH_BODY: Final = ("response", "resource", "conversion")
 _CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECASE)
 
 
-def _unwatched(offset: int) -> None:
-    """Nobody asks where this reader is."""
-
-
 def read(
     path: Path,
     *,
     max_body_bytes: int = MAX_BODY_BYTES,
     skip: Container[int] = (),
-    reached: Callable[[int], None] = _unwatched,
+    reached: Callable[[int], None] = unwatched,
 ) -> Iterator[Record | Reject]:
     """Yield every record of a WARC file in order: pages as `Record`, all others as `Reject`.
 
