@@ -18,7 +18,7 @@ SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 
 _DICTIONARY: Final = b"\x5d\x2a\x4d\x18"
 _MOST_DICTIONARY_BYTES: Final = 128 << 20
-_PROBE_BYTES: Final = 4096
+_PROBE_BYTES: Final = (128 << 10) + 64  # zstd gives nothing before a block of its is whole
 _BLOCK_BYTES: Final = 1 << 20
 
 
@@ -44,20 +44,25 @@ class Packed(NamedTuple):
             stretch = self.file.read(_BLOCK_BYTES + _PROBE_BYTES)
             found = stretch.find(magic)
             while 0 <= found < _BLOCK_BYTES:
-                if self._head_of(stretch[found : found + _PROBE_BYTES]):
+                if self._unpacks(stretch, found):
                     return at + found
                 found = stretch.find(magic, found + 1)
             if len(stretch) < _BLOCK_BYTES + _PROBE_BYTES:
                 return None
             at += _BLOCK_BYTES
 
-    def _head_of(self, packed: bytes) -> bytes | None:
-        if self.packing == "none":
-            return packed
+    def _unpacks(self, stretch: bytes, start: int) -> bool:
+        """Say whether something comes of a member's first bytes."""
+        unpacker = self.unpacker()
         try:
-            return bytes(self.unpacker().decompress(packed[:STEP_BYTES]))
+            for at in range(start, start + _PROBE_BYTES, STEP_BYTES):
+                if unpacker.eof or not (step := stretch[at : at + STEP_BYTES]):
+                    break
+                if unpacker.decompress(step):
+                    return True
         except (zlib.error, zstandard.ZstdError):
-            return None
+            pass
+        return False
 
 
 def open_packed(file: BinaryIO) -> Packed:

@@ -27,6 +27,7 @@ from kakehi.pipeline.sources.split import unwatched
 
 MAX_BODY_BYTES = 64 << 20
 _CONSENT: Final = ("x-robots-tag", "tdm-reservation")
+_BEFORE_TAG: Final = b"\xef\xbb\xbf\0 \t\r\n"
 _WITH_BODY: Final = ("response", "resource", "conversion")
 _CHARSET: Final = re.compile(r"""(?<![\w-])charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECASE)
 
@@ -129,7 +130,7 @@ def _page_of_answer(cut: Cut, limit: int) -> Record | Reject:
     answer = answer_in(cut.block)
     if not kind.lower().startswith("application/http") and (kind or answer.status is None):
         return _refused(cut, "media_type", kind)
-    if answer.status is None and sniffed(cut.block[:64].lstrip()) == "text/html":
+    if answer.status is None and cut.block[:256].lstrip(_BEFORE_TAG).startswith(b"<"):
         return _page(cut, cut.block, "", None, ())  # HTTP/0.9 has no heads
     if answer.status != 200:
         note = (
