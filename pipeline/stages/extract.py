@@ -19,7 +19,7 @@ from kakehi.pipeline.errors import ContractError, ParameterError
 from kakehi.pipeline.sources.documents import Collector, Normalisation
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record
-from kakehi.pipeline.sources.split import Rows, Split
+from kakehi.pipeline.sources.split import Rows, Split, unwatched
 from kakehi.pipeline.stages.stage import Stage
 
 GATE = "extract:language"
@@ -52,9 +52,14 @@ def extract(
     """
     if split.file is None:
         raise ContractError("extract: got a dataset, wanted a WARC file")
-    collector = Collector(split, normalisation=Normalisation.model_validate(normalise), rejects=rejects)
+    records = warc.read(split.file.path, skip=split.skip, reached=split.reached)
+    collector = Collector(
+        split._replace(reached=unwatched),  # the reader knows sooner, before it looks at a record
+        normalisation=Normalisation.model_validate(normalise),
+        rejects=rejects,
+    )
     yield from collector.batches(
-        islice(warc.read(split.file.path), split.limit),
+        islice(records, split.limit),
         lambda record: _take(collector, record, language, sample_rejects, extractor, ruby),
     )
 

@@ -440,7 +440,11 @@ def broken(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "first", "last"), [("exact", "_hashes", "_write"), ("pair", "_keys", "_verify")]
+    ("step", "first", "last"),
+    [
+        ("exact", "row_hashes._hashes", "dedupe.exact._write"),
+        ("pair", "dedupe.pair._keys", "dedupe.pair._verify"),
+    ],
 )
 def test_what_was_shuffled_is_not_shuffled_again(kakehi, fresh, monkeypatch, step, first, last):
     """A run that fails late leaves its files to the next, which needs no more of what made them, and removes them."""
@@ -451,14 +455,14 @@ def test_what_was_shuffled_is_not_shuffled_again(kakehi, fresh, monkeypatch, ste
     for receipt in (work / step).glob("*/receipt.json"):
         receipt.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(f"kakehi.pipeline.stages.dedupe.{step}.{last}", broken)
+        patch.setattr(f"kakehi.pipeline.stages.{last}", broken)
         said = kakehi("run", manifest, "--work", work)
     assert said.code == 5
     assert f"{step}: " in said.err
     [left] = (work / step).glob("*/.shuffle")
     assert list(left.rglob("*.records"))
     assert kakehi("clean", manifest, "--work", work).out == ""
-    monkeypatch.setattr(f"kakehi.pipeline.stages.dedupe.{step}.{first}", broken)
+    monkeypatch.setattr(f"kakehi.pipeline.stages.{first}", broken)
     assert kakehi("run", manifest, "--work", work).code == 0
     assert content(work) == wanted
     assert not left.exists()

@@ -5,26 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
+from kakehi.pipeline.sources.formats.heads import BLANK, VERSION, Fields, answer_in, uri_of
 from kakehi.pipeline.sources.formats.http import BodyError, unwrapped
 
 #: What a record was found to be; every other outcome is that of its request.
 OK = "ok"
 
-_LINE = re.compile(rb"\r?\n")
-_BLANK = re.compile(rb"\r?\n\r?\n")
+_ENDS = (b"\r\n\r\n", b"\n\n")
 _MAGIC = b"\x1f\x8b\x08"
 
 #: Of a packed record, enough to see its first line: a member's own head may name a file.
 _HEAD_BYTES = 4096
-
-#: Digits of a length that is read: more are no length.
-_DIGITS = 18
 
 #: Bytes unpacked at once: a thousandth of what they may grow to.
 _STEP_BYTES = 1 << 16
@@ -79,7 +75,7 @@ def next_start(chunks: Iterable[bytes]) -> int | None:
 
 def _begins_record(head: bytes) -> bool:
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, 16).startswith(b"WARC/1.")
+        return VERSION.match(zlib.decompressobj(wbits=31).decompress(head, 16)) is not None
     except zlib.error:
         return False
 
@@ -126,24 +122,19 @@ def fault_of(plain: bytes, digest: str | None = None) -> str | None:
     truncated, and of an algorithm we don't know, none is compared.
 
     Args:
-        plain: the record, from `WARC/1.`.
+        plain: the record, from its version line.
         digest: of the payload, as the index has it, or None.
     """
-    blank = _BLANK.search(plain)
-    if not plain.startswith(b"WARC/1.") or blank is None:
+    blank = BLANK.search(plain)
+    if VERSION.match(plain) is None or blank is None:
         return "no_record"
-    head = _fields(plain[: blank.start()])
-    named = head.get("content-length", "")
-    if (
-        not named.isdecimal()
-        or len(named) > _DIGITS
-        or plain[blank.end() + int(named) :] not in {b"\r\n\r\n", b"\n\n"}
-    ):
+    head = Fields(plain[: blank.start()])
+    if head.length is None or plain[blank.end() + head.length :] not in _ENDS:
         return "wrong_length"
-    block = plain[blank.end() : blank.end() + int(named)]
-    if "warc-truncated" in head:
+    block = plain[blank.end() : blank.end() + head.length]
+    if head.names("warc-truncated"):
         return None
-    payloads = _payloads(block, head.get("content-type", ""))
+    payloads = _payloads(block, head.get("content-type") or "")
     asked = [head.get("warc-payload-digest"), f"sha1:{digest}" if digest and ":" not in digest else digest]
     sound = _is(head.get("warc-block-digest"), [block]) and all(_is(each, payloads) for each in asked)
     return None if sound else "digest"
@@ -151,27 +142,17 @@ def fault_of(plain: bytes, digest: str | None = None) -> str | None:
 
 def url_of(plain: bytes) -> str | None:
     """Give the URL that a record says it is of."""
-    blank = _BLANK.search(plain)
-    url = _fields(plain[: blank.start()]).get("warc-target-uri") if blank else None
-    return url.strip("<>") if url else None
-
-
-def _fields(head: bytes) -> Mapping[str, str]:
-    lines = (line.partition(b":") for line in _LINE.split(head)[1:])
-    return {
-        name.strip().lower().decode("ascii", "replace"): value.strip().decode("utf-8", "replace")
-        for name, _, value in lines
-    }
+    blank = BLANK.search(plain)
+    return uri_of(Fields(plain[: blank.start()])) if blank else None
 
 
 def _payloads(block: bytes, kind: str) -> list[bytes]:
     """Give what a payload digest may be of."""
     if not kind.lower().startswith("application/http"):
         return [block]
-    blank = _BLANK.search(block)
-    body = block[blank.end() :] if blank else b""
-    fields = _fields(block[: blank.start()]) if blank else {}
-    if "chunked" not in fields.get("transfer-encoding", "").lower():
+    answer = answer_in(block)
+    body = block[answer.body :]
+    if answer.status is None or "chunked" not in (answer.fields.get("transfer-encoding") or "").lower():
         return [body]
     try:
         return [body, unwrapped(body, "chunked", None, max_bytes=len(body))]

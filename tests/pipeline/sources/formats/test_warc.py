@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import zlib
 
 import pytest
@@ -13,69 +11,18 @@ from hypothesis import strategies as st
 
 from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.sources.formats.records import Record, Reject
-
-HTML = "text/html; charset=Shift_JIS"
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-
-
-def noise(seed, size):
-    """Return bytes that look random and depend on the seed alone."""
-    return hashlib.shake_256(repr(seed).encode()).digest(size)
-
-
-def page(name, size=3000):
-    """Return HTML that compresses badly, so that damage hits content."""
-    return b"<!DOCTYPE html><html><body><p>" + noise(name, size).hex().encode()
-
-
-def http(body, kind=HTML, *, status="200 OK", more=()):
-    """Return an HTTP response."""
-    lines = [f"HTTP/1.1 {status}", *([f"Content-Type: {kind}"] if kind else []), *more]
-    return "\r\n".join(lines).encode("cp932") + b"\r\n\r\n" + body
-
-
-def record(
-    name, block, kind="response", *, more=(), block_type="application/http; msgtype=response", wrong_by=0
-):
-    """Return an unpacked WARC record; `wrong_by` falsifies its length."""
-    lines = [
-        "WARC/1.0",
-        f"WARC-Type: {kind}",
-        f"WARC-Record-ID: <urn:uuid:{name}>",
-        "WARC-Date: 2026-04-01T00:00:00Z",
-        f"WARC-Target-URI: http://Host.example:80/{name}",
-        *more,
-        f"Content-Type: {block_type}",
-        f"Content-Length: {len(block) + wrong_by}",
-    ]
-    return "\r\n".join(lines).encode("cp932") + b"\r\n\r\n" + block + b"\r\n\r\n"
-
-
-def packed(plain):
-    """Return one gzip member."""
-    return gzip.compress(plain, mtime=0)
-
-
-def good(name):
-    """Return a whole member with a page."""
-    return packed(record(name, http(page(name))))
-
-
-def read(tmp_path, content, **parameters):
-    """Write the content to a file and read it."""
-    path = tmp_path / "t.warc.gz"
-    path.write_bytes(content)
-    return list(warc.read(path, **parameters))
-
-
-def names(items):
-    """Name the records that came through."""
-    return [(i.url or "/lost").rsplit("/", 1)[1] for i in items if isinstance(i, Record)]
-
-
-def rejects(items):
-    """Return reason and note of every reject."""
-    return [(i.reason, i.note) for i in items if isinstance(i, Reject)]
+from tests.pipeline.sources.formats.warcs import (
+    PNG,
+    good,
+    http,
+    names,
+    noise,
+    packed,
+    page,
+    read,
+    record,
+    rejects,
+)
 
 
 def test_page_has_all_fields(tmp_path):
@@ -359,7 +306,7 @@ def test_one_gzip_member_for_the_whole_file(tmp_path):
     assert names(items) == [str(n) for n in range(len(names(items)))]
     assert 15 < len(names(items)) < 21
     assert [r for r, _ in rejects(items)] == ["broken_gzip"]
-    assert "rest of the file is lost" in rejects(items)[0][1]
+    assert "rest of them is lost" in rejects(items)[0][1]
 
 
 @pytest.mark.parametrize(
@@ -384,3 +331,78 @@ def test_valid_but_empty(tmp_path):
     """A file with nothing but a description yields just that."""
     items = read(tmp_path, packed(record("i", b"a: b\r\n", "warcinfo", block_type="application/warc-fields")))
     assert rejects(items) == [("record_type", "warcinfo")]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (("WARC-Segment-Number: 1",), "truncated"),
+        (("warc-segment-number: 1",), "truncated"),
+        (("WARC-Segment-Number: 2", "WARC-Segment-Origin-ID: <urn:uuid:x>"), "truncated"),
+        (("WARC-Segment-Number: 1", "WARC-Segment-Total-Length: 99999"), "truncated"),
+    ],
+)
+def test_segments_are_no_pages(tmp_path, more, reason):
+    """A record that is one segment of several is not whole, and says so."""
+    items = read(tmp_path, packed(record("x", http(page("x")), more=more)) + good("after"))
+    assert [r for r, _ in rejects(items)] == [reason]
+    assert "of a record in several" in rejects(items)[0][1]
+    assert names(items) == ["after"]
+
+
+def test_one_segment_alone_is_whole(tmp_path):
+    """A first segment that is as long as the whole is the whole; continuations are no pages."""
+    block = http(page("x"))
+    more = ("WARC-Segment-Number: 1", f"WARC-Segment-Total-Length: {len(block)}")
+    items = read(
+        tmp_path, packed(record("x", block, more=more)) + packed(record("c", b"rest", "continuation"))
+    )
+    assert names(items) == ["x"]
+    assert rejects(items) == [("record_type", "continuation")]
+
+
+def test_escapes_do_not_get_through(tmp_path):
+    """Control characters of a head are in no address, id, date, type or note."""
+    plain = (
+        record("x", http(page("x")))
+        .replace(b"/x\r\n", b"/\x1b[31mx\r\n")
+        .replace(b"uuid:x", b"uuid:\x9b\x07x")
+    )
+    other = record("y", http(page("y"), "image/\x1b]0;t")).replace(b"2026-04", b"2026\x7f04")
+    for pack in (packed, bytes):
+        for item in read(tmp_path, pack(plain) + pack(other) + pack(record("z", b"", "\x1bzap"))):
+            shown = (item.record_id, item.url, getattr(item, "note", ""), getattr(item, "fetched", ""))
+            assert not any(character in text for text in shown if text for character in "\x1b\x07\x7f\x9b")
+
+
+@pytest.mark.parametrize("pack", [packed, bytes, zstandard.compress])
+@pytest.mark.parametrize("where", [0, 1, 2])
+@pytest.mark.parametrize("together", [False, True])
+def test_reader_that_dies_has_told_where(tmp_path, monkeypatch, pack, where, together):
+    """The last place told is that of the record at which a parser dies; with that record skipped, all others come."""
+    plain = [record(n, http(page(n))) for n in range(3)]
+    content = pack(b"".join(plain)) if together else b"".join(map(pack, plain))
+    places = [i.offset for i in read(tmp_path, content)]
+
+    def die(body, *_, **__):
+        if body == page(where):
+            raise OverflowError
+        return body
+
+    monkeypatch.setattr(warc, "unwrapped", die)
+    told = []
+    with pytest.raises(OverflowError):
+        read(tmp_path, content, reached=told.append)
+    assert told[-1] == places[where]
+    items = read(tmp_path, content, skip={places[where]}, reached=told.append)
+    assert [i.offset for i in items] == places
+    assert items[where].body == b""
+
+
+def test_place_is_told_before_each_record_is_given(tmp_path):
+    """A consumer that dies is at the record that it holds."""
+    told = []
+    path = tmp_path / "t.warc.gz"
+    path.write_bytes(b"".join(good(name) for name in "abcd"))
+    for item in warc.read(path, reached=told.append):
+        assert told[-1] == item.offset
