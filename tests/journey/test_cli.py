@@ -442,7 +442,7 @@ def broken(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     ("step", "first", "last"),
     [
-        ("exact", "row_hashes._hashes", "dedupe.exact._write"),
+        ("exact", "dedupe.exact._group", "dedupe.exact._write"),
         ("pair", "dedupe.pair._keys", "dedupe.pair._verify"),
     ],
 )
