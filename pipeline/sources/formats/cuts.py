@@ -48,7 +48,7 @@ class Cutter:
     def __init__(self, packed: Packed, start: int, limit: int, reached: Callable[[int], None]) -> None:
         self._window, self._packing, self._size = Window(packed, start), packed.packing, packed.size
         self._limit, self._reached = limit, reached
-        self._opened, self._start = start, packed.start
+        self._opened, self._first = start, start == packed.start
         self._counts_content = packed.packing == "none"  # places are those of the content
         self._inside = (-1, 0)  # a member's start, and how many records were found behind it
         self._lost: Cut | None = None
@@ -57,6 +57,7 @@ class Cutter:
     def cuts(self, known: int) -> Generator[Cut, None, int]:
         """Yield records but the first `known`, and lost stretches; return where `cut_members` may go on, or the size."""
         window, at = self._window, 0
+        self._first &= known == 0
         while self._next is None:
             at = window.passed_padding(at)
             if not window.holds(at + 1):
@@ -103,10 +104,10 @@ class Cutter:
         after = window.passed_padding(end)
         more, behind = window.holds(after + 1), self._member_of(after)
         if window.damage and not more and behind[0] != after:
-            self._lose(at, _DAMAGE[self._packing], self._damage(), place, fields)
+            self._lose(at, _DAMAGE[self._packing], self._damage(), place)
             return None, after
-        if at == 0 and behind == (0, self._opened) and more and window.starts_record(after):
-            self._counts_content |= self._opened == self._start
+        if self._first and at == 0 and behind == (0, self._opened) and more and window.starts_record(after):
+            self._counts_content = True
         if self._packing != "none" and (
             self._counts_content or member[0] != at or (behind[0] != after and more)
         ):
@@ -145,7 +146,7 @@ class Cutter:
         if after is not None and self._believes(start, there, there - end):
             return there
         if after is None and window.damage and window.end <= end:
-            self._lose(at, _DAMAGE[self._packing], self._damage(), place, fields)
+            self._lose(at, _DAMAGE[self._packing], self._damage(), place)
             return window.end
         note = f"{size} bytes named, {'more' if after is None else there - start} there"
         self._lose(at, "wrong_length", note, place, fields)
@@ -197,9 +198,11 @@ class Cutter:
             window.forget(min(window.end, end) - START_BYTES)
             if not window.grow():
                 break
+        if window.end < end and window.damage:
+            self._lose(at, _DAMAGE[self._packing], self._damage(), place)
+            return window.end
         if window.end < end:
-            reason: Reason = _DAMAGE[self._packing] if window.damage else "wrong_length"
-            self._lose(at, reason, self._damage() or f"{named}, but the file ends before", place, fields)
+            self._lose(at, "wrong_length", f"{named}, but the file ends before", place, fields)
             return window.end
         if self._is_tail(end):
             self._lose(at, "too_large", f"{size} bytes", place, fields)
@@ -213,7 +216,10 @@ class Cutter:
     def _lose(
         self, at: int, reason: Reason, note: str, place: int | None = None, fields: Named | None = None
     ) -> None:
-        """Begin a lost stretch, which the next record ends; all that goes wrong on the way to it is one loss."""
+        """Begin a lost stretch, which the next record ends; all that goes wrong on the way to it is one loss.
+
+        What a broken member says of itself is not believed: it comes without fields.
+        """
         if self._lost is None:
             place = self._place_of(at) if place is None else place
             self._lost = Cut(place, 0, fields or Fields(b""), b"", reason, note)

@@ -21,7 +21,7 @@ BLANK: Final = re.compile(rb"\n\r*\n")
 _FOLD: Final = re.compile(rb"\r*\n[ \t]+")
 _BLANK_BEFORE_COLON: Final = re.compile(rb"(?<=\n)([^\s:]+)[ \t]+:")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_DIGITS: Final = re.compile(r"\d{1,18}", re.ASCII)
+_DIGITS: Final = re.compile(r"\+?\d{1,18}", re.ASCII)
 _STATUS: Final = re.compile(
     rb"\s*+(?:HTTPS?|ICY|H[23]C?|SPDY|QUIC)[ \t]*+[:/]*+[ \t]*+"
     rb"(?:[\dx]{1,2}+(?:[.,][\dx]*+)?+(?=[ \t:]))?+[ \t:]*+(\d{1,3})(?!\d)[ \t]*+([^\r\n]*)",

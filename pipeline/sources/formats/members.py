@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Final, NamedTuple
 
 from fastwarc.stream_io import GzipReader, ZstdReader
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import ArchiveIterator, WarcHeader, WarcRecord, WarcRecordType
 
 from kakehi.pipeline.sources.formats.heads import Named
 from kakehi.pipeline.sources.formats.packed import Packed
@@ -72,6 +72,8 @@ def _block(raw: WarcRecord, reader: GzipReader | ZstdReader | None, place: int, 
     left = raw.content_length
     if left > limit or raw.record_type == WarcRecordType.unknown:
         return None
+    if not left and raw.headers.get(WarcHeader.CONTENT_LENGTH) != "0":
+        return None  # none is named
     if left <= _PIECE_BYTES:
         block = raw.reader.read()
         return (

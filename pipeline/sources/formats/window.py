@@ -6,6 +6,7 @@ Content is counted from that place on; of what was shown, only the stretch still
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from typing import Any, Final
 
 import zstandard
@@ -43,11 +44,6 @@ class Window:
     def end(self) -> int:
         """Where the stretch ends."""
         return self.begin + len(self.content)
-
-    @property
-    def packed_end(self) -> int:
-        """Where in the file the packed bytes end that were unpacked so far."""
-        return self._place
 
     def grow(self) -> bool:
         """Show more; say no at the end of the file, and where `damage` has a word for what is wrong there."""
@@ -99,8 +95,11 @@ class Window:
             self.holds(look + START_BYTES)
             found = START.search(self.content, look - self.begin)
             start = self.begin + found.start() if found else None
-            marked = [mark for mark, _ in self.marks if mark >= look and (start is None or mark < start)]
-            start = next((mark for mark in marked if self.starts_record(mark)), start)
+            for mark, _ in self.marks[bisect_left(self.marks, (look, 0)) :]:
+                if start is not None and mark >= start:
+                    break
+                if self.starts_record(mark):
+                    start = mark
             if start is not None:
                 return start if limit is None or start <= limit else None
             look = max(look, self.end - START_BYTES)

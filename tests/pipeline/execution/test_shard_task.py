@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.execution.bookmark import Bookmark, read_bookmark
+from kakehi.pipeline.execution.failed_shards import failed_at
 from kakehi.pipeline.execution.shard_task import ShardTask, run_shard
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import make_plan
+from kakehi.pipeline.sources.formats import warc
 from kakehi.pipeline.storage.store import Store
+from tests.pipeline.sources.formats.warcs import good, page, read
 
 HANGS = """
 import sys
@@ -54,16 +57,42 @@ def test_the_guard_is_off_between_tasks(make, tmp_path: Path, record: int) -> No
     """What runs after a shard is not timed."""
     make.texts(tmp_path / "a.jsonl", record)
     manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: a.jsonl}}}\n")
-    store = Store(tmp_path / "w")
-    [step] = make_plan(load(manifest), store)
-    run_shard(
-        ShardTask(
-            root=store.root,
-            step=step.name,
-            stage=step.stage.name,
-            address=step.address,
-            parameters=step.parameters,
-            shard=step.todo[0],
-        )
-    )
+    run_shard(_task(manifest, tmp_path / "w"))
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_a_record_that_kills_its_reader_is_named_and_can_be_skipped(
+    make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: int
+) -> None:
+    """Not the good one before it: the place in the error is what `skip` takes to go on."""
+    content = b"".join(good(str(n)) for n in range(3))
+    place = read(tmp_path, content)[where].offset
+    manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {extract: {files: t.warc.gz}}}\n")
+
+    def die(body: bytes, *_: object, **__: object) -> bytes:
+        if body == page(str(where)):
+            raise RecursionError
+        return body
+
+    monkeypatch.setattr(warc, "unwrapped", die)
+    task = _task(manifest, tmp_path / "w")
+    with pytest.raises(RecursionError):
+        run_shard(task)
+    assert failed_at(task) == f"t.warc.gz@{place}"
+    skips = f"corpus: c\nsources: {{s: {{extract: {{files: t.warc.gz, skip: t.warc.gz@{place}}}}}}}\n"
+    manifest.write_text(skips)
+    assert run_shard(_task(manifest, tmp_path / "w")).counts["reject/skipped"] == 1
+
+
+def _task(manifest: Path, work: Path) -> ShardTask:
+    store = Store(work)
+    [step] = make_plan(load(manifest), store)
+    return ShardTask(
+        root=store.root,
+        step=step.name,
+        stage=step.stage.name,
+        address=step.address,
+        parameters=step.parameters,
+        shard=step.todo[0],
+    )

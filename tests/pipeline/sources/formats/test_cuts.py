@@ -180,3 +180,13 @@ def test_false_lengths_take_no_time(tmp_path):
             items = read(tmp_path, b"".join(map(pack, each)))
             assert time.process_time() - began < 4
             assert len(names(items)) == 2000
+
+
+@pytest.mark.parametrize(
+    "cuts", [[245, 422, 432, 449, 510], [216, 245, 583, 640], [1], [100], [216, 219], [430]]
+)
+@pytest.mark.parametrize("between", [b"", EMPTY["gzip"]])
+def test_heads_across_members(tmp_path, cuts, between):
+    """A head may begin in one member and end in another, with an empty one between; places stay apart, in order."""
+    plain = b"".join(record(n, b"a: b", "metadata") for n in range(4))
+    assert once(read(tmp_path, shared(plain, cuts, packed, between)), range(4))
