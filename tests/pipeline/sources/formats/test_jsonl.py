@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 
 import pytest
 import zstandard
 
 from kakehi.pipeline.sources.formats import jsonl
-from kakehi.pipeline.sources.formats.records import Record, Reject
+from kakehi.pipeline.sources.formats.records import Reading, Record, Reject
 
 FIELDS = {"text": "body", "id": "key", "url": "link", "title": "heading"}
 
 
-def read(tmp_path, content, fields=None):
+def read(tmp_path, content, fields=None, *, name="t.jsonl", **parameters):
     """Write the content to a file and read it."""
-    path = tmp_path / "t.jsonl"
+    path = tmp_path / name
     path.write_bytes(content)
-    return list(jsonl.read(path, fields=fields or {"text": "text"}))
+    return list(jsonl.read(path, fields=fields or {"text": "text"}, **parameters))
 
 
 def packings():
@@ -76,9 +77,17 @@ def test_faulty_line_is_rejected(tmp_path, line, reason, note):
 
 
 def test_wrong_type_of_an_optional_field(tmp_path):
-    """An id, address or title of another type is a reject; a repeated key counts with its last value."""
-    items = read(tmp_path, b'{"body": "a", "key": {}}\n{"body": 1, "body": "b", "key": true}\n', FIELDS)
-    assert [item.note for item in items] == ["key: dict", "key: bool"]
+    """An id, address or title of another type costs itself alone; a repeated key counts with its last value."""
+    counts = Counter()
+    content = (
+        b'{"body": "a", "key": {}, "heading": ["t"]}\n{"body": 1, "body": "b", "key": true, "link": "u"}\n'
+    )
+    items = read(tmp_path, content, FIELDS, reading=Reading(counts=counts))
+    assert [(item.text, item.record_id, item.title) for item in items] == [
+        ("a", None, None),
+        ("b", None, None),
+    ]
+    assert (counts["lost/id"], counts["lost/title"], counts["field/url"]) == (2, 1, 1)
     assert read(tmp_path, b'{"text": "a", "text": "b"}')[0].text == "b"
 
 
@@ -92,7 +101,12 @@ def test_damaged_packing_ends_with_a_reject(tmp_path, packing, reason, how):
     pack = gzip.compress if packing == "gzip" else zstandard.compress
     packed = pack("\n".join(lines).encode())
     half = len(packed) * 2 // 3
-    items = read(tmp_path, packed[:half] if how == "cut" else packed[:half] + bytes(9) + packed[half + 9 :])
+    content = packed[:half] if how == "cut" else packed[:half] + bytes(9) + packed[half + 9 :]
+    with pytest.raises(
+        ValueError, match=rf"{reason}: .*; \d+ records were read before that\nhint: .*accept_broken"
+    ):
+        read(tmp_path, content)
+    items = read(tmp_path, content, reading=Reading(accept_broken=True))
     *read_before, last = items
     sound = [item.text for item in read_before if isinstance(item, Record)]
     sure = (
