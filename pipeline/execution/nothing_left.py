@@ -86,7 +86,7 @@ def refuse_nothing_kept(step: Step, inputs: Inputs, store: Store) -> None:
         return
     if not documents:
         raise DataError(
-            f"{step.name}: nothing is left: no input gave a document",
+            f"{step.name}: nothing is left: 0 documents, no input gave one",
             hint="leave out what needs documents, or run with --until a step before it",
         )
     raise DataError(
@@ -109,7 +109,7 @@ def _refuse_no_field(where: str, fields: Mapping[str, str], counts: Mapping[str,
     lacking = [
         (field, path)
         for field, path in fields.items()
-        if rows and not field.endswith("?") and not counts.get(f"field/{field}")
+        if rows and not field.endswith("?") and counts.get(f"absent/{field}") == rows
     ]
     if not lacking:
         return
@@ -126,14 +126,15 @@ def _refuse_no_field(where: str, fields: Mapping[str, str], counts: Mapping[str,
 
 def _lost_fields(where: str, counts: Mapping[str, int]) -> Iterator[str]:
     for field, lost in sorted(_named(counts, "lost/").items()):
-        there = counts[f"field/{field}"]
+        there = counts["mapped"] - counts.get(f"absent/{field}", 0)
         yield f"{where}: {field} is left out of {lost:,} of {there:,} records that have it: it is no text"
 
 
 def _nothing_came(step: Step, counts: Mapping[str, int]) -> str:
     records, files = counts.get("records", 0), sum(len(shard.files) for shard in step.shards)
     if not records:
-        return f"no document came of it: no record in {files:,} files" if files else "no document came of it"
+        held = f": {files:,} file{'s hold' if files > 1 else ' holds'} no record" if files else ""
+        return f"no document came of it{held}"
     keys = _named(counts, "key/")
     there = f"; keys that are there: {listed_keys(keys)}" if keys else ""
     return f"no document came of {records:,} records ({_worst(_named(counts, 'reject/'))}){there}"

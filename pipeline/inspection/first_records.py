@@ -73,7 +73,7 @@ def _lacking(
     rows = counts["mapped"]
     keys = [key.removeprefix("key/") for key in counts if key.startswith("key/")]
     for field, path in fields.items():
-        if rows and not field.endswith("?") and not counts[f"field/{field}"]:
+        if rows and not field.endswith("?") and counts[f"absent/{field}"] == rows:
             yield (
                 f"source {source.name!r}: none of the first {rows} records of {split.name} "
                 f"has {path!r} (for {field}); keys that are there: {listed_keys(keys)}{nearest_key(path, keys)}"

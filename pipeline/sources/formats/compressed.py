@@ -23,9 +23,9 @@ _SKIPPABLE = (
 )
 _LARGEST_WINDOW = 1 << 31  # the library's own limit
 _FRAME_HEADER_BYTES = 18
-#: Packed bytes unpacked at a time. 2 KiB of zstd are 512 blocks of one repeated byte, 64 MiB; of gzip, 2 MiB. Smaller
-#: steps bound memory, and what is lost with damage; steps of 2 to 64 KiB take the same time.
-_STEP_BYTES = 1 << 11
+#: Packed bytes unpacked at a time, of which come 64 MiB at most: 512 blocks of one repeated byte in zstd, 1,032 bytes for
+#: one in gzip. zstd gives nothing of the step in which it meets damage.
+_STEP_BYTES: dict[Packing, int] = {"gzip": CHUNK_BYTES, "zstd": 1 << 11}
 _PIECE_BYTES = 1 << 20  # that the rest sees at a time, whatever a step gives
 
 
@@ -81,7 +81,7 @@ def unpacked(file: BinaryIO, packing: Packing, *, max_window_bytes: int = WINDOW
     if packing == "none":
         yield from iter(lambda: file.read(CHUNK_BYTES), b"")
         return
-    packed = _PackedBytes(file)
+    packed = _PackedBytes(file, _STEP_BYTES[packing])
     while head := packed.peek(_FRAME_HEADER_BYTES):
         if head[0] == 0:
             packed.pass_zeros()
@@ -128,12 +128,12 @@ def member(file: BinaryIO, packing: Packing, start: int, *, max_bytes: int) -> t
         UnreadableError: it is a zstd frame with a large window, or needs a dictionary.
     """
     file.seek(start)
-    packed, parts, size = _PackedBytes(file), [], 0
+    packed, parts, size = _PackedBytes(file, _STEP_BYTES[packing]), [], 0
     for plain in _unpack_member(packed, packing, WINDOW_BYTES):
         size += len(plain)
         if size <= max_bytes:
             parts.append(plain)
-    return (b"".join(parts) if size <= max_bytes else None), start + packed.taken
+    return (b"".join(parts) if size <= max_bytes else None), packed.place()
 
 
 def head_of(packed: bytes, packing: Packing, *, max_bytes: int = CHUNK_BYTES) -> bytes:
@@ -178,11 +178,11 @@ def _again(head: bytes, damage: DamagedError | None, chunks: Iterator[bytes]) ->
 class _PackedBytes:
     """The packed bytes of a file, taken in steps, some of which are given back."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, step_bytes: int) -> None:
         self._file = file
+        self._step = step_bytes
         self._buffer = b""
         self._at = 0
-        self.taken = 0  # bytes taken and not given back
 
     def peek(self, size: int) -> bytes:
         """Return the next bytes without taking them, fewer only at the end of the file."""
@@ -193,14 +193,15 @@ class _PackedBytes:
 
     def take(self) -> bytes:
         """Return the bytes of the next step, b'' at the end of the file."""
-        self.peek(1)
-        step = self._buffer[self._at : self._at + _STEP_BYTES]
-        self._move(len(step))
+        if self._at == len(self._buffer):
+            self._buffer, self._at = self._file.read(CHUNK_BYTES), 0
+        step = self._buffer[self._at : self._at + self._step]
+        self._at += len(step)
         return step
 
     def give_back(self, size: int) -> None:
         """Take the last bytes of the last step back."""
-        self._move(-size)
+        self._at -= size
 
     def pass_zeros(self) -> None:
         """Take zeros up to the next byte that is none."""
@@ -209,9 +210,9 @@ class _PackedBytes:
                 self.give_back(len(rest))
                 return
 
-    def _move(self, size: int) -> None:
-        self._at += size
-        self.taken += size
+    def place(self) -> int:
+        """Return where in the file the next byte lies."""
+        return self._file.tell() - len(self._buffer) + self._at
 
 
 def _unpack_member(
@@ -225,8 +226,12 @@ def _unpack_member(
         if not step:
             raise DamagedError("the file breaks off")
         plain = _step(unpacker, step)
+        if len(plain) <= _PIECE_BYTES:
+            if plain:
+                yield plain
+            continue
         for start in range(0, len(plain), _PIECE_BYTES):
-            yield plain[start : start + _PIECE_BYTES] if len(plain) > _PIECE_BYTES else plain
+            yield plain[start : start + _PIECE_BYTES]
     packed.give_back(len(unpacker.unused_data))
 
 
@@ -241,9 +246,15 @@ def _refuse_garbage(head: bytes, packing: Packing) -> None:
 
 def _refuse_frame(head: bytes, max_window_bytes: int) -> None:
     """Refuse a zstd frame that can't be unpacked here, and say what it needs."""
+    if is_skippable(head):
+        return
     try:
         frame = zstandard.get_frame_parameters(head)
-    except zstandard.ZstdError:
+    except zstandard.ZstdError as error:
+        if "too much memory" in str(error):
+            raise UnreadableError(
+                "its zstd window is over 2,048 MiB, which nothing reads\nhint: pack it anew with a smaller one"
+            ) from error
         return  # its unpacker will say what is wrong with it
     if frame.dict_id:
         raise UnreadableError(

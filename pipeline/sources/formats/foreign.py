@@ -118,7 +118,7 @@ def refuse_no_lines(path: Path, head: bytes, keys: Iterable[str]) -> None:
     """
     _refuse(path, foreign(head) or _in_utf(head), "JSON lines")
     plain = head.strip(b"\0 \t\r\n").removeprefix(codecs.BOM_UTF8).lstrip()
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in plain.splitlines() if line.strip()]
     if not lines:
         return
     _refuse(path, _other_text(plain, lines, keys), "JSON lines")
@@ -133,12 +133,15 @@ def refuse_no_lines(path: Path, head: bytes, keys: Iterable[str]) -> None:
 
 def _other_text(plain: bytes, lines: list[bytes], keys: Iterable[str]) -> Foreign | None:
     """Tell what text is that is no line of JSON after another, by its beginning."""
-    if plain.startswith(b"["):
-        objects = [place for place, line in enumerate(lines) if _is_object(line)]
-        among_lines = len(objects) > 1 or objects == [len(lines) - 1]
+    objects = (
+        place for place, line in enumerate(lines) if _is_object(line)
+    )  # what lies in others is indented
+    first, second = next(objects, None), next(objects, None)
+    if plain.startswith(b"["):  # of an array with an object a line, the last one looks like a line too
+        among_lines = second is not None or first == len(lines) - 1
         alone = b"{" not in lines[0] and len(lines) > 1 and _is_json(lines[0])
         return None if among_lines or alone else _ARRAY
-    if any(_is_object(line) for line in lines[:1]):
+    if first is not None:
         return None
     if plain.startswith(b"{"):
         return _SPREAD if lines[0] == b"{" or _spans_lines(plain) else None

@@ -84,6 +84,9 @@ def _lines(chunks: Iterator[bytes], max_bytes: int) -> Iterator[tuple[int, int, 
             chunk = chunk[cut:]  # noqa: PLW2901 - what is left of it
         *whole, rest = chunk.split(b"\n")
         for piece in whole:
+            if not piece and not length:
+                offset += 1
+                continue
             if length:
                 parts.append(piece)
                 length += len(piece)
@@ -116,9 +119,8 @@ def _read_line(
         return _refused(offset, length, "too_large", f"a line of over {max_bytes} bytes")
     while line.startswith(codecs.BOM_UTF8):  # of a file, or of several put together
         line = line.removeprefix(codecs.BOM_UTF8)
-    if line[-1:] == b"\0":
-        line = line.rstrip(b"\0")
-    if not line.strip():
+    line = line.rstrip(b"\0\r\t ")
+    if not line or line.isspace():
         return None
     try:
         row: Any = json.loads(line.decode("utf-8"))

@@ -133,8 +133,8 @@ def checked_fields(fields: Mapping[str, str], *, where: str, counts: Counter[str
 class FieldMap:
     """Our fields, the keys or dotted paths they have in an input, and counts of what was there.
 
-    Counts: `mapped`, rows that were looked at; `field/NAME`, those that had a field; `lost/NAME`, those whose field was no
-    text; and where a field was missing from the first rows on, `key/PATH`, the keys that were there.
+    Counts: `mapped`, rows that were looked at; `absent/NAME`, those that lacked a field; `lost/NAME`, those whose field was
+    no text; and where a field was missing from the first rows on, `key/PATH`, the keys that were there.
     """
 
     def __init__(self, paths: Mapping[str, str], optional: frozenset[str], counts: Counter[str]) -> None:
@@ -145,27 +145,27 @@ class FieldMap:
         self._noted = 0
 
     def values(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a row holds for each field, None where it holds nothing, and count it."""
-        found, counts = {}, self.counts
-        counts["mapped"] += 1
-        for field, path in self.paths.items():
-            value = row.get(path, ABSENT)
-            if value is ABSENT:
-                value = value_at(row, path)
-            if value is ABSENT:
-                value = None
-            else:
-                counts[f"field/{field}"] += 1
-                self._unseen.discard(field)
-            found[field] = value
-        if self._unseen and self._noted < _NOTED_ROWS:
-            self._noted += 1
-            counts.update(f"key/{name}" for name in islice(_key_paths(row), _NOTED_KEYS))
+        """Return what a row holds for each field, ABSENT where it holds nothing, and count it."""
+        self.counts["mapped"] += 1
+        found = {field: row.get(path, ABSENT) for field, path in self.paths.items()}
+        for field, value in found.items():
+            if value is ABSENT:  # at most one in a few fields of one in a few rows
+                found[field] = self._look_further(row, field)
+        if self._unseen:
+            self._note_keys(row, found)
         return found
 
-    def lose(self, field: str) -> None:
-        """Count a field that a row had, but not as text."""
-        self.counts[f"lost/{field}"] += 1
+    def _look_further(self, row: Mapping[str, Any], field: str) -> Any:
+        value = value_at(row, self.paths[field])
+        if value is ABSENT:
+            self.counts[f"absent/{field}"] += 1
+        return value
+
+    def _note_keys(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        self._unseen -= {field for field, value in found.items() if value is not ABSENT}
+        if self._unseen and self._noted < _NOTED_ROWS:
+            self._noted += 1
+            self.counts.update(f"key/{name}" for name in islice(_key_paths(row), _NOTED_KEYS))
 
 
 #: What `value_at` returns where there is nothing; null is something.
@@ -223,10 +223,12 @@ def from_row(row: Mapping[str, Any], fields: FieldMap, *, offset: int, length: i
     """
     values = fields.values(row)
     text = values.pop("text")
-    others = {field: _text_or_lost(field, value, fields) for field, value in values.items()}
-    url, record_id = others.get("url") or None, others.get("id")
-    reason, note = _fault_of(text, fields.paths["text"])
-    if reason is not None:
+    for field, value in values.items():
+        if not isinstance(value, str) or not (value.isascii() or _is_unicode(value)):
+            values[field] = _text_or_lost(field, value, fields)
+    url, record_id = values.get("url") or None, values.get("id")
+    if fault := _fault_of(text, fields.paths["text"]):
+        reason, note = fault
         return Reject(record_id=record_id, offset=offset, length=length, url=url, reason=reason, note=note)
     return Record(
         record_id=record_id,
@@ -234,36 +236,35 @@ def from_row(row: Mapping[str, Any], fields: FieldMap, *, offset: int, length: i
         length=length,
         url=url,
         host=host_of(url),
-        fetched=others.get("fetched"),
+        fetched=values.get("fetched"),
         text=text,
-        title=others.get("title"),
+        title=values.get("title"),
     )
 
 
-def _fault_of(text: Any, path: str) -> tuple[Reason | None, str]:
+def _fault_of(text: Any, path: str) -> tuple[Reason, str] | None:
     """Say why a value is no text of a document."""
-    if text is None:
+    if isinstance(text, str):
+        if not text:
+            return "empty_body", ""
+        return None if _is_unicode(text) else ("invalid_utf8", "a lone surrogate")
+    if text is None or text is ABSENT:
         return "missing_field", path
-    if not isinstance(text, str):
-        return "wrong_type", f"{path}: {type(text).__name__}"
-    if not _is_unicode(text):
-        return "invalid_utf8", "a lone surrogate"
-    return (None, "") if text else ("empty_body", "")
+    return "wrong_type", f"{path}: {type(text).__name__}"
 
 
 def _text_or_lost(field: str, value: Any, fields: FieldMap) -> str | None:
+    """Return None for what is no text, and count it where something was there."""
+    if value is ABSENT or value is None:
+        return None
     if field == "id" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if value is None or (isinstance(value, str) and _is_unicode(value)):
-        return value
-    fields.lose(field)
+    fields.counts[f"lost/{field}"] += 1
     return None
 
 
 def _is_unicode(value: str) -> bool:
     """Say whether UTF-8 can hold it: JSON may name half a surrogate pair."""
-    if value.isascii():
-        return True
     try:
         value.encode()
     except UnicodeEncodeError:
