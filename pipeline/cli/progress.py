@@ -65,6 +65,10 @@ class Bars:
         if self._bar is not None:
             self._bar.set_postfix_str(text)
 
+    def warn(self, text: str) -> None:
+        """Say what is to be known of a step that is done."""
+        tqdm.write(f"warning: {text}", file=sys.stderr)
+
     def end(self, step: Step) -> None:
         """Close it; elsewhere than on a terminal, print one line."""
         if self._bar is not None:

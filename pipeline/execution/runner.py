@@ -17,12 +17,13 @@ from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, inpu
 from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.execution.failed_shards import joined, shards_error
 from kakehi.pipeline.execution.fetch_task import fetch_shards
+from kakehi.pipeline.execution.nothing_left import check_source, refuse_nothing_kept
 from kakehi.pipeline.execution.shard_task import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
-from kakehi.pipeline.planning.resolve import artifacts_of, inputs_of, receipts_of, tables_of
+from kakehi.pipeline.planning.resolve import artifacts_of, inputs_of, tables_of
 from kakehi.pipeline.stages.inputs import Inputs
-from kakehi.pipeline.storage.store import Receipt, Store, merge, writing
+from kakehi.pipeline.storage.store import Receipt, Store, writing
 from kakehi.pipeline.walltime import OutOfTimeError, Walltime
 
 T = TypeVar("T")
@@ -46,6 +47,10 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """Hear how far a step is that has no shards to count."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Hear what a user has to know of a step that is done."""
         ...
 
     def end(self, step: Step) -> None:
@@ -93,7 +98,12 @@ def run(
                 inputs = inputs_of(manifest, step, store, bytes_per_worker, before)
                 _run_step(step, inputs, store, engine, progress, events, time_left)
 
-            _run_steps(steps, run_step, time_left)
+            def check_step(step: Step) -> None:
+                for line in check_source(step, manifest, store):
+                    progress.warn(line)
+                    events.write("warning", step=step.name, source=step.source, text=line)
+
+            _run_steps(steps, run_step, check_step, time_left)
             events.write("stopped" if time_left.cut else "end")
     except BaseException as error:
         with suppress(OSError):  # a full disk takes no event either; what is raised says why
@@ -102,7 +112,10 @@ def run(
 
 
 def _run_steps(
-    steps: Sequence[Step], run_step: Callable[[Step, Sequence[Step]], None], time_left: Walltime
+    steps: Sequence[Step],
+    run_step: Callable[[Step, Sequence[Step]], None],
+    check_step: Callable[[Step], None],
+    time_left: Walltime,
 ) -> None:
     """Run step after step; where one fails, all goes on that does not read it."""
     failed: list[CorpusError] = []
@@ -112,9 +125,11 @@ def _run_steps(
         upstream = [*before, *(origin for origins in step.upstream.values() for origin in origins)]
         if stuck & {origin.address for origin in upstream}:
             stuck.add(step.address)
-        elif step.action == "run" and time_left.allows():
+        elif step.action == "skip" or time_left.allows():
             try:
-                run_step(step, before)
+                if step.action == "run":
+                    run_step(step, before)
+                check_step(step)
             except WorkFolderError:
                 raise
             except CorpusError as error:
@@ -133,7 +148,7 @@ def _run_step(
     events: Events,
     time_left: Walltime,
 ) -> None:
-    _refuse_nothing_kept(step, store)
+    refuse_nothing_kept(step, inputs, store)
     store.keep_recipe(step.name, step.address, step.recipe)
     shards = len(step.todo) if step.stage.shape != "corpus" else 1
     progress.begin(step, shards)
@@ -148,7 +163,7 @@ def _run_step(
     elif step.stage.shape == "fetch":
         _fetch_shards(step, store, progress, events, time_left)
     else:
-        _run_shards(step, store, engine, progress, events, time_left)
+        _run_shards(step, store, engine, progress, events, time_left, inputs.bytes_per_worker)
     progress.end(step)
 
 
@@ -231,7 +246,13 @@ def _fetch_shards(step: Step, store: Store, progress: Progress, events: Events, 
 
 
 def _run_shards(
-    step: Step, store: Store, engine: Engine, progress: Progress, events: Events, time_left: Walltime
+    step: Step,
+    store: Store,
+    engine: Engine,
+    progress: Progress,
+    events: Events,
+    time_left: Walltime,
+    bytes_per_worker: int,
 ) -> None:
     tasks = [
         ShardTask(
@@ -243,6 +264,7 @@ def _run_shards(
             shard=shard,
             tables=tables_of(step, shard, store),
             artifacts=tuple(folder for _, folder in artifacts_of(step, store)),
+            memory_bytes=bytes_per_worker,
         )
         for shard in step.todo
     ]
@@ -262,27 +284,3 @@ def _run_shards(
             events.write("done", step=step.name, source=shard.source, shard=shard.name, **brief(result))
     if failures:
         raise shards_error(step.name, tasks, failures)
-
-
-def _refuse_nothing_kept(step: Step, store: Store) -> None:
-    """Stop before a tokenizer is trained on nothing, and say which rules dropped everything."""
-    reads_kept = "verdict" in step.stage.reads and step.stage.writes != "verdict"
-    if step.stage.shape != "corpus" or not reads_kept or step.stage.summary:
-        return
-    sources = merge(r.counts for s in step.upstream["documents"] for r in receipts_of(s, store))
-    origins = step.upstream["verdict"]
-    total = merge(r.counts for origin in origins for r in receipts_of(origin, store))
-    dropped = {
-        key.removeprefix("verdict/").removesuffix("/documents"): value
-        for key, value in total.items()
-        if key.startswith("verdict/") and key.endswith("/documents")
-    }
-    documents = sources.get("documents", 0)
-    if documents > sum(dropped.values()):
-        return
-    worst = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))[:5]
-    said = ", ".join(f"{name} {count:,}" for name, count in worst) or "no input gave a document"
-    raise DataError(
-        f"{step.name}: nothing is left: {documents:,} documents, all dropped ({said})",
-        hint="loosen the first rule named, or see `kakehi report` for the values of its signal",
-    )

@@ -54,6 +54,7 @@ class ShardTask:
         parameters: filled in.
         shard: what is read, and the name of what is written.
         tables: files of the shard's tables that a row-wise stage reads.
+        memory_bytes: that it may take.
         artifacts: folders of the tables that are no rows, in the order the stage reads them.
     """
 
@@ -65,6 +66,7 @@ class ShardTask:
     shard: Shard
     tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
+    memory_bytes: int = 4 << 30
 
     @property
     def bookmark(self) -> Path:
@@ -270,7 +272,8 @@ def _run_file(
     reached: Callable[[int], None],
 ) -> tuple[dict[str, int], Mapping[str, Any]]:
     split = Split(task.shard.source, file, dict(task.shard.spec or ()), limit, reached=reached)
-    split = split._replace(skip=frozenset(place for name, place in task.shard.skip if name == split.name))
+    skip = frozenset(place for name, place in task.shard.skip if name == split.name)
+    split = split._replace(skip=skip, memory_bytes=task.memory_bytes)
     reached(NO_RECORD)
     counts: Counter[str] = Counter()
     try:
@@ -289,8 +292,8 @@ def _run_file(
         if isinstance(error, OSError) and error.errno in FULL:
             raise  # it is where we write that is full: not the file we read is to blame
         place = file.name if file else f"dataset {split.spec.get('dataset')!r}"
-        said = str(error).removeprefix(f"{file.path}: ") if file else error
-        raise DataError(f"{place}: {said}") from error
+        said, _, hint = str(error).removeprefix(f"{file.path}: " if file else "").partition("\nhint: ")
+        raise DataError(f"{place}: {said}", hint=hint or None) from error
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
     return dict(counts), _seen(file, limit) if file else {

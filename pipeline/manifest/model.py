@@ -29,6 +29,7 @@ class Selection(BaseModel):
         split: of the dataset.
         config: of the dataset.
         data_files: for a local builder, relative to the manifest's folder.
+        allow_empty: whether the source may give no document; else that is an error.
         skip: what is left out: `FILE`, or `FILE@PLACE` for one record, both as errors and `explain` name them.
     """
 
@@ -41,6 +42,7 @@ class Selection(BaseModel):
     split: str = "train"
     config: str | None = None
     data_files: Annotated[list[str], BeforeValidator(_listed)] = []
+    allow_empty: bool = False
     skip: Annotated[list[str], BeforeValidator(_listed)] = []
 
     @model_validator(mode="after")
@@ -137,6 +139,7 @@ def filled(manifest: Manifest) -> dict[str, Any]:
             source.stage.name: {
                 **source.selection.model_dump(exclude_defaults=True),
                 "shard_mb": source.selection.shard_mb,
+                "allow_empty": source.selection.allow_empty,
                 **_plain(source.parameters),
             },
         }

@@ -81,7 +81,7 @@ def discover(
         if source.fetch and source.name not in fetched:
             continue
         if chosen.files or source.fetch:
-            files = fetched.get(source.name) or find_files(chosen.files, manifest.root)
+            files = fetched.get(source.name, []) if source.fetch else find_files(chosen.files, manifest.root)
             out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
                 source.name,
@@ -120,7 +120,7 @@ def _left_out(source: SourceSpec, inputs: Sequence[str]) -> _LeftOut:
                 f"source {source.name!r}: skip names {entry!r}, but no such input{nearest(name or entry, inputs)}",
                 hint="wanted FILE, or FILE@PLACE for one record, as errors and `kakehi explain` name them",
             )
-    if out.inputs >= set(inputs):
+    if inputs and out.inputs >= set(inputs):
         raise DataError(f"source {source.name!r}: skip leaves no input", hint="leave out the source instead")
     return out
 
@@ -149,8 +149,12 @@ def make_plan(
     if until in fetching_steps(manifest) or any(step.action == "run" for step in fetches):
         return fetches
     fetched = {str(step.source): fetched_files(step, store) for step in fetches}
-    for name in (name for name, files in fetched.items() if not files):
-        raise DataError(f"source {name!r}: nothing was fetched", hint="kakehi report says what became of all")
+    allowed = {source.name for source in manifest.sources if source.selection.allow_empty}
+    for name in (name for name, files in fetched.items() if not files and name not in allowed):
+        raise DataError(
+            f"source {name!r}: nothing was fetched",
+            hint="kakehi report says what became of all; allow_empty: true in the source lets it be",
+        )
     return plan(
         manifest,
         discover(manifest, limit=limit, fetched=fetched),
@@ -183,7 +187,7 @@ def _content(path: Path) -> str:
 
 def _dataset(source: SourceSpec, root: Path, limit: int | None) -> Shard:
     """Make the shard of a dataset; what is local has the state of its files in its identity."""
-    spec = source.selection.model_dump(exclude={"files", "shard_mb", "skip"})
+    spec = source.selection.model_dump(exclude={"files", "shard_mb", "skip", "allow_empty"})
     skip = _left_out(source, [spec["dataset"]]).records
     if hub.is_local(spec["dataset"], root):
         inside = [f"{glob.escape(spec['dataset'])}/**"] if (root / spec["dataset"]).is_dir() else []

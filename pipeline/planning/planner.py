@@ -118,7 +118,7 @@ def fetch_steps(
         spec = source.fetch
         if spec is None:
             continue
-        what = {key: value for key, value in spec.parameters.items() if key not in spec.stage.aside}
+        what = _deciding(spec.stage, spec.parameters)
         recipe = {
             "step": spec.name,
             "source": source.name,
@@ -162,13 +162,18 @@ def _source_step(source: SourceSpec, shards: tuple[Shard, ...], receipts: Receip
         "step": source.stage.name,
         "source": source.name,
         "version": source.stage.version,
-        "params": dict(source.parameters),
+        "params": _deciding(source.stage, source.parameters),
         "libraries": versions(source.stage.libraries_for(source.parameters)),
         "upstream": {},
     }
     return _decided(
         source.stage.name, source.stage, source.name, recipe, source.parameters, {}, shards, receipts
     )
+
+
+def _deciding(stage: Stage, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is in no address."""
+    return {key: value for key, value in parameters.items() if key not in stage.aside}
 
 
 def _step(

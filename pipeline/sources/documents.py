@@ -77,6 +77,11 @@ class Collector:
         self._counts: Counter[str] = Counter()
         self._clear()
 
+    @property
+    def counts(self) -> Counter[str]:
+        """What is counted of the batch under way; readers add theirs."""
+        return self._counts
+
     def batches(self, items: Iterable[Record | Reject], take: Callable[[Record], None]) -> Iterator[Rows]:
         """Hand out batches as items fill them: a reject is one of ours, a record is for `take` to add or reject."""
         for item in items:

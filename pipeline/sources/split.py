@@ -37,6 +37,7 @@ class Split(NamedTuple):
         spec: what names the dataset, else empty.
         limit: records to read at most, or None.
         skip: offsets of records that the manifest leaves out.
+        memory_bytes: that reading it may take.
         reached: told the offset of every record before it is looked at.
     """
 
@@ -45,6 +46,7 @@ class Split(NamedTuple):
     spec: Mapping[str, Any]
     limit: int | None
     skip: frozenset[int] = frozenset()
+    memory_bytes: int = 4 << 30
     reached: Callable[[int], None] = unwatched
 
     @property

@@ -47,7 +47,7 @@ class Stage:
         only_with: parameter without which it is left out of a key that stands for several stages.
         estimate: says before a corpus step starts what it will take of disk and memory.
         describe: says in a line of the plan what its parameters will do.
-        aside: parameters that say how something is fetched, never what: in no address.
+        aside: parameters that say how something is fetched or read, never what: in no address.
         shards: the shards that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
         cost: says in lines of the plan what fetching a shard will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, shard, row of the document).

@@ -107,7 +107,7 @@ def group(
     """
     chosen, left_out = sorted(files), sorted(skip)
     if limit is not None:
-        return [_shard(source, "first", chosen, left_out, limit=limit)]
+        return [_shard(source, "first", chosen, left_out, limit=limit)] if chosen else []
     keyed = sorted((_bits(file.name), file) for file in chosen)
     return [_shard(source, prefix, members, left_out) for prefix, members in _split(keyed, "", target_bytes)]
 

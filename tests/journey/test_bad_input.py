@@ -254,13 +254,19 @@ def test_a_folder_beside_files_is_passed_over(make, kakehi, tmp_path):
 
 
 def test_an_empty_file_of_lines_has_no_documents(make, kakehi, tmp_path):
-    """Without a document to learn from, training is refused and says so; the steps before it are done."""
+    """It is an error of its source, or, if that may be empty, of what needs a document; the steps before it are done."""
     make.file(tmp_path / "a.jsonl", b"")
-    make.file(
-        tmp_path / "m.yaml",
+    text = (
         "corpus: c\nsources: {t: {ingest: {files: a.jsonl}}}\nmeasure: [script]\n"
-        "screen: {all: [{characters: {min: 1}}]}\ndedupe:\nexport:\n",
+        "screen: {all: [{characters: {min: 1}}]}\ndedupe:\nexport:\n"
     )
+    make.file(tmp_path / "m.yaml", text)
+    for _ in range(2):
+        said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
+        assert said.code == 3
+        assert "ingest: source 't': no document came of it: 1 file holds no record" in said.err
+        assert "allow_empty: true in source 't'" in said.err
+    make.file(tmp_path / "m.yaml", text.replace("a.jsonl", "a.jsonl, allow_empty: true"))
     said = kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w")
     assert said.code == 3
     assert "nothing is left: 0 documents" in said.err

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.engines.machine import load_machine
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.inspection.first_records import look_at_sources
 from kakehi.pipeline.inspection.provenance import faults, open_packed
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning import discovery
@@ -24,6 +26,8 @@ def check(target: Path, cache: Path | None) -> None:
 def _check_manifest(manifest: Path) -> None:
     read = load(manifest)
     shards = {**discovery.discover(read), **discovery.find_fetch_shards(read)}
+    for line in look_at_sources(read, shards, load_machine(None).bytes_per_worker):
+        click.echo(f"warning: {line}", err=True)
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]

@@ -9,23 +9,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from kakehi.pipeline.sources.formats import plain
-from kakehi.pipeline.sources.formats.records import Record, Reject
+from kakehi.pipeline.sources.formats.records import Reading, Record, Reject
 
 MEDIA_TYPE = "text/x-aozora"
 
 
-def read(path: Path, *, max_body_bytes: int = plain.MAX_BODY_BYTES) -> Iterator[Record | Reject]:
+def read(
+    path: Path,
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - its counts are then nobody's
+    max_body_bytes: int = plain.MAX_BODY_BYTES,
+) -> Iterator[Record | Reject]:
     """Yield the works of a file: one, or each `.txt` of a zip file, with its undecoded bytes.
 
     Args:
         path: the file.
+        reading: what is done with a broken file that is no zip.
         max_body_bytes: a larger text, once unpacked, is rejected as `too_large`.
 
     Raises:
-        ValueError: a zip file that can't be opened.
+        ValueError: a zip file that can't be opened; else as `plain.read`.
     """
     if not _is_zip(path):
-        for item in plain.read(path, max_body_bytes=max_body_bytes):
+        for item in plain.read(path, reading=reading, max_body_bytes=max_body_bytes):
             yield replace(item, content_type=MEDIA_TYPE) if isinstance(item, Record) else item
         return
     try:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kakehi.pipeline.sources.formats.records import Record, Reject, checked_fields, from_row
+from kakehi.pipeline.sources.formats.records import (
+    Reading,
+    Record,
+    Reject,
+    checked_fields,
+    from_row,
+    listed_keys,
+    nearest_key,
+)
 
 BUILDERS = ("arrow", "csv", "json", "parquet", "text")  # read local files; need no revision
 
@@ -19,6 +28,7 @@ def read(
     dataset: str,
     *,
     fields: Mapping[str, str],
+    reading: Reading = Reading(),  # noqa: B008 - its counts are then nobody's
     split: str = "train",
     revision: str | None = None,
     config: str | None = None,
@@ -29,7 +39,8 @@ def read(
 
     Args:
         dataset: a folder written by `save_to_disk`, a builder of `datasets` with `data_files`, or a name on the hub.
-        fields: our field to the dataset's column; `text` is required.
+        fields: our field to the dataset's column, or a path into it; `text` is required.
+        reading: where fields are counted.
         split: the split.
         revision: commit of a hub dataset, 40 hexadecimal digits; what is not on the hub has none.
         config: configuration of a hub dataset.
@@ -39,17 +50,31 @@ def read(
     Raises:
         ValueError: the dataset is not pinned, or lacks the split or a column.
     """
-    fields = checked_fields(fields, where=dataset)
+    mapped = checked_fields(fields, where=dataset, counts=reading.counts)
     files = [data_files] if isinstance(data_files, str) else list(data_files or ())
     rows = _opened(dataset, split, revision, config, files, root or Path())
     columns = rows.column_names
-    missing = [column for column in fields.values() if columns is not None and column not in columns]
-    if missing:
-        raise ValueError(
-            f"{dataset}: column {missing[0]!r}: found none, wanted one; columns: {', '.join(columns)}"
-        )
-    for number, row in enumerate(rows):
-        yield from_row(row, fields, offset=number, length=1)
+    for field, path in mapped.paths.items() if columns is not None else ():
+        if field not in mapped.optional and not (path in columns or path.split(".")[0] in columns):
+            raise ValueError(
+                f"{dataset}: column {path!r} (for {field}): found none, wanted one; "
+                f"columns: {listed_keys(columns)}{nearest_key(path, columns)}"
+            )
+    for number, row in enumerate(_sound(rows, dataset)):
+        yield from_row(row, mapped, offset=number, length=1)
+
+
+def _sound(rows: Iterable[Any], dataset: str) -> Iterator[Any]:
+    """Yield rows; what a builder meets in a broken file is told in our words."""
+    import datasets  # noqa: PLC0415 - takes a second to import
+
+    read = 0
+    try:
+        for row in rows:
+            yield row
+            read += 1
+    except (OSError, ValueError, EOFError, zlib.error, datasets.exceptions.DatasetsError) as error:
+        raise ValueError(f"{dataset}: can't be read on behind {read:,} records: {error}") from error
 
 
 def is_local(dataset: str, root: Path) -> bool:

@@ -7,71 +7,135 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.sources.formats.records import Record, Reject, checked_fields, from_row
+from kakehi.pipeline.sources.formats.compressed import CHUNK_BYTES
+from kakehi.pipeline.sources.formats.foreign import refuse_no_parquet
+from kakehi.pipeline.sources.formats.records import (
+    FieldMap,
+    Reading,
+    Record,
+    Reject,
+    checked_fields,
+    from_row,
+    nearest_key,
+)
 
 _BATCH_ROWS = 256
 
 
-def read(path: Path, *, fields: Mapping[str, str]) -> Iterator[Record | Reject]:
+def read(
+    path: Path,
+    *,
+    fields: Mapping[str, str],
+    reading: Reading = Reading(),  # noqa: B008 - its counts are then nobody's
+) -> Iterator[Record | Reject]:
     """Yield every row in order; offsets are row numbers, lengths are 1.
 
     Args:
         path: the file.
-        fields: our field to the file's column; `text` is required.
+        fields: our field to the file's column, or a path into it joined by dots; `text` is required.
+        reading: where fields are counted.
 
     Raises:
-        ValueError: the file is no Parquet or is damaged, a column is missing or has another type, or `fields` is wrong.
+        ValueError: the file is no Parquet or is damaged, a column is missing, `text` is none, or `fields` is wrong.
     """
-    fields = checked_fields(fields, where=str(path))
+    mapped = checked_fields(fields, where=str(path), counts=reading.counts)
+    offset = 0
     try:
         with pq.ParquetFile(path) as file:
-            check_columns(file.schema_arrow, fields, where=str(path))
-            columns, offset = sorted(set(fields.values())), 0
+            found = find_columns(file.schema_arrow, mapped, where=str(path))
+            columns = sorted({mapped.paths[field] for field in found})
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
-                yield from rows(batch, fields, offset)
+                yield from rows(batch, found, mapped, offset)
                 offset += len(batch)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f"{path}: can't be read as Parquet: {error}") from error
+        with path.open("rb") as beginning:
+            refuse_no_parquet(path, beginning.read(CHUNK_BYTES))
+        behind = f" on behind {offset:,} records" if offset else ""
+        raise ValueError(f"{path}: can't be read{behind} as Parquet: {error}") from error
 
 
-def check_columns(schema: pa.Schema, fields: Mapping[str, str], *, where: str) -> None:
-    """Refuse a schema that lacks a mapped column, or has it with a type that holds no text.
+Place = tuple[str, ...]
+
+
+def find_columns(schema: pa.Schema, fields: FieldMap, *, where: str) -> dict[str, Place]:
+    """Find where a schema has the mapped columns: the names that lead to each; optional ones may be left out.
 
     Raises:
-        ValueError: naming the column, what was found, what was wanted, and the columns there are.
+        ValueError: one that is missing, or a text that is none, with the columns there are.
     """
-    for field, column in fields.items():
-        there = ", ".join(f"{name} ({kind})" for name, kind in zip(schema.names, schema.types, strict=True))
-        if schema.names.count(column) != 1:
-            found = "several of that name" if column in schema.names else "none"
+    places = _places(schema)
+    found = {}
+    for field, path in fields.paths.items():
+        mine = [place for place in places if ".".join(place) == path]
+        mine = [place for place in mine if len(place) == 1] or mine  # a name that itself has dots wins
+        if not mine and field in fields.optional:
+            continue
+        if len(mine) != 1:
+            number = "several of that name" if mine else "none"
+            meant = "" if mine else nearest_key(path, [".".join(place) for place in places])
             raise ValueError(
-                f"{where}: column {column!r} (for {field}): found {found}, wanted one; columns: {there}"
+                f"{where}: column {path!r} (for {field}): found {number}, wanted one; "
+                f"columns: {_told(schema)}{meant}"
             )
-        kind = schema.field(column).type
-        if not (_holds_text(kind) or (field == "id" and pa.types.is_integer(kind))):
-            wanted = "string or a whole number" if field == "id" else "string"
+        [found[field]] = mine
+        kind = _type_at(schema, mine[0])
+        if field == "text" and not _holds_text(kind):
             raise ValueError(
-                f"{where}: column {column!r} (for {field}): got {kind}, wanted {wanted}; columns: {there}"
+                f"{where}: column {path!r} (for {field}): got {kind}, wanted string; columns: {_told(schema)}"
             )
+    return found
 
 
-def rows(batch: pa.RecordBatch, fields: Mapping[str, str], offset: int) -> Iterator[Record | Reject]:
+def rows(
+    batch: pa.RecordBatch, found: Mapping[str, Place], fields: FieldMap, offset: int
+) -> Iterator[Record | Reject]:
     """Yield the records of a batch whose first row has a number."""
-    values = {name: _values(batch.column(name)) for name in set(fields.values())}
+    values = {fields.paths[field]: _values(_column(batch, place), field) for field, place in found.items()}
+    text = fields.paths["text"]
     for number in range(len(batch)):
         row = {name: column[number] for name, column in values.items()}
-        if any(isinstance(value, bytes) for value in row.values()):
+        if isinstance(row[text], bytes):
             yield Reject(record_id=None, offset=offset + number, length=1, reason="invalid_utf8")
         else:
             yield from_row(row, fields, offset=offset + number, length=1)
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """Return Python values; strings that are not UTF-8, which Parquet does not forbid, stay bytes."""
+def _places(schema: pa.Schema) -> list[Place]:
+    """List the columns, and what lies in structs, by the names that lead there."""
+    return [place for field in schema for place in _places_in((field.name,), field.type)]
+
+
+def _places_in(place: Place, kind: pa.DataType) -> Iterator[Place]:
+    yield place
+    if isinstance(kind, pa.StructType):
+        for inner in kind:
+            yield from _places_in((*place, inner.name), inner.type)
+
+
+def _type_at(schema: pa.Schema, place: Place) -> pa.DataType:
+    kind = schema.field(place[0]).type
+    for name in place[1:]:
+        kind = kind.field(name).type if isinstance(kind, pa.StructType) else kind
+    return kind
+
+
+def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
+    column = batch.column(place[0])
+    return pc.struct_field(column, list(place[1:])) if len(place) > 1 else column
+
+
+def _values(column: pa.Array, field: str) -> list[Any]:
+    """Return Python values; strings that are not UTF-8, which Parquet does not forbid, stay bytes.
+
+    Of a column of another type it is only told where it has values: not each type has one in Python.
+    """
+    if not (_holds_text(column.type) or (field == "id" and pa.types.is_integer(column.type))):
+        return [object() if there else None for there in pc.is_valid(column).to_pylist()]
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
@@ -89,3 +153,7 @@ def _holds_text(kind: pa.DataType) -> bool:
     if isinstance(kind, pa.DictionaryType):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _told(schema: pa.Schema) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in zip(schema.names, schema.types, strict=True))

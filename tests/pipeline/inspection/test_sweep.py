@@ -153,7 +153,7 @@ def test_before_anything_is_measured(corpus, kakehi, make, tmp_path):
 def test_an_empty_corpus_and_no_rules(kakehi, make, tmp_path):
     """Nothing is divided by nothing."""
     make.jsonl(tmp_path / "a.jsonl", [{"text": ""}])
-    text = "corpus: c\nsources: {a: {ingest: {files: a.jsonl}}}\nmeasure: [lines]\nscreen: {all: []}\n"
+    text = "corpus: c\nsources: {a: {ingest: {files: a.jsonl, allow_empty: true}}}\nmeasure: [lines]\nscreen: {all: []}\n"
     path = make.file(tmp_path / "m.yaml", text)
     assert kakehi("run", path, "--work", tmp_path / "work").code == 0
     said = kakehi(

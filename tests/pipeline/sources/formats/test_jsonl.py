@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
+from collections import Counter
 
 import pytest
 import zstandard
 
 from kakehi.pipeline.sources.formats import jsonl
-from kakehi.pipeline.sources.formats.records import Record, Reject
+from kakehi.pipeline.sources.formats.records import Reading, Record, Reject
 
 FIELDS = {"text": "body", "id": "key", "url": "link", "title": "heading"}
 
 
-def read(tmp_path, content, fields=None):
+def read(tmp_path, content, fields=None, *, name="t.jsonl", **parameters):
     """Write the content to a file and read it."""
-    path = tmp_path / "t.jsonl"
+    path = tmp_path / name
     path.write_bytes(content)
-    return list(jsonl.read(path, fields=fields or {"text": "text"}))
+    return list(jsonl.read(path, fields=fields or {"text": "text"}, **parameters))
 
 
 def packings():
@@ -76,9 +78,17 @@ def test_faulty_line_is_rejected(tmp_path, line, reason, note):
 
 
 def test_wrong_type_of_an_optional_field(tmp_path):
-    """An id, address or title of another type is a reject; a repeated key counts with its last value."""
-    items = read(tmp_path, b'{"body": "a", "key": {}}\n{"body": 1, "body": "b", "key": true}\n', FIELDS)
-    assert [item.note for item in items] == ["key: dict", "key: bool"]
+    """An id, address or title of another type costs itself alone; a repeated key counts with its last value."""
+    counts = Counter()
+    content = (
+        b'{"body": "a", "key": {}, "heading": ["t"]}\n{"body": 1, "body": "b", "key": true, "link": "u"}\n'
+    )
+    items = read(tmp_path, content, FIELDS, reading=Reading(counts=counts))
+    assert [(item.text, item.record_id, item.title) for item in items] == [
+        ("a", None, None),
+        ("b", None, None),
+    ]
+    assert (counts["lost/id"], counts["lost/title"], counts["absent/url"]) == (2, 1, 1)
     assert read(tmp_path, b'{"text": "a", "text": "b"}')[0].text == "b"
 
 
@@ -92,7 +102,12 @@ def test_damaged_packing_ends_with_a_reject(tmp_path, packing, reason, how):
     pack = gzip.compress if packing == "gzip" else zstandard.compress
     packed = pack("\n".join(lines).encode())
     half = len(packed) * 2 // 3
-    items = read(tmp_path, packed[:half] if how == "cut" else packed[:half] + bytes(9) + packed[half + 9 :])
+    content = packed[:half] if how == "cut" else packed[:half] + bytes(9) + packed[half + 9 :]
+    with pytest.raises(
+        ValueError, match=rf"{reason}: .*; \d+ records were read before that\nhint: .*accept_broken"
+    ):
+        read(tmp_path, content)
+    items = read(tmp_path, content, reading=Reading(accept_broken=True))
     *read_before, last = items
     sound = [item.text for item in read_before if isinstance(item, Record)]
     sure = (
@@ -121,3 +136,109 @@ def test_fields_are_checked(tmp_path):
 def test_empty_file(tmp_path):
     """A file without lines has no records."""
     assert read(tmp_path, b"") == []
+
+
+BOM = "\ufeff".encode()
+LINE = b'{"text": "a"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "offsets"),
+    [
+        (LINE + b"\n" + BOM + LINE + b"\n", [0, 14]),
+        (BOM + BOM + LINE + b"\n" + BOM + b"\n" + LINE, [0, 24]),
+        (LINE + b"\n" + bytes(512), [0]),
+        (LINE + bytes(300_000), [0]),
+        (LINE + b"\n\0", [0]),
+        (LINE + b"\r\n" + bytes(99) + LINE + b"\r\n", [0, 15 + 99]),
+        (bytes(99) + LINE + b"\n" + bytes(200_000) + LINE, [99, 99 + 14 + 200_000]),
+        (LINE + b"\n" + bytes(99) + b"\n" + LINE, [0, 14 + 100]),
+        (LINE + bytes(3) + b"\r\n" + LINE, [0, 18]),
+        (b"\n" * 200_000 + LINE + b"\n" * 200_000 + b" " + LINE, [200_000, 400_013]),
+        ((b" \r\n" * 90_000) + b"  " + LINE, [270_000]),
+    ],
+)
+@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+def test_marks_zeros_and_blank_lines_cost_nothing(tmp_path, content, offsets, packing):
+    """Files put together with their marks, padding of tapes and blocks: no line is lost, each has its place."""
+    items = read(tmp_path, packings()[packing](content))
+    assert [(item.offset, item.text) for item in items] == [(offset, "a") for offset in offsets]
+
+
+@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_line_over_the_maximum_is_a_reject(tmp_path, packing, place):
+    """Reading goes on with the next line; one of exactly the maximum is read."""
+    line = b'{"text": "' + b"x" * 99_988 + b'"}'
+    long = b'{"text": "' + b"x" * 1_000_000 + b'"}'
+    content = b"\n".join([*[line] * place, long, *[line] * (2 - place)])
+    items = read(tmp_path, packings()[packing](content), max_line_bytes=len(line))
+    assert [getattr(item, "reason", "") for item in items].index("too_large") == place
+    assert [len(item.text) for item in items if isinstance(item, Record)] == [99_988] * 2
+    assert (items[place].offset, items[place].length) == (place * (len(line) + 1), len(long))
+
+
+@pytest.mark.parametrize("what", ["line", "first bytes", "blank lines"])
+def test_gigabytes_out_of_kilobytes_take_no_memory(tmp_path, what):
+    """A line, or a beginning, that packs to nothing is passed over in the memory of its neighbours."""
+    byte = {"line": b"a", "first bytes": b"x", "blank lines": b"\n"}[what]
+    packer = zstandard.ZstdCompressor().compressobj()
+    packed = [packer.compress(b"" if what == "first bytes" else LINE + b"\n")]
+    packed += [packer.compress(byte * 1_000_000) for _ in range(150)]
+    packed += [packer.compress(b"\n" + LINE + b"\n" + LINE), packer.flush()]
+    tracemalloc.start()
+    items = read(tmp_path, b"".join(packed))
+    assert (
+        tracemalloc.get_traced_memory()[1] < 320 << 20
+    )  # the longest line, joined once from its pieces, and one step
+    tracemalloc.stop()
+    assert [item.text for item in items if isinstance(item, Record)][-1] == "a"
+    assert len([item for item in items if isinstance(item, Reject)]) == (what != "blank lines")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read_before"),
+    [
+        ("half", gzip.compress(b"".join(LINE + b"\n" for _ in range(2000)))[:-20], None),
+        ("ten bytes", gzip.compress(LINE)[:10], 0),
+        ("two bytes", b"\x1f\x8b", 0),
+        ("nothing", b"", 0),
+        ("garbage behind", gzip.compress(LINE + b"\n") + b"<html>", 1),
+        ("checksum", gzip.compress(LINE + b"\n")[:-8] + bytes(8), None),
+        ("half a second member", gzip.compress(LINE + b"\n") + gzip.compress(LINE)[:15], 1),
+        ("text behind", gzip.compress(LINE + b"\n") + LINE, 1),
+    ],
+)
+def test_a_broken_file_is_an_error_that_says_how_much_was_read(tmp_path, name, content, read_before):
+    """Where it is accepted, what is sound is kept, and the rest is one reject, counted."""
+    with pytest.raises(
+        ValueError, match=r"t\.jsonl\.gz: broken_gzip: .* records were read before that"
+    ) as caught:
+        read(tmp_path, content, name="t.jsonl.gz")
+    if read_before is not None:
+        assert f"; {read_before:,} records were read" in str(caught.value)
+    counts = Counter()
+    items = read(tmp_path, content, name="t.jsonl.gz", reading=Reading(accept_broken=True, counts=counts))
+    assert items[-1].reason == "broken_gzip"
+    assert f"; {len(items) - 1:,} records were read" in str(caught.value)
+    assert counts["broken_files"] == 1
+
+
+def test_a_last_line_that_is_cut_is_a_reject(tmp_path):
+    """Of a file that is not packed nothing says where it should end: the line is broken, not the file."""
+    *_, last = read(tmp_path, LINE + b"\n" + LINE[:-3])
+    assert last.reason == "broken_json"
+
+
+def test_paths_lead_into_objects(tmp_path):
+    """A line's fields may lie in objects of it."""
+    row = {"text": "a", "meta": {"url": "https://a.example/", "title": ["t"]}, "meta.id": 7}
+    fields = {
+        "text": "text",
+        "url": "meta.url",
+        "id": "meta.id",
+        "title": "meta.title",
+        "fetched?": "meta.date",
+    }
+    [item] = read(tmp_path, json.dumps(row).encode(), fields)
+    assert (item.host, item.record_id, item.title, item.fetched) == ("a.example", "7", None, None)

@@ -50,13 +50,16 @@ def test_text_that_is_not_utf8(tmp_path):
             r"column 'missing' \(for text\): found none, wanted one; columns: body \(string\), key",
         ),
         ({"text": "key"}, r"column 'key' \(for text\): got int64, wanted string; columns: body"),
-        ({"text": "body", "url": "list"}, r"column 'list' \(for url\): got list<.*, wanted string"),
-        ({"text": "body", "id": "list"}, r"wanted string or a whole number"),
+        ({"text": "list"}, r"column 'list' \(for text\): got list<.*, wanted string"),
+        (
+            {"text": "body", "url": "meta.ulr"},
+            r"column 'meta.ulr' \(for url\): found none.*did you mean 'meta.url'",
+        ),
     ],
 )
 def test_wrong_column_is_named(tmp_path, fields, message):
     """A missing column, or one of another type, is an error that says what there is."""
-    table = pa.table({"body": ["a"], "key": [1], "list": [["a"]]})
+    table = pa.table({"body": ["a"], "key": [1], "list": [["a"]], "meta": [{"url": "u"}]})
     with pytest.raises(ValueError, match=message) as caught:
         read(tmp_path, table, fields)
     assert "t.parquet" in str(caught.value)
