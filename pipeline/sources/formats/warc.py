@@ -89,7 +89,7 @@ def _checked(path: Path, file: BinaryIO) -> Packed:
         )
     if window.damage and needs_dictionary(packed):
         raise ValueError(f"{path}: needs a zstd dictionary that is not in it, wanted one in its first frame")
-    if not starts and (plain or not window.damage):
+    if not starts and (plain or packed.packing == "none"):
         raise ValueError(f"{path}: starts with {plain!r} (packing {packed.packing}), wanted a WARC record")
     return packed  # a damaged first member is a reject like any other
 
