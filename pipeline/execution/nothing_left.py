@@ -34,7 +34,8 @@ def check_source(step: Step, manifest: Manifest, store: Store) -> list[str]:
     counts, where = merge(receipt.counts for receipt in receipts), f"{step.name}: source {source.name!r}"
     if counts.get(ACCEPTED) and not source.parameters.get("accept_broken"):
         raise DataError(
-            f"{where}: {counts[ACCEPTED]:,} broken files were read as far as they go, by an earlier run",
+            f"{where}: {_files(counts[ACCEPTED], 'broken file was', 'broken files were')} read as far as "
+            "there is, by an earlier run",
             hint="accept_broken: true in the source says so again; or fetch them again",
         )
     _refuse_no_field(where, step.parameters.get("fields", {}), counts)
@@ -133,11 +134,15 @@ def _lost_fields(where: str, counts: Mapping[str, int]) -> Iterator[str]:
 def _nothing_came(step: Step, counts: Mapping[str, int]) -> str:
     records, files = counts.get("records", 0), sum(len(shard.files) for shard in step.shards)
     if not records:
-        held = f": {files:,} file{'s hold' if files > 1 else ' holds'} no record" if files else ""
+        held = f": {_files(files, 'file holds', 'files hold')} no record" if files else ""
         return f"no document came of it{held}"
     keys = _named(counts, "key/")
     there = f"; keys that are there: {listed_keys(keys)}" if keys else ""
     return f"no document came of {records:,} records ({_worst(_named(counts, 'reject/'))}){there}"
+
+
+def _files(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def _way_out(source: str) -> str:

@@ -133,5 +133,5 @@ def _built(builder: str, split: str, files: list[str]) -> Any:
         raise ValueError(f"{builder}: data_files is empty, wanted the files that the builder reads")
     try:
         return datasets.load_dataset(builder, data_files=files, split=split, streaming=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise ValueError(f"{builder}: can't be opened: {error}") from error

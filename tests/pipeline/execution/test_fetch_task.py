@@ -171,3 +171,21 @@ def test_faults_of_a_manifest_are_told_with_their_line(make, kakehi, tmp_path, s
     assert told.code == 2
     assert f"{path}:3: " in told.err
     assert said in told.err
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", 5)])
+def test_a_source_that_fetches_nothing_is_an_error_unless_it_may(manifest, kakehi, make, tmp_path, limit):
+    """With `allow_empty` the sources beside it are a corpus."""
+    make.file(tmp_path / "lists" / "a.paths", "crawl/gone.warc.gz\n")
+    text = manifest.read_text().replace(
+        '"lists/*.paths"', '"lists/*.paths", missing: 1.0, server: {retries: 0}'
+    )
+    manifest.write_text(text)
+    said = kakehi("run", manifest, "--work", tmp_path / "w", *limit)
+    assert said.code == 3
+    assert "source 'cc': nothing was fetched" in said.err
+    assert "allow_empty: true" in said.err
+    manifest.write_text(text.replace("sample_rejects: 0", "sample_rejects: 0, allow_empty: true"))
+    said = kakehi("run", manifest, "--work", tmp_path / "w", *limit)
+    assert said.code == 0, said.err
+    assert ["documents", "4"] in [line.split()[:2] for line in said.out.splitlines()]

@@ -1,5 +1,8 @@
 """ingest: rows of text become documents through a field map."""
 
+import gzip
+from collections import Counter
+
 import pytest
 
 from kakehi.pipeline.sources.split import Split
@@ -68,3 +71,56 @@ def test_a_name_that_tells_no_format_is_refused(make, tmp_path):
     with pytest.raises(ValueError, match="tells no format"):
         rows(path)
     assert len(rows(path, format="jsonl")[0]) == 1
+
+
+def counts(path, **parameters):
+    """Ingest one file; give what is counted."""
+    split = Split("s", InputFile(name=path.name, path=path, size=1, mtime_ns=1), {}, None)
+    return sum((Counter(part.counts) for part in ingest(split, **parameters)), Counter())
+
+
+def test_what_becomes_of_fields_is_counted(make, tmp_path):
+    """Receipts have the rows looked at, those that lack a field, and those whose field is no text."""
+    path = make.jsonl(
+        tmp_path / "a.jsonl", [{"text": "あ", "n": 3}, {"text": "い", "n": "x"}, {"text": "う"}]
+    )
+    found = counts(path, fields={"text": "text", "title": "n"})
+    assert (found["mapped"], found["absent/title"], found["lost/title"]) == (3, 1, 1)
+    assert not any(name.startswith("key/") for name in found)
+
+
+@pytest.mark.parametrize("form", ["plain", "aozora", "jsonl"])
+def test_a_broken_file_is_an_error_unless_it_is_accepted(make, tmp_path, form):
+    """Accepted, its rest is a counted reject."""
+    path = make.file(tmp_path / "a.gz", gzip.compress('{"text": "あ"}\n'.encode() * 99)[:-9])
+    with pytest.raises(ValueError, match=r"broken_gzip: .*records were read before that"):
+        rows(path, format=form)
+    found = counts(path, format=form, accept_broken=True)
+    assert (found["reject/broken_gzip"], found["broken_files"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("a.csv", "dataset: csv"),
+        ("a.csv.gz", "dataset: csv"),
+        ("a.warc.gz", "extract"),
+        ("a.tar.gz", "unpack"),
+        ("a.jsonl.bz2", "pack it anew"),
+        ("a.html", "format says"),
+    ],
+)
+def test_a_name_says_how_its_files_are_read(make, tmp_path, name, way_out):
+    """The error has the way out."""
+    with pytest.raises(ValueError, match=rf"tells no format(?s:.*)\nhint: .*{way_out}"):
+        rows(make.file(tmp_path / name, b"x"))
+
+
+def test_memory_says_which_windows_are_read(make, tmp_path):
+    """Half of what a worker may take."""
+    packed = b"\x28\xb5\x2f\xfd\0\x98" + (13 << 3 | 1).to_bytes(3, "little") + b'{"text": "a"}'  # 512 MiB
+    path = make.file(tmp_path / "a.jsonl", packed)
+    split = Split("s", InputFile(name="a.jsonl", path=path, size=1, mtime_ns=1), {}, None)
+    assert sum(part.documents.num_rows for part in ingest(split)) == 1
+    with pytest.raises(ValueError, match="its zstd window is 512 MiB, wanted at most 500 MiB"):
+        list(ingest(split._replace(memory_bytes=1000 << 20)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections import Counter
 
 import pytest
 
 from kakehi.pipeline.sources.formats import hub
-from kakehi.pipeline.sources.formats.records import Record
+from kakehi.pipeline.sources.formats.records import Reading, Record
 
 ROWS = [{"body": "一", "key": 1}, {"body": None, "key": 2}, {"body": "三", "key": 3}]
 FIELDS = {"text": "body", "id": "key"}
@@ -67,3 +69,29 @@ def test_unpinned_hub_dataset_is_refused(revision):
     """A hub dataset without a whole commit is refused with a hint, before any request."""
     with pytest.raises(ValueError, match=r"org/name: revision .*, wanted a commit of 40 .*\nhint: "):
         list(hub.read("org/name", fields=FIELDS, revision=revision))
+
+
+def test_paths_lead_into_rows(tmp_path):
+    """A dataset's columns may hold objects; what may be missing may, and what is no text costs itself."""
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {"body": "一", "meta": {"url": "https://a.example/", "n": 1}},
+        {"body": "三", "meta": {"url": None, "n": 2}},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    fields = {"text": "body", "url": "meta.url", "id": "meta.n", "title?": "heading", "fetched": "meta"}
+    counts = Counter()
+    first, second = hub.read("json", fields=fields, data_files=[str(path)], reading=Reading(counts=counts))
+    assert (first.host, first.record_id, first.title, first.fetched) == ("a.example", "1", None, None)
+    assert (second.url, second.record_id) == (None, "2")
+    assert counts == {"mapped": 2, "absent/title": 2, "lost/fetched": 2}
+    with pytest.raises(ValueError, match=r"column 'metas.url' \(for url\).*columns: body, meta"):
+        list(hub.read("json", fields={**fields, "url": "metas.url"}, data_files=[str(path)]))
+
+
+def test_what_breaks_in_the_middle_is_told(tmp_path):
+    """A builder's own error becomes one of ours, with the records read before it."""
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, ROWS)).encode())[:-12])
+    with pytest.raises(ValueError, match=r"json: can't be (opened|read on behind 0 records)"):
+        list(hub.read("json", fields=FIELDS, data_files=[str(path)]))

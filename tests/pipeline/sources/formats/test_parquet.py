@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.sources.formats import parquet
-from kakehi.pipeline.sources.formats.records import Record, Reject
+from kakehi.pipeline.sources.formats.records import Reading, Record, Reject
 
 FIELDS = {"text": "body", "id": "key"}
 
@@ -80,3 +82,73 @@ def test_empty_table(tmp_path):
     assert (
         read(tmp_path, pa.table({"body": pa.array([], pa.string()), "key": pa.array([], pa.string())})) == []
     )
+
+
+NESTED = pa.table(
+    {
+        "body": ["a", "b", "c"],
+        "meta": pa.array(
+            [{"url": "https://A.example/", "n": 1}, None, {"url": None, "n": 3}],
+            pa.struct([("url", pa.string()), ("n", pa.int64())]),
+        ),
+        "meta.title": ["x", "y", None],
+        "deep": pa.array(
+            [{"a": {"b.c": "d", "e": [1]}}] * 3,
+            pa.struct([("a", pa.struct([("b.c", pa.string()), ("e", pa.list_(pa.int64()))]))]),
+        ),
+        "when": pa.array([1, None, 3], pa.timestamp("ns")),
+    }
+)
+
+
+def test_paths_lead_into_structs(tmp_path):
+    """A struct's field is read alone; a struct that is null has null fields; a column that has the dots wins."""
+    fields = {"text": "body", "url": "meta.url", "title": "meta.title", "id": "meta.n"}
+    first, second, third = read(tmp_path, NESTED, fields)
+    assert (first.host, first.title, first.record_id) == ("a.example", "x", "1")
+    assert (second.url, second.title, second.record_id) == (None, "y", None)
+    assert (third.url, third.title, third.record_id) == (None, None, "3")
+    assert {item.title for item in read(tmp_path, NESTED, {"text": "body", "title": "deep.a.b.c"})} == {"d"}
+    assert [item.text for item in read(tmp_path, NESTED, {"text": "deep.a.b.c"})] == ["d"] * 3
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "lost"),
+    [
+        ("fetched", "when", 2),
+        ("title", "meta", 2),
+        ("url", "deep.a.e", 3),
+        ("id", "when", 2),
+        ("title", "meta.n", 2),
+    ],
+)
+def test_an_optional_column_of_another_type_costs_itself(tmp_path, field, column, lost):
+    """As in every format: null in its documents, counted where there was something."""
+    counts = Counter()
+    path = tmp_path / "t.parquet"
+    pq.write_table(NESTED, path)
+    items = list(parquet.read(path, fields={"text": "body", field: column}, reading=Reading(counts=counts)))
+    assert [item.text for item in items] == ["a", "b", "c"]
+    assert {getattr(item, "record_id" if field == "id" else field) for item in items} == {None}
+    assert counts[f"lost/{field}"] == lost
+
+
+def test_a_column_that_may_be_missing(tmp_path):
+    """`url?` reads files with the column and without; without the mark it is an error, and the text never has one."""
+    both = [
+        read(tmp_path, table, {"text": "body", "title?": "meta.title"})
+        for table in (NESTED, NESTED.select(["body"]))
+    ]
+    assert [[item.title for item in items] for items in both] == [["x", "y", None], [None] * 3]
+    with pytest.raises(ValueError, match=r"column 'meta.title' \(for title\): found none"):
+        read(tmp_path, NESTED.select(["body"]), {"text": "body", "title": "meta.title"})
+
+
+def test_an_optional_string_that_is_not_utf8_costs_itself(tmp_path):
+    """Its document stays."""
+    bad = pa.array([b"a", b"\xff"]).cast(pa.binary())
+    table = pa.table({"body": ["x", "y"], "t": pa.Array.from_buffers(pa.string(), 2, bad.buffers())})
+    assert [(item.text, item.title) for item in read(tmp_path, table, {"text": "body", "title": "t"})] == [
+        ("x", "a"),
+        ("y", None),
+    ]
