@@ -70,7 +70,7 @@ _MARKUP: Final = Foreign(
     "pages are read from WARC files, by extract; an error page saved in place of the file is fetched again",
 )
 _TABLE: Final = Foreign("a table", "dataset: csv with data_files reads one with commas")
-_LINES: Final = Foreign("JSON lines", "format: jsonl, or a name that ends in .jsonl")
+_LINES: Final = Foreign("JSON lines", "ingest reads it: format: jsonl, or a name that ends in .jsonl")
 
 _QUOTES: Final = "\"' \ufeff"
 
@@ -103,6 +103,17 @@ def refuse_no_parquet(path: Path, head: bytes) -> None:
     if not head.startswith(b"PAR1"):
         told = _LINES if head.lstrip().startswith(b"{") else foreign(head)
         _refuse(path, told, "Parquet")
+
+
+def refuse_no_warc(path: Path, head: bytes) -> None:
+    """Refuse as WARC what is told to be another format.
+
+    Raises:
+        ValueError: saying what it is, and the way out.
+    """
+    bare = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    told = _MARKUP if bare.startswith(b"<") else _LINES if bare.startswith(b"{") else foreign(head)
+    _refuse(path, told, "a WARC file")
 
 
 def refuse_no_lines(path: Path, head: bytes, keys: Iterable[str]) -> None:

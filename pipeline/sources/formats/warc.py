@@ -11,6 +11,7 @@ from fastwarc.warc import WarcHeader
 
 from kakehi.filters.page.consent import HEADERS
 from kakehi.pipeline.sources.formats.cuts import Cutter
+from kakehi.pipeline.sources.formats.foreign import refuse_no_warc
 from kakehi.pipeline.sources.formats.heads import (
     Answer,
     answer_in,
@@ -82,7 +83,8 @@ def _checked(path: Path, file: BinaryIO) -> Packed:
         raise ValueError(f"{path}: is empty, wanted a WARC file")
     window = Window(packed, packed.start)
     starts = window.starts_record(window.passed_padding(0))
-    plain = bytes(window.content[:16])
+    head = bytes(window.content[:512])
+    plain = head[:16]
     if plain.startswith(b"filedesc:"):
         raise ValueError(
             f"{path}: is an ARC file, wanted WARC; convert it first, for example with warcio recompress"
@@ -90,6 +92,7 @@ def _checked(path: Path, file: BinaryIO) -> Packed:
     if window.damage and needs_dictionary(packed):
         raise ValueError(f"{path}: needs a zstd dictionary that is not in it, wanted one in its first frame")
     if not starts and (plain or packed.packing == "none"):
+        refuse_no_warc(path, head)
         raise ValueError(f"{path}: starts with {plain!r} (packing {packed.packing}), wanted a WARC record")
     return packed  # a damaged first member is a reject like any other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 
 import pytest
@@ -316,8 +317,8 @@ def test_one_gzip_member_for_the_whole_file(tmp_path):
         (b"filedesc://x.arc 0.0.0.0 20260401 text/plain 70\n1 0 A\n", "ARC file"),
         (packed(b"filedesc://x.arc 0.0.0.0 20260401 text/plain 70\n1 0 A\n"), "ARC file"),
         (b"hello\n" * 100, "starts with b'hello"),
-        (packed(b'{"text": 1}\n'), "starts with b'{"),
-        (b"PK\x03\x04" + bytes(200), "starts with b'PK"),
+        (packed(b'{"text": 1}\n'), "is JSON lines"),
+        (b"PK\x03\x04" + bytes(200), "is a zip file"),
     ],
 )
 def test_what_is_no_warc_is_refused(tmp_path, content, message):
@@ -406,3 +407,21 @@ def test_place_is_told_before_each_record_is_given(tmp_path):
     path.write_bytes(b"".join(good(name) for name in "abcd"))
     for item in warc.read(path, reached=told.append):
         assert told[-1] == item.offset
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"<!DOCTYPE html><html><body><p>\xe3\x81\x82</p>", "HTML or XML"),
+        (b"\xef\xbb\xbf\n<html>", "HTML or XML"),
+        (b'{"text": "a"}\n{"text": "b"}\n', "JSON lines"),
+        (b"PAR1" + bytes(20), "a Parquet file"),
+        (b"PK\x03\x04" + bytes(20), "a zip file"),
+        (b"a.warc".ljust(257, b"\0") + b"ustar" + bytes(300), "a tar archive"),
+    ],
+)
+def test_what_is_no_warc_is_told_as_what_it_is(tmp_path, head, kind, packed):
+    """Whatever it is called, and packed too; with the way out on a line of its own."""
+    with pytest.raises(ValueError, match=rf"is {kind}, wanted a WARC file\nhint: "):
+        read(tmp_path, gzip.compress(head) if packed else head)
