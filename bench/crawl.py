@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
+from kakehi.pipeline.sources.crawl.frontier import FoundUrl, Frontier
 from kakehi.pipeline.sources.crawl.schedule import Schedule
 from tests.pipeline.sources.crawl.web import Page, Web, real_pages
 
@@ -75,7 +75,7 @@ def frontier(home: Path, count: int) -> None:
     start = time.perf_counter()
     with opened.change():
         opened.add(
-            Found(f"http://h{n % 10_000}.test/a/path/{n}", "page", n % 7, 0, rng.randrange(5), None)
+            FoundUrl(f"http://h{n % 10_000}.test/a/path/{n}", "page", n % 7, 0, rng.randrange(5), None)
             for n in range(count)
         )
     print(f"frontier: {count / (time.perf_counter() - start):,.0f} addresses a second are added")

@@ -75,7 +75,7 @@ class Lanes:
         within = np.where(rows < body, within, np.where(rows < self.samples, low, 0))
         return sequence, within
 
-    def runs(self) -> list[tuple[int, int]]:
+    def heights(self) -> list[tuple[int, int]]:
         """List the sequences as (how many, rows of each), in their order."""
         body, rest = self._body
         runs = [
@@ -88,7 +88,7 @@ class Lanes:
     @property
     def sequences(self) -> int:
         """How many sequences there are."""
-        return sum(count for count, _ in self.runs())
+        return sum(count for count, _ in self.heights())
 
 
 def samples_of_step(

@@ -53,7 +53,7 @@ class Visit(NamedTuple):
     tries: int
 
 
-class Found(NamedTuple):
+class FoundUrl(NamedTuple):
     """An address that was come by: of a page or of a sitemap, from which page, how far from a seed, and how promising.
 
     Of two with different ranks the smaller one comes first.
@@ -129,7 +129,7 @@ class Frontier:
             raise
         self._base.execute("COMMIT")
 
-    def add(self, found: Iterable[Found]) -> list[str]:
+    def add(self, found: Iterable[FoundUrl]) -> list[str]:
         """Take addresses that are not known yet; give the hosts of those."""
         hosts = []
         for item in found:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Frontier, Known, Visit
+from kakehi.pipeline.sources.crawl.frontier import Consent, FoundUrl, Frontier, Known, Visit
 from kakehi.pipeline.sources.crawl.parameters import GRACE_S, Job
 from kakehi.pipeline.sources.crawl.policy import decide
 from kakehi.pipeline.sources.crawl.recorder import Recorder, permissions
@@ -226,7 +226,7 @@ class Crawl:
         """Take the sitemaps that robots.txt names."""
         named = [canonical_url(url) for url in rules.robots.sitemaps] if self._job.robots_sitemaps else []
         found = [
-            Found(url, "sitemap", 0, 0, SITEMAP_RANK, rules.robots_url)
+            FoundUrl(url, "sitemap", 0, 0, SITEMAP_RANK, rules.robots_url)
             for url in named
             if url and self._bounds.belongs(url)
         ]

@@ -13,7 +13,7 @@ from kakehi.filters.page.consent import Said, said_in_headers, said_in_page
 from kakehi.filters.page.hints import is_japanese, rank_of
 from kakehi.filters.page.links import Link, links_of
 from kakehi.pipeline.sources.crawl import sitemaps
-from kakehi.pipeline.sources.crawl.frontier import Consent, Found, Visit
+from kakehi.pipeline.sources.crawl.frontier import Consent, FoundUrl, Visit
 from kakehi.pipeline.sources.crawl.parameters import Job
 from kakehi.pipeline.sources.crawl.responses import Response
 from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url, path_of
@@ -43,7 +43,7 @@ class Decision:
     outcome: str
     store: bool = False
     again: bool = False
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundUrl] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     consents: list[Consent] = field(default_factory=list)
     codec: str = ""
@@ -102,7 +102,7 @@ def _redirected(visit: Visit, answer: Response, job: Job, bounds: Bounds) -> Dec
     elif visit.kind == "page" and (why := bounds.refusal(target)):
         decision.refused[why] += 1
     elif visit.kind == "page" or bounds.belongs(target):
-        more = Found(target, visit.kind, visit.depth, visit.redirects + 1, visit.rank, visit.url)
+        more = FoundUrl(target, visit.kind, visit.depth, visit.redirects + 1, visit.rank, visit.url)
         decision.found.append(more)
     return decision
 
@@ -120,9 +120,9 @@ def _sitemap(visit: Visit, answer: Response, job: Job, bounds: Bounds) -> Decisi
         if target is None:
             decision.refused["no_address"] += 1
         elif not named.is_index:
-            _follow(decision, bounds, Found(target, "page", 0, 0, rank(target), visit.url))
+            _follow(decision, bounds, FoundUrl(target, "page", 0, 0, rank(target), visit.url))
         elif visit.depth < _NESTED and bounds.belongs(target):
-            decision.found.append(Found(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
+            decision.found.append(FoundUrl(target, "sitemap", visit.depth + 1, 0, visit.rank, visit.url))
     return decision
 
 
@@ -160,10 +160,10 @@ def _links(
             decision.refused["nofollow"] += 1
         else:
             early = rank(target, link.language, japanese)
-            _follow(decision, bounds, Found(target, "page", visit.depth + 1, 0, early, visit.url))
+            _follow(decision, bounds, FoundUrl(target, "page", visit.depth + 1, 0, early, visit.url))
 
 
-def _follow(decision: Decision, bounds: Bounds, found: Found) -> None:
+def _follow(decision: Decision, bounds: Bounds, found: FoundUrl) -> None:
     if why := bounds.refusal(found.url):
         decision.refused[why] += 1
     else:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kakehi.pipeline.sources.crawl.frontier import Found, Frontier, Known
+from kakehi.pipeline.sources.crawl.frontier import FoundUrl, Frontier, Known
 from kakehi.pipeline.sources.crawl.parameters import Job
 from kakehi.pipeline.sources.crawl.policy import rank
 from kakehi.pipeline.sources.crawl.scope import Bounds, canonical_url
@@ -45,8 +45,8 @@ def seed_frontier(job: Job, frontier: Frontier, bounds: Bounds) -> None:
     with frontier.change():
         if "sown" in frontier.facts():
             return
-        frontier.add(Found(url, "sitemap", 0, 0, SITEMAP_RANK, None) for url in sitemaps_of(job))
-        frontier.add(Found(url, "page", 0, 0, rank(url, neighbour=True), None) for url in seeds_of(job))
+        frontier.add(FoundUrl(url, "sitemap", 0, 0, SITEMAP_RANK, None) for url in sitemaps_of(job))
+        frontier.add(FoundUrl(url, "page", 0, 0, rank(url, neighbour=True), None) for url in seeds_of(job))
         if job.earlier:
             _remember(job.earlier, frontier, bounds, job.budget.depth)
         frontier.note(sown=True)
@@ -58,7 +58,7 @@ def _remember(path: Path, frontier: Frontier, bounds: Bounds, depth: int) -> Non
         if bounds.refusal(row["url"]) or row["depth"] > depth:
             continue
         frontier.add(
-            [Found(row["url"], "page", row["depth"], 0, rank(row["url"], neighbour=True), row["via"])]
+            [FoundUrl(row["url"], "page", row["depth"], 0, rank(row["url"], neighbour=True), row["via"])]
         )
         known = Known(row["etag"], row["modified"], row["digest"], row["original"])
         frontier.know([(row["url"], known)])

@@ -59,16 +59,16 @@ def read(
         raise ValueError(f"{path}: can't be read{behind} as Parquet: {error}") from error
 
 
-Place = tuple[str, ...]
+ColumnPath = tuple[str, ...]
 
 
-def find_columns(schema: pa.Schema, fields: FieldMap, *, where: str) -> dict[str, Place]:
+def find_columns(schema: pa.Schema, fields: FieldMap, *, where: str) -> dict[str, ColumnPath]:
     """Find where a schema has the mapped columns: the names that lead to each; optional ones may be left out.
 
     Raises:
         ValueError: one that is missing, or a text that is none, with the columns there are.
     """
-    places = _places(schema)
+    places = _column_paths(schema)
     found = {}
     for field, path in fields.paths.items():
         mine = [place for place in places if ".".join(place) == path]
@@ -92,7 +92,7 @@ def find_columns(schema: pa.Schema, fields: FieldMap, *, where: str) -> dict[str
 
 
 def rows(
-    batch: pa.RecordBatch, found: Mapping[str, Place], fields: FieldMap, offset: int
+    batch: pa.RecordBatch, found: Mapping[str, ColumnPath], fields: FieldMap, offset: int
 ) -> Iterator[Record | Reject]:
     """Yield the records of a batch whose first row has a number."""
     values = {fields.paths[field]: _values(_column(batch, place), field) for field, place in found.items()}
@@ -105,26 +105,26 @@ def rows(
             yield from_row(row, fields, offset=offset + number, length=1)
 
 
-def _places(schema: pa.Schema) -> list[Place]:
+def _column_paths(schema: pa.Schema) -> list[ColumnPath]:
     """List the columns, and what lies in structs, by the names that lead there."""
-    return [place for field in schema for place in _places_in((field.name,), field.type)]
+    return [place for field in schema for place in _paths_in((field.name,), field.type)]
 
 
-def _places_in(place: Place, kind: pa.DataType) -> Iterator[Place]:
+def _paths_in(place: ColumnPath, kind: pa.DataType) -> Iterator[ColumnPath]:
     yield place
     if isinstance(kind, pa.StructType):
         for inner in kind:
-            yield from _places_in((*place, inner.name), inner.type)
+            yield from _paths_in((*place, inner.name), inner.type)
 
 
-def _type_at(schema: pa.Schema, place: Place) -> pa.DataType:
+def _type_at(schema: pa.Schema, place: ColumnPath) -> pa.DataType:
     kind = schema.field(place[0]).type
     for name in place[1:]:
         kind = kind.field(name).type if isinstance(kind, pa.StructType) else kind
     return kind
 
 
-def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
+def _column(batch: pa.RecordBatch, place: ColumnPath) -> pa.Array:
     column = batch.column(place[0])
     return pc.struct_field(column, list(place[1:])) if len(place) > 1 else column
 

@@ -262,7 +262,7 @@ def _finish(binary: Binary, out: Path, settings: PackSettings, parts: Sequence[P
     """Move a binary to its place, and write its index and its table of pieces."""
     prefix = out / binary.name
     parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
-    runs = [(count, rows * settings.sequence_tokens) for count, rows in binary.layout.runs()]
+    runs = [(count, rows * settings.sequence_tokens) for count, rows in binary.layout.heights()]
     indexed.write_index(prefix, np.dtype(settings.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
 

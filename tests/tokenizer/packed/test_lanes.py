@@ -40,7 +40,7 @@ def test_rows_and_samples_agree_with_the_slow_twin(shape) -> None:
 def test_sequences_are_tiles(shape) -> None:
     """A tile is one sequence, a row behind the samples one by itself."""
     made = layout(*shape)
-    heights = [rows for count, rows in made.runs() for _ in range(count)]
+    heights = [rows for count, rows in made.heights() for _ in range(count)]
     wanted = [(number, row) for number, rows in enumerate(heights) for row in range(rows)]
     sequence, row = made.sequence_of(np.arange(made.rows))
     assert [*zip(sequence.tolist(), row.tolist(), strict=True)] == wanted

@@ -85,7 +85,7 @@ def test_a_sample_is_one_row(
     assert sorted(document.tolist()) == list(range(layout.sequences))
     assert sample.shape == (layout.samples + 1, 2)
     assert sorted(shuffle.tolist()) == list(range(layout.samples))
-    heights = np.array([rows for count, rows in layout.runs() for _ in range(count)])[document]
+    heights = np.array([rows for count, rows in layout.heights() for _ in range(count)])[document]
     starts = np.cumsum(heights * 16) - heights * 16
     tokens = starts[sample[:, 0]] + sample[:, 1]
     assert tokens.tolist() == [16 * row for row in range(layout.samples + 1)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
 from kakehi.pipeline.sources.crawl import sitemaps
-from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
+from kakehi.pipeline.sources.crawl.frontier import FoundUrl, Frontier
 from kakehi.pipeline.sources.crawl.parameters import Job, Limits, Pace, Scope
 from kakehi.pipeline.sources.crawl.robots import Robots
 from kakehi.pipeline.sources.crawl.schedule import Schedule, Throttle
@@ -336,8 +336,8 @@ def test_a_line_that_is_no_address_is_named(tmp_path):
         seeds_of(Job.model_construct(seeds=(), urls=tmp_path / "l.txt", sitemaps=()))
 
 
-def found(url: str, rank: int = 0, depth: int = 0) -> Found:
-    return Found(url, "page", depth, 0, rank, None)
+def found(url: str, rank: int = 0, depth: int = 0) -> FoundUrl:
+    return FoundUrl(url, "page", depth, 0, rank, None)
 
 
 @pytest.fixture

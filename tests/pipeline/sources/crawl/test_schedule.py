@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("scrapy", reason="of the extra crawl")
 
-from kakehi.pipeline.sources.crawl.frontier import Found, Frontier
+from kakehi.pipeline.sources.crawl.frontier import FoundUrl, Frontier
 from kakehi.pipeline.sources.crawl.schedule import Schedule
 
 ADD = st.tuples(st.just("add"), st.sampled_from("abc"), st.integers(0, 4))
@@ -50,7 +50,7 @@ def test_turns_are_those_of_looking_at_every_address(steps, per_host):
         for number, (kind, what, more) in enumerate(steps, 1):
             if kind == "add":
                 with frontier.change():
-                    hosts = frontier.add([Found(f"http://{what}/{number}", "page", 0, 0, more, None)])
+                    hosts = frontier.add([FoundUrl(f"http://{what}/{number}", "page", 0, 0, more, None)])
                 added += 1
                 slow.waiting.append((more, added, what))
                 schedule.offer(hosts, now)
