@@ -7,6 +7,7 @@ goes on with the one before; lines without a colon are passed over.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final, NamedTuple, Protocol, overload
 
 from fastwarc.warc import WarcHeader
@@ -56,14 +57,18 @@ class Fields:
 
     def get(self, key: WarcHeader | str) -> str | None:
         """Return the first value of a field, or None."""
-        named = f"\n{key}:".lower().encode()
+        named = _line_start(str(key))
         at = self._lower.find(named)
         return None if at < 0 else self._value(at + len(named))
 
     def joined(self, key: str) -> str | None:
         """Return the values of a field, whose name is in lower case, joined by commas; None where there is none."""
-        if self._lower.count(f"\n{key}:".encode()) < 2:
-            return self.get(key)
+        named = _line_start(key)
+        at = self._lower.find(named)
+        if at < 0:
+            return None
+        if self._lower.find(named, at + 1) < 0:
+            return self._value(at + len(named))
         return ", ".join(value for _, value in self.every(key))
 
     def every(self, *names: str) -> tuple[tuple[str, str], ...]:
@@ -74,7 +79,11 @@ class Fields:
 
     def names(self, key: str) -> bool:
         """Say whether there is a field of a name, which is in lower case."""
-        return f"\n{key}:".encode() in self._lower
+        return _line_start(key) in self._lower
+
+    def any_of(self, keys: tuple[str, ...]) -> bool:
+        """Say whether there is a field of one of these names, which are in lower case."""
+        return _line_of_one(keys).search(self._lower) is not None
 
     @property
     def length(self) -> int | None:
@@ -155,6 +164,17 @@ def _answer_at(block: bytes, start: int) -> Answer:
     if status == 0 and reason.strip().upper() == b"OK":
         status = 200  # what a browser's crawler had from a cache
     return Answer(status, reason, Fields(block[at:end]), body)
+
+
+@cache
+def _line_start(key: str) -> bytes:
+    """Write what the line of a field begins with, in lower case; a dozen fields are ever asked for."""
+    return f"\n{key}:".lower().encode()
+
+
+@cache
+def _line_of_one(keys: tuple[str, ...]) -> re.Pattern[bytes]:
+    return re.compile(b"\n(?:" + b"|".join(re.escape(key.encode()) for key in keys) + b"):")
 
 
 def _decoded(value: bytes) -> str:

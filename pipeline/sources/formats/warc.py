@@ -154,7 +154,7 @@ def _page_of_body(cut: Cut, answer: Answer, limit: int) -> Record | Reject:
         body = unwrapped(cut.block[answer.body :], transfer, content, max_bytes=limit)
     except BodyError as fault:
         return _refused(cut, fault.reason, fault.note)
-    said = fields.every(*HEADERS) if any(map(fields.names, HEADERS)) else ()
+    said = fields.every(*HEADERS) if fields.any_of(HEADERS) else ()
     return _page(cut, body, named, charset, said)
 
 
