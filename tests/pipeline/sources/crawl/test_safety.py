@@ -338,9 +338,9 @@ def test_whatever_a_server_sends_the_crawl_goes_on(crawl_manifest, kakehi, tmp_p
     pages = {("t.test", f"/{number}"): Page(anything(f"{number}")) for number in range(150)}
     with Web(pages | {("t.test", "/"): Page(links.encode(), "text/html")}) as web:
         limits, pace = {"answer_s": 2}, {"delay_s": 0, "max_delay_s": 0, "tries": 1, "per_host": 4}
-        manifest = crawl_manifest(
-            web, [web.url("t.test")], limits=limits, pace=pace, behind="    allow_empty: true\n"
-        )
+        manifest = crawl_manifest(web, [web.url("t.test")], limits=limits, pace=pace)
+        text = manifest.read_text()
+        manifest.write_text(text.replace("sample_rejects: 0", "sample_rejects: 0, allow_empty: true"))
         said = kakehi("run", manifest, "--work", tmp_path / "w")
         assert said.code == 0, said.err
     assert capfd.readouterr().err == ""
