@@ -21,6 +21,7 @@ import pyarrow as pa
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.execution.bookmark import Bookmark
 from kakehi.pipeline.interrupts import raise_interrupt
+from kakehi.pipeline.sources.formats.broken import BrokenFileError
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.counts import count_batch
@@ -291,6 +292,8 @@ def _run_file(
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise  # it is where we write that is full: not the file we read is to blame
+        if isinstance(error, BrokenFileError):
+            reached(NO_RECORD)
         place = file.name if file else f"dataset {split.spec.get('dataset')!r}"
         said, _, hint = str(error).removeprefix(f"{file.path}: " if file else "").partition("\nhint: ")
         raise DataError(f"{place}: {said}", hint=hint or None) from error

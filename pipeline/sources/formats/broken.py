@@ -12,6 +12,10 @@ from kakehi.pipeline.sources.formats.records import Reading, Reason, Reject
 ACCEPTED = "broken_files"
 
 
+class BrokenFileError(ValueError):
+    """A file that breaks off or is damaged: it is the file that is to be left out, not the record it was at."""
+
+
 def broken(
     path: Path,
     file: BinaryIO,
@@ -34,14 +38,14 @@ def broken(
         length: bytes of it that were unpacked.
 
     Raises:
-        ValueError: it is not accepted.
+        BrokenFileError: it is not accepted.
     """
     file.seek(0)
     packing = packing_of(file.read(4))
     packing = ENDINGS.get(path.suffix, "gzip") if packing == "none" else packing
     reason: Reason = "broken_zstd" if packing == "zstd" else "broken_gzip"
     if not reading.accept_broken:
-        raise ValueError(
+        raise BrokenFileError(
             f"{path}: {reason}: {damage}; {read:,} records were read before that\n"
             "hint: fetch the file again, or keep what is sound with accept_broken: true in the source"
         ) from damage

@@ -145,6 +145,7 @@ def test_damage_is_accepted_without_reading_anew_what_is_whole(make, kakehi, tmp
     said = run(kakehi, make, tmp_path, more, files="*.jsonl.gz")
     assert said.code == 3
     assert "b.jsonl.gz: broken_gzip: the file breaks off; " in said.err
+    assert "skip: 'b.jsonl.gz' in" in said.err  # the file, and no record of it
     assert (
         "accept_broken: true in the source, or mend the input and run again, or leave out with skip"
         in said.err
