@@ -552,6 +552,7 @@ def test_a_corpus_gives_declared_tables_or_one_clear_error(stage: Stage, what: s
             assert pq.read_metadata(written_table).metadata[IDS_KEY].decode() == shard.ids
 
 
+@pytest.mark.slow
 @of_shape("corpus")
 def test_no_engine_and_no_memory_decides(stage: Stage, corpus) -> None:
     """Tasks that travel and end in the wrong order, and many small slices, give the same bytes."""

@@ -111,6 +111,7 @@ def test_completion_imports_click_alone(words: str, wanted: str) -> None:
     assert packages == {"click"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["check", "plan", "defaults"])
 def test_what_reads_a_manifest_imports_no_more_than_models_and_kernels(name: str, tmp_path: Path) -> None:
     """No pandas, Bokeh, Dask, Scrapy, datasets, SentencePiece: none of the allowed packages brings them."""
@@ -118,6 +119,7 @@ def test_what_reads_a_manifest_imports_no_more_than_models_and_kernels(name: str
     assert imported(name, QUICKSTART, *more)[1] <= DECLARED | BROUGHT
 
 
+@pytest.mark.slow
 def test_a_run_imports_nothing_for_steps_that_are_done(make, kakehi, tmp_path: Path) -> None:
     """Where nothing is to do, it needs what a plan needs, and its bars."""
     make.texts(tmp_path / "a.jsonl", 2)

@@ -142,6 +142,7 @@ def test_a_dictionary_that_is_not_there_is_named(before):
         unpack(packed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "packed",
     [

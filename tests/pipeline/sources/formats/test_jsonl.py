@@ -178,6 +178,7 @@ def test_a_line_over_the_maximum_is_a_reject(tmp_path, packing, place):
     assert (items[place].offset, items[place].length) == (place * (len(line) + 1), len(long))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["line", "first bytes", "blank lines"])
 def test_gigabytes_out_of_kilobytes_take_no_memory(tmp_path, what):
     """A line, or a beginning, that packs to nothing is passed over in the memory of its neighbours."""
