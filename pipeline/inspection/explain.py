@@ -59,7 +59,7 @@ def explain(steps: Sequence[Step], store: Store, wanted: str) -> list[str]:
         )
     lines = _how_many(found, wanted)
     for place in found:
-        lines += [*(["", "—" * 20, ""] if lines else []), *_told(steps, store, place)]
+        lines += [*(["", "—" * 20, ""] if lines else []), *_describe_row(steps, store, place)]
     return lines
 
 
@@ -113,7 +113,7 @@ def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: 
         start += len(keys)
 
 
-def _told(steps: Sequence[Step], store: Store, place: FoundRow) -> list[str]:
+def _describe_row(steps: Sequence[Step], store: Store, place: FoundRow) -> list[str]:
     row = place.values
     lines = [
         f"id          {row['id'].hex()}",

@@ -69,7 +69,7 @@ class Cutter:
                 at = window.begin
             elif not window.starts_record(at):
                 self._lose(at, "broken_record", f"no WARC record, but {self._bytes(at, at + 16)!r}")
-                at = self._found(at + 1)
+                at = self._find_start(at + 1)
             else:
                 place = self._place_of(at)
                 yield from self._ended(place)
@@ -93,7 +93,7 @@ class Cutter:
         size = fields.length
         if size is None:
             self._lose(at, "wrong_length", "Content-Length is missing", place, fields)
-            return None, self._found(blank[1])
+            return None, self._find_start(blank[1])
         if size > self._limit:
             return None, self._pass_large(at, place, fields, blank[1], size)
         end = self._end(at, place, fields, blank[1], size)
@@ -132,7 +132,7 @@ class Cutter:
         """Lose a record whose head has no end; return where to go on."""
         if self._window.end - at >= HEAD_BYTES:
             self._lose(at, "broken_record", f"a head of over {HEAD_BYTES} bytes", place)
-            return self._found(at + 1)
+            return self._find_start(at + 1)
         reason: Reason = _DAMAGE[self._packing] if self._window.damage else "broken_record"
         self._lose(at, reason, self._damage() or "the file breaks off", place)
         return self._window.end
@@ -150,7 +150,7 @@ class Cutter:
             return window.end
         note = f"{size} bytes named, {'more' if after is None else there - start} there"
         self._lose(at, "wrong_length", note, place, fields)
-        return self._found(end) if after is None else after
+        return self._find_start(end) if after is None else after
 
     def _is_tail(self, end: int) -> bool:
         """Say whether what is here ends a record."""
@@ -186,7 +186,7 @@ class Cutter:
         if self._packing == "none":
             if self._opened + end > self._size:
                 self._lose(at, "wrong_length", f"{named}, but the file ends before", place, fields)
-                return self._found(start)
+                return self._find_start(start)
             window.jump(end)
         while window.end < end + START_BYTES:
             mark = window.marks[-1][0]
@@ -210,8 +210,8 @@ class Cutter:
         self._lose(at, "wrong_length", f"{named}, more there", place, fields)
         if self._packing == "none":
             window.jump(start)
-            return self._found(start)
-        return self._found(end)
+            return self._find_start(start)
+        return self._find_start(end)
 
     def _lose(
         self, at: int, reason: Reason, note: str, place: int | None = None, fields: Named | None = None
@@ -235,7 +235,7 @@ class Cutter:
             "; its member holds many records, and the rest of them is lost" if many else ""
         )
 
-    def _found(self, at: int) -> int:
+    def _find_start(self, at: int) -> int:
         found = self._window.next_start(at)
         return self._window.end if found is None else found
 

@@ -80,13 +80,13 @@ def find_columns(schema: pa.Schema, fields: FieldMap, *, where: str) -> dict[str
             meant = "" if mine else nearest_key(path, [".".join(place) for place in places])
             raise ValueError(
                 f"{where}: column {path!r} (for {field}): found {number}, wanted one; "
-                f"columns: {_told(schema)}{meant}"
+                f"columns: {_describe_columns(schema)}{meant}"
             )
         [found[field]] = mine
         kind = _type_at(schema, mine[0])
         if field == "text" and not _holds_text(kind):
             raise ValueError(
-                f"{where}: column {path!r} (for {field}): got {kind}, wanted string; columns: {_told(schema)}"
+                f"{where}: column {path!r} (for {field}): got {kind}, wanted string; columns: {_describe_columns(schema)}"
             )
     return found
 
@@ -155,5 +155,5 @@ def _holds_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _told(schema: pa.Schema) -> str:
+def _describe_columns(schema: pa.Schema) -> str:
     return ", ".join(f"{name} ({kind})" for name, kind in zip(schema.names, schema.types, strict=True))

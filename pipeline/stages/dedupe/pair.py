@@ -162,14 +162,14 @@ def _pair_up(part: Part, *, bucket: _Bucket, parts: int) -> Spread:
     for band in np.split(records, borders):
         keys, rows = np.ascontiguousarray(band["key"]), np.ascontiguousarray(band["row"])
         met = candidate_pairs(keys, rows, max_bucket=bucket.most)
-        led = [_led(band[places], bucket) for places in met.large]
+        led = [_pair_with_leaders(band[places], bucket) for places in met.large]
         found = _unique(np.concatenate([found, met.pairs.reshape(-1).view(_FOUND), *led]))
         buckets += len(led)
         pairs += sum(len(a) * (len(a) - 1) // 2 - len(b) for a, b in zip(met.large, led, strict=True))
     return Spread(found, spread_over(parts, found["a"], found["b"]), (buckets, pairs))
 
 
-def _led(members: Entries, bucket: _Bucket) -> Entries:
+def _pair_with_leaders(members: Entries, bucket: _Bucket) -> Entries:
     """Pair the rows of a large bucket, in order, with its leaders."""
     rows = np.ascontiguousarray(members["row"])
     sources = np.searchsorted(bucket.sources, rows >> ROW_BITS, side="right")
