@@ -64,6 +64,12 @@ class Inputs:
     steps: tuple[StepSummary, ...] = ()
 
     @property
+    def first_ordinals(self) -> dict[str, int]:
+        """The ordinal of each source's first shard, in order: its others follow it."""
+        first = {shard.source: shard.ordinal for shard in reversed(self.shards)}
+        return {source: first[source] for source in self.sources}
+
+    @property
     def sources(self) -> list[str]:
         """The sources in order."""
         return list(dict.fromkeys(shard.source for shard in self.shards))

@@ -45,7 +45,7 @@ def count_repeated_ids(inputs: Inputs, stage: str, engine: Engine) -> Counts:
     groups = inputs.groups(HASHED.itemsize, parts)
     shuffles = inputs.shuffles(stage, engine)
     scattered = scatter_hashes(shuffles, "id", groups, parts)
-    counted = shuffles.gather(scattered.parts, partial(_count, first_ordinals=_first_ordinals(inputs)))
+    counted = shuffles.gather(scattered.parts, partial(_count, first_ordinals=inputs.first_ordinals))
     return _with_one_example(merge([{_IDS: 0}, *counted]))
 
 
@@ -75,14 +75,6 @@ def warn_of_repeated_ids(steps: Sequence[StepSummary]) -> list[str]:
 def are_ids_counted(steps: Sequence[StepSummary]) -> bool:
     """Tell whether a step's receipt says how many ids repeat; those of older versions do not."""
     return any(_IDS in receipt.counts for step in steps for receipt in step.receipts)
-
-
-def _first_ordinals(inputs: Inputs) -> dict[str, int]:
-    """Give each source's first shard; its others follow it."""
-    first: dict[str, int] = {}
-    for shard in inputs.shards:
-        first.setdefault(shard.source, shard.ordinal)
-    return first
 
 
 def _count(part: Part, *, first_ordinals: Mapping[str, int]) -> Counts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -12,9 +11,6 @@ from kakehi.pipeline.sources.formats.compressed import MAGICS, Packing, packing_
 
 #: Packed bytes unpacked at a time: 2 KiB of zstd may hold 64 MiB, of gzip 2 MiB.
 STEP_BYTES: Final = 1 << 11
-
-#: What begins a zstd frame without content, but for its length.
-SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 
 _DICTIONARY: Final = b"\x5d\x2a\x4d\x18"
 _MOST_DICTIONARY_BYTES: Final = 128 << 20
@@ -77,8 +73,7 @@ def open_packed(file: BinaryIO) -> Packed:
     file.seek(0)
     head = file.read(8)
     if not head.startswith(_DICTIONARY):
-        packing = "zstd" if SKIPPABLE.match(head) else packing_of(head)
-        return Packed(file, size, packing, zstandard.ZstdDecompressor(), 0, None)
+        return Packed(file, size, packing_of(head), zstandard.ZstdDecompressor(), 0, None)
     length = int.from_bytes(head[4:], "little")
     content = file.read(min(length, _MOST_DICTIONARY_BYTES + 1))
     if len(content) < length:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import zstandard
 
-from kakehi.pipeline.sources.formats.compressed import MAGICS
+from kakehi.pipeline.sources.formats.compressed import MAGICS, is_skippable
 from kakehi.pipeline.sources.formats.heads import START, VERSION
-from kakehi.pipeline.sources.formats.packed import SKIPPABLE, STEP_BYTES, Packed
+from kakehi.pipeline.sources.formats.packed import STEP_BYTES, Packed
 
 #: Bytes of a version line at most: as many are looked at to tell a start.
 START_BYTES: Final = 32
@@ -148,7 +148,7 @@ class Window:
     def _open_member(self) -> bool:
         """Turn to the member that starts here; say no where none does."""
         head = self._peek(8)
-        while self._packing == "zstd" and len(head) == 8 and SKIPPABLE.match(head):
+        while self._packing == "zstd" and len(head) == 8 and is_skippable(head):
             self._turn_to(self._place + 8 + int.from_bytes(head[4:], "little"))
             head = self._peek(8)
         if not head.strip(_PADDING) and not self._holds_more(head):

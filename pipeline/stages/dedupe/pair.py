@@ -97,7 +97,7 @@ def pair(
     if not inputs.shards:
         return dict.fromkeys(_COUNTS, 0)
     signed = read_signed([shard.paths["keys"][0] for shard in inputs.shards])
-    bucket = _Bucket(max_bucket, leaders, _first_of_sources(inputs))
+    bucket = _Bucket(max_bucket, leaders, tuple(inputs.first_ordinals.values()))
     keyed, found = _candidates(inputs, shuffles, signed.bands, bucket)
     pairs = _unique_pairs(inputs, shuffles, found)
     mean = mean_text_bytes(inputs)
@@ -177,12 +177,6 @@ def _pair_with_leaders(members: Entries, bucket: _Bucket) -> Entries:
     found = np.empty(len(pairs), _FOUND)
     found["a"], found["b"], found["lead"] = pairs[:, 0], pairs[:, 1], rows[0]
     return found
-
-
-def _first_of_sources(inputs: Inputs) -> tuple[int, ...]:
-    """Give the ordinal of the first shard of each source."""
-    first = {shard.source: shard.ordinal for shard in reversed(inputs.shards)}
-    return tuple(sorted(first.values()))
 
 
 def _unique(pairs: Entries) -> Entries:
