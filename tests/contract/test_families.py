@@ -65,6 +65,7 @@ def test_result_has_the_declared_schema(family, texts):
     assert [len(array) for array in result] == [len(texts)] * len(family.signals)
 
 
+@pytest.mark.slow
 @every_family
 @settings(max_examples=25)
 @given(

@@ -528,6 +528,7 @@ def summed_up(shards: Iterable[ShardTables]) -> tuple[StepSummary, ...]:
     )
 
 
+@pytest.mark.slow
 @of_shape("corpus")
 @pytest.mark.parametrize("what", CORPORA)
 def test_a_corpus_gives_declared_tables_or_one_clear_error(stage: Stage, what: str, corpus) -> None:

@@ -373,6 +373,7 @@ def test_an_output_of_the_same_size_is_found_by_verify(fresh, kakehi):
     assert content(work) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil", ["remove", "empty", "garbage", "null", "list", "other step", "words as counts"]
 )

@@ -19,6 +19,8 @@ import zstandard
 from tests.journey.conftest import ROOT, Journey
 from tests.oracles import read_megatron
 
+pytestmark = pytest.mark.slow
+
 GOLD = ROOT / "manifests" / "quickstart" / "gold.tsv"
 DIGESTS = Path(__file__).with_name("golden.json")
 
@@ -200,7 +202,6 @@ def test_content_is_golden(finished: Journey) -> None:
     assert found == pinned
 
 
-@pytest.mark.slow
 def test_a_second_run_elsewhere_gives_the_same_bytes(finished: Journey, fresh: Journey, monkeypatch) -> None:
     """Another folder, another hash seed, another order of work: the same content, the trained model too."""
     monkeypatch.setenv("PYTHONHASHSEED", "7")

@@ -50,6 +50,7 @@ def missing(shown: list[str], printed: list[str]) -> Iterator[str]:
         at, cut = at + place + 1, False
 
 
+@pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(finished: Journey) -> None:
     """The funnel and the files, to the digit; times and addresses are those of whoever wrote the README."""
     [shown] = [shown for commands, shown in blocks() if commands == ["make demo"]]

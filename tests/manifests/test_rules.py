@@ -143,6 +143,7 @@ def test_swallow_lists(pages, lists):
     compare(objected("swallow-v1-lists", texts, urls), want, texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True], ids=["normal", "strict"])
 def test_llmjp(pages, built, lists, strict):
     """The same filters object, whichever they are."""

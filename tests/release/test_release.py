@@ -35,7 +35,7 @@ TOP = {
 }
 
 # Building is quick; with KAKEHI_RELEASE=index a fixture waits for the index.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def called(*line: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
@@ -155,7 +155,6 @@ def test_the_wheel_has_the_package_alone(release: tuple[Path, Path]) -> None:
     assert sums(release[1]).keys() == wanted
 
 
-@pytest.mark.slow
 def test_the_quickstart_runs_where_there_is_no_checkout(stranger: Stranger) -> None:
     """The command and the module print what the README shows, from the wheel's own files; the home stays empty."""
     place = stranger.call("python", "-c", "import kakehi; print(kakehi.__file__)")

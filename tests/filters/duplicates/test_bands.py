@@ -49,6 +49,7 @@ def least_error(similarity, hashes, recall):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("similarity", [0.5, 0.6, 0.7, 0.75, 0.8])
 @pytest.mark.parametrize("recall", [0.8, 0.9, 0.95, 0.99])
 @pytest.mark.parametrize("hashes", [64, 128])

@@ -177,6 +177,7 @@ def test_no_rule_makes_a_text_longer():
                 assert len(after.encode()) <= len(before.encode())
 
 
+@pytest.mark.slow
 @settings(max_examples=1500)
 @given(japanese)
 def test_archive_equals_its_twin(text):
@@ -198,6 +199,7 @@ def test_key_equals_its_twin(text):
     assert one(text, "key") == key_slowly(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(laid_out)
 def test_layout_equals_its_twins(text):
@@ -425,6 +427,7 @@ def test_rules_are_counted(text, fired):
     assert settle(pa.array([text]), "training").fired == fired
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(japanese, st.sets(st.sampled_from([rule.name for rule in RULES if rule.level != "key"])))
 def test_rules_can_be_left_out(text, without):

@@ -101,6 +101,7 @@ def test_nul():
     assert main_text("<p>あい\0うえお</p>").text == "あいうえお"
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_refused():
     """100,000 nested elements of any kind are refused at once, in a process of its own lest it crash."""
     code = (

@@ -130,6 +130,7 @@ def test_a_list_that_is_not_text(tmp_path):
         check(blocklists={"ut1": [path]})
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.lists(st.from_regex(r"([a-c]{1,2}\.){0,2}[a-c](/[a-b]){0,2}", fullmatch=True), max_size=6),

@@ -41,6 +41,7 @@ def noise(chance: random.Random, size: int, letters: int = 256) -> bytes:
     return bytes(chance.randrange(letters) for _ in range(size))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.one_of(text_of, st.text(max_size=80), text_of.map(lambda text: text * 9)), max_size=5))
 def test_text_by_text(texts):

@@ -3,6 +3,7 @@
 import re
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def slowly(text):
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.text()))
 def test_hojichar_equals_its_twin(text):

@@ -89,6 +89,7 @@ def test_kinds_small_and_large(times, same):
         assert measured(text) == slowly(text)
 
 
+@pytest.mark.slow
 def test_a_long_text_one_after_a_short_one():
     """Three pairs of different 5-grams have the same hash of 32 bits here; what a text left behind is not met again."""
     chance = random.Random(5)  # noqa: S311 - not for secrets

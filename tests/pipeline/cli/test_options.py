@@ -81,6 +81,7 @@ def test_a_command_calls_the_function_of_its_name(command: Command) -> None:
     assert inspect.getdoc(function) == command.help
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], *([command.name, "--help"] for command in COMMANDS)],

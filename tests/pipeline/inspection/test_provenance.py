@@ -159,6 +159,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_every_broken_file_is_a_fault_and_no_answer_is_a_crash(packed, tmp_path, broken) -> None:
     """Any one of a prefix's files and maps; what is asked then has an answer or one error."""

@@ -38,6 +38,7 @@ def slowly(batch, kept, seed, budget, thin):
     return [[text for _, text in part] for part in by_id]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("borders", [[], [1, 1, 40], list(range(5, 100, 5))])
 @pytest.mark.parametrize("budget", [1, 900, 5000, 10**9])
 def test_the_sample_is_that_of_the_slow_twin(make, tmp_path, monkeypatch, borders, budget):

@@ -171,6 +171,7 @@ def test_length_in_characters(tmp_path, pack):
     assert items[1].body == body
 
 
+@pytest.mark.slow
 def test_false_lengths_take_no_time(tmp_path):
     """Records that each claim to be as long as the rest of the file are passed once."""
     plain = [record(n, http(b"<p>x"), wrong_by=50_000_000 if n % 2 else 0) for n in range(4000)]
