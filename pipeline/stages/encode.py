@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.stages.tokenizer_refusals import refuse_encode
 from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy, packed_ids
 from kakehi.tokenizer.encoding import Encoder, kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
@@ -81,4 +82,5 @@ STAGE = Stage(
     version=3,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
+    refuse=refuse_encode,
 )

@@ -25,12 +25,13 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_rows_of_sources
+from kakehi.pipeline.stages.pack.refusals import refuse_pack
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
-from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
+from kakehi.tokenizer.packed.mix import MAX_EPOCHS, Lot, Share, epochs_of, held_out_below
 from kakehi.tokenizer.packed.rows import Packing
 
 #: A bucket takes 2.6 times its bytes (400 MB for one of 157, measured), and half of a worker is for it.
@@ -63,7 +64,7 @@ class Portion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     tokens: Annotated[int, BeforeValidator(_whole), Field(ge=0)] | None = None
-    epochs: Annotated[float, Field(ge=0, le=1000)] | None = None
+    epochs: Annotated[float, Field(ge=0, le=MAX_EPOCHS)] | None = None
     weight: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -201,7 +202,7 @@ def _count(
     have = _tokens_by_source(inputs, found)
     asked = {name: have[name] * epochs for name, epochs in epochs_of(shares, have).items()}
     total, wanted = sum(asked.values()), validation_rows * settings.sequence_tokens
-    held = {name: held_out_below(int(wanted * asked[name] / total), have[name]) for name in have}
+    held = {name: held_out_below(int(wanted * asked[name] / (total or 1)), have[name]) for name in have}
     settings = replace(settings, held_out=held)
     return counted(settings), settings
 
@@ -370,4 +371,5 @@ STAGE = Stage(
     version=4,
     libraries=("numpy",),
     kernels=("move",),
+    refuse=refuse_pack,
 )

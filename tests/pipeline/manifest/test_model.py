@@ -147,7 +147,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("pack:", "pack: {copies: {0: 2}}", "greater than or equal to 1, got 0"),
         ("vocab_size: 1000", "vocab_size: 65530", "of 65,500 to 65,536 pieces Megatron's readers disagree"),
         ("pack:", "pack: {from: nothing}", "from names no step 'nothing'"),
-        ("pack:", "pack: {mix: {web: 5, cod: 5}}", "unknown key 'cod'; did you mean 'code'?"),
+        ("pack:", "pack: {mix: {web: 5, cod: 5}}", "pack.mix.cod: no source of this name; did you mean 'code'?"),
         ("pack:", "pack: {mix: {web: 5}}", "pack.mix: lacks the source 'code'; code: {epochs: 0} leaves it out"),
         ("pack:", "pack: {mix: {web: {tokens: 5, epochs: 1}, code: 5}}", "wanted one of tokens, epochs, weight"),
         ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),
