@@ -12,7 +12,6 @@ from kakehi.arrays import Int64N
 from .permutation import key_of, permuted
 from .rows import RowPlan
 
-
 MAX_EPOCHS: Final = 1000
 """A share beyond it is a slip, and would take a plan of rows for every epoch."""
 
@@ -54,7 +53,7 @@ def epochs_of(shares: Mapping[str, Share], tokens: Mapping[str, int]) -> dict[st
     for name, share in shares.items():
         wanted = unit * share.weight if share.weight is not None else Fraction(share.tokens or 0)
         found[name] = share.epochs if share.epochs is not None else wanted / max(tokens[name], 1)
-        if found[name] > MAX_EPOCHS:
+        if share.tokens and found[name] > MAX_EPOCHS:
             raise ValueError(
                 f"mix.{name}: got {share.tokens:,} tokens of a source that has {tokens[name]:,}, "
                 f"wanted {MAX_EPOCHS} epochs of it at most"
