@@ -56,7 +56,7 @@ def epochs_of(shares: Mapping[str, Share], tokens: Mapping[str, int]) -> dict[st
         if share.tokens and found[name] > MAX_EPOCHS:
             raise ValueError(
                 f"mix.{name}: got {share.tokens:,} tokens of a source that has {tokens[name]:,}, "
-                f"wanted {MAX_EPOCHS} epochs of it at most"
+                f"wanted {MAX_EPOCHS} epochs of it at most\nhint: ask for fewer tokens"
             )
     return found
 
@@ -108,5 +108,6 @@ def held_out_below(tokens: int, available: int) -> int:
     if 2 * tokens > available:
         raise ValueError(
             f"validation_rows: got {tokens:,} tokens of a source that has {available:,}, wanted half of it at most"
+            "\nhint: lower validation_rows"
         )
     return (tokens << 64) // available if available else 0

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
@@ -45,8 +45,8 @@ def _short(value: object) -> object:
 
 
 def _pairs(value: object) -> object:
-    """Read `{2: 3, 5: 10}` as pairs, in the order of sizes."""
-    return sorted(value.items()) if isinstance(value, Mapping) else value
+    """Read `{2: 3, 5: 10}` as pairs."""
+    return list(value.items()) if isinstance(value, Mapping) else value
 
 
 def _whole(value: object) -> object:
@@ -81,7 +81,9 @@ class Portion(BaseModel):
 
 #: Copies by the least size of a cluster, `[(2, 3), (5, 10)]`; no mapping, whose keys would be text in a recipe.
 Copies = Annotated[
-    list[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=1000)]]], BeforeValidator(_pairs)
+    list[tuple[Annotated[int, Field(ge=1, lt=1 << 63)], Annotated[int, Field(ge=1, le=MAX_EPOCHS)]]],
+    BeforeValidator(_pairs),
+    AfterValidator(sorted),
 ]
 
 Mix = dict[str, Annotated[Portion, BeforeValidator(_short)]]
@@ -95,13 +97,13 @@ def pack(
     sequence_tokens: Annotated[int, Field(ge=2, le=1 << 20)] = 2048,
     packing: Packing = "best-fit",
     layout: Literal["lanes", "stock"] = "lanes",
-    lanes: Annotated[int, Field(ge=1)] = 64,
-    tile_rows: Annotated[int, Field(ge=1)] = 256,
+    lanes: Annotated[int, Field(ge=1, lt=1 << 31)] = 64,
+    tile_rows: Annotated[int, Field(ge=1, lt=1 << 31)] = 256,
     mix: Mix | None = None,
     copies: Copies = [],  # noqa: B006 - pydantic copies defaults
-    validation_rows: Annotated[int, Field(ge=0)] = 0,
+    validation_rows: Annotated[int, Field(ge=0, lt=1 << 31)] = 0,
     seed: Annotated[int, Field(ge=0)] = 1,
-    file_gb: Annotated[float, Field(gt=0)] | None = None,
+    file_gb: Annotated[float, Field(gt=0, le=1e9)] | None = None,
 ) -> Counts:
     """Pack every encoded document into rows.
 

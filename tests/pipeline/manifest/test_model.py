@@ -117,6 +117,28 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_what_can_never_run_is_told_at_once(tmp_path: Path) -> None:
+    """Bounds of the library, symbols, marks and a mix of nothing, each at its line, whatever else is wrong."""
+    text = GOOD.replace(
+        "{vocab_size: 1000}",
+        "{num_threads: 5000, max_piece_chars: 600, sample_characters: 5000000000, character_coverage: 0.97,\n"
+        '        user_symbols: [AAA, AAA, "\\n", FOO bar]}',
+    )
+    text = text.replace('{eod: "</s>"}', '{eod: "</s>", bos: "</s>"}')
+    found = faults(tmp_path, text.replace("pack:", "pack: {mix: {web: 0, code: 0}}"))
+    assert [line.split(", ")[0].split(": ", 1)[0] + ": " + line.split(": ")[1] for line in found] == [
+        "m.yaml:10: train.character_coverage",
+        "m.yaml:10: train.max_piece_chars",
+        "m.yaml:10: train.num_threads",
+        "m.yaml:10: train.sample_characters",
+        "m.yaml:11: train.user_symbols",
+        "m.yaml:12: encode.bos",
+        "m.yaml:13: pack.mix",
+    ]
+    assert "'FOO bar' would never be met" in found[4]
+    assert "'AAA' stands 2 times; '\\n' is a piece of every model" in found[4]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
