@@ -81,16 +81,17 @@ def _missing(mark: str, tokenizer: Mapping[str, Any]) -> str | None:
         encoder = existing_encoder(tokenizer)
     except ValueError:
         return None  # is told of `train`
-    return None if encoder is None else mark_fault(encoder, mark)
+    return None if encoder is None else _fault_of(encoder, mark)
 
 
-def mark_fault(encoder: Encoder, mark: str) -> str | None:
+def _fault_of(encoder: Encoder, mark: str) -> str | None:
     """Say why a piece can't stand between documents, or None where it can."""
     try:
         token = encoder.piece_id(mark)
     except ValueError as error:
         return str(error).replace("\nhint: ", "; ")
-    return f"{mark!r} is a piece of bytes, which texts become" if encoder.is_byte(token) else None
+    kind = "a piece of bytes" if encoder.is_byte(token) else "the space" if mark == "▁" else None
+    return kind and f"{mark!r} is {kind}, which texts become and nothing else spells"
 
 
 def vocab_sizes(tokenizers: Sequence[Mapping[str, Any]]) -> Iterator[int]:

@@ -90,7 +90,9 @@ def test_marks(tmp_path: Path, existing: Path) -> None:
         "eod: piece: got '<EOS>', wanted one of the vocabulary; close"
         in marked("<EOS>", existing=existing)[0]
     )
-    assert marked("<0x41>", existing=existing) == ["eod: '<0x41>' is a piece of bytes, which texts become"]
+    for mark, kind in (("<0x41>", "a piece of bytes"), ("▁", "the space")):
+        said = f"eod: {mark!r} is {kind}, which texts become and nothing else spells"
+        assert marked(mark, existing=existing) == [said]
     assert marked("<EOS>", existing=tmp_path / "no.model") == []
     (tmp_path / "bad.model").write_text("no model")
     assert marked("<EOS>", existing=tmp_path / "bad.model") == []
