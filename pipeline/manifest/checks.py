@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ from kakehi.pipeline.stages.dedupe.representatives import is_number
 from kakehi.pipeline.stages.dedupe.sign import signed_by
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
 from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
+from kakehi.pipeline.stages.stage import Asked
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
 
 
@@ -118,23 +120,20 @@ def check_reads(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
                 reading.fault((step.key,), f"{step.key}: reads {table}, which no step writes; add {makers}")
 
 
-#: Pieces that every SentencePiece model has, besides those that `train` is asked for.
-SPECIAL = ("<unk>", "<s>", "</s>")
-
-
-def check_pieces(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
-    """Refuse end marks that the tokenizer to be trained won't have; else it would show only after the training."""
+def check_parameters(
+    reading: YamlFile, steps: Sequence[StepSpec], sources: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Refuse what a stage says can never run, whatever else is wrong."""
     for index, step in enumerate(steps):
-        if step.stage.name != "encode":
+        if step.stage.refuse is None:
             continue
-        trained = [other.parameters for other in writers_of("tokenizer", steps[:index], step.origin)]
-        for parameters in (values for values in trained if values["existing"] is None):
-            pieces = [*SPECIAL, *parameters["control_symbols"], *parameters["user_symbols"]]
-            for name in ("eod", "bos"):
-                piece = step.parameters[name]
-                if piece is not None and piece not in pieces:
-                    said = f"{step.key}.{name}: the tokenizer won't have {piece!r}{nearest(piece, pieces)}"
-                    reading.fault((step.key, name), f"{said} (more: train.control_symbols)")
+        upstream = {
+            table: [other.parameters for other in writers_of(table, steps[:index], step.origin)]
+            for table in step.stage.reads
+        }
+        for place, said in step.stage.refuse(Asked(step.parameters, upstream, sources)):
+            at = (step.key, *place)
+            reading.fault(at, f"{'.'.join(map(str, at))}: {said}")
 
 
 def check_histories(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
@@ -151,16 +150,10 @@ def check_histories(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
                 reading.fault((step.key, "against", name), f"{step.key}.against.{name}: {said}")
 
 
-def check_packing(reading: YamlFile, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
-    """Refuse a mix of other sources than there are, caches without the name of their tokenizer, jobs that share lanes."""
+def check_packing(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
+    """Refuse copies by sizes that nobody counts, caches without the name of their tokenizer, jobs that share lanes."""
     for index, step in enumerate(steps):
         asked = step.parameters
-        if step.stage.name == "pack" and asked["mix"] is not None:
-            for name in asked["mix"].keys() - set(sources):
-                reading.unknown((step.key, "mix", name), sources)
-            for name in set(sources) - asked["mix"].keys():
-                said = f"{step.key}.mix: lacks the source {name!r}; {name}: {{epochs: 0}} leaves it out"
-                reading.fault((step.key, "mix"), said)
         if step.stage.name == "pack" and asked["copies"] and not _stages(steps[:index], "keep"):
             said = f"{step.key}.copies: no step says how many documents one stands for; add dedupe"
             reading.fault((step.key, "copies"), said)

@@ -14,7 +14,7 @@ from kakehi.pipeline.manifest.checks import (
     check_histories,
     check_origins,
     check_packing,
-    check_pieces,
+    check_parameters,
     check_reads,
     check_signals,
 )
@@ -56,13 +56,15 @@ def compile_tree(reading: YamlFile) -> Manifest:
     steps = [step for key, value in instances.items() for step in _steps(reading, str(key), value, sources)]
     order = {stage.name: index for index, stage in enumerate(STAGES)}
     steps.sort(key=lambda step: order[step.stage.name])
+    named = tree.get("sources")
+    known: dict[str, dict[str, Any]] = {str(name): {} for name in named} if isinstance(named, Mapping) else {}
+    check_parameters(reading, steps, known | {source.name: source.parameters for source in sources})
     if not reading.faults:  # else a step that could not be read would be missed by every reader of its table
         check_signals(reading, steps)
         check_origins(reading, steps)
         check_reads(reading, steps)
-        check_pieces(reading, steps)
         check_histories(reading, steps)
-        check_packing(reading, steps, [source.name for source in sources])
+        check_packing(reading, steps)
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
 

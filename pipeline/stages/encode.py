@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.stages.tokenizer_refusals import refuse_encode
 from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy, packed_ids
 from kakehi.tokenizer.encoding import Encoder, kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
@@ -33,7 +34,8 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
     kept = batch.column("kept").to_numpy(zero_copy_only=False)
     texts = batch.column("text") if kept.all() else batch.column("text").filter(batch.column("kept"))
-    ids, lengths = insert_eod(*encoder.encode(texts), end, begin)
+    marks = [end] if begin is None else [end, begin]
+    ids, lengths = insert_eod(*encoder.encode(texts, marks), end, begin)
     every = np.zeros(batch.num_rows, np.int64)
     every[kept] = lengths
     schema = TokenizedBy(encoder.digest, end).write_to(TOKENS)
@@ -78,7 +80,8 @@ STAGE = Stage(
     shape="rows",
     reads=("documents", "verdict", "tokenizer"),
     writes="tokens",
-    version=3,
+    version=4,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
+    refuse=refuse_encode,
 )

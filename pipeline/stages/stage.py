@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -27,6 +27,23 @@ from kakehi.pipeline.storage.shards import Shard
 
 #: A parameter of this type names a file; its content, not its path, decides the address.
 FilePath = Annotated[Path, "file"]
+
+#: Where in a step's parameters something can't be as it is, and why.
+Fault = tuple[tuple[str | int, ...], str]
+
+
+class Asked(NamedTuple):
+    """What a manifest asks of a step, as far as it could be read.
+
+    Args:
+        parameters: of the step, filled in.
+        upstream: by table that it reads, the parameters of the steps that write it.
+        sources: by name, the parameters of each; empty where they could not be read.
+    """
+
+    parameters: Mapping[str, Any]
+    upstream: Mapping[Table, Sequence[Mapping[str, Any]]]
+    sources: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +69,7 @@ class Stage:
         cost: says in lines of the plan what fetching a shard will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, shard, row of the document).
         kernels: names in `pipeline/engines/kernels.py` of what its tasks run, or a function of the parameters.
+        refuse: says what can never run though each parameter by itself could: told when the manifest is read.
     """
 
     run: Callable[..., Any]
@@ -72,6 +90,7 @@ class Stage:
     cost: Callable[[Shard, Mapping[str, Any]], Iterator[str]] | None = None
     told: Callable[[Path, Shard, Mapping[str, Any]], Iterator[str]] | None = None
     kernels: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
+    refuse: Callable[[Asked], Iterator[Fault]] | None = None
 
     @property
     def name(self) -> str:

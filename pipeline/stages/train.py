@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,11 +15,13 @@ from kakehi.pipeline.errors import DataError, ParameterError
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import FilePath, Stage
+from kakehi.pipeline.stages.tokenizer_refusals import refuse_train
 from kakehi.pipeline.stages.train_sample import Sample, draw
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.evaluation import evaluate
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.sampling import cut_lines
+from kakehi.tokenizer.symbols import faults_of_control_symbols, faults_of_user_symbols
 from kakehi.tokenizer.training import train as train_model
 
 #: Documents of the sample that the evaluation reads: enough for three digits, a second of work.
@@ -34,6 +37,18 @@ def _of_one_dtype(vocab_size: int) -> int:
     return vocab_size
 
 
+def _usable(faults: Callable[[Sequence[str]], Iterator[str]]) -> AfterValidator:
+    """Refuse symbols with everything that is wrong with any of them."""
+
+    def checked(symbols: list[str]) -> list[str]:
+        found = list(faults(symbols))
+        if found:
+            raise ValueError("; ".join(found))
+        return symbols
+
+    return AfterValidator(checked)
+
+
 def train(
     inputs: Inputs,
     out: Path,
@@ -42,14 +57,14 @@ def train(
     vocab_size: Annotated[int, Field(ge=300, le=1 << 20), AfterValidator(_of_one_dtype)] = 32_000,
     model: Literal["unigram", "bpe"] = "unigram",
     segmenter: Literal["unidic-lite"] | None = None,
-    sample_characters: Annotated[int, Field(ge=1)] = 300_000_000,
-    character_coverage: Annotated[float, Field(ge=0.9, le=1)] = 0.9995,
-    max_piece_chars: Annotated[int, Field(ge=1)] = 16,
+    sample_characters: Annotated[int, Field(ge=1, le=2_000_000_000)] = 300_000_000,
+    character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995,
+    max_piece_chars: Annotated[int, Field(ge=1, le=512)] = 16,
     split_digits: bool = True,
-    user_symbols: list[str] = [],  # noqa: B006 - pydantic copies defaults
-    control_symbols: list[str] = [],  # noqa: B006
-    num_threads: Annotated[int, Field(ge=1)] = 4,
-    seed: Annotated[int, Field(ge=0)] = 1,
+    user_symbols: Annotated[list[str], _usable(faults_of_user_symbols)] = [],  # noqa: B006 - pydantic copies defaults
+    control_symbols: Annotated[list[str], _usable(faults_of_control_symbols)] = [],  # noqa: B006
+    num_threads: Annotated[int, Field(ge=1, le=1024)] = 4,
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 1,
     existing: FilePath | None = None,
 ) -> Counts:
     """Train SentencePiece on a sample, or take an existing model, and evaluate it.
@@ -132,4 +147,5 @@ STAGE = Stage(
     writes="tokenizer",
     version=1,
     libraries=("fugashi", "sentencepiece", "tokenizers", "unidic-lite"),
+    refuse=refuse_train,
 )

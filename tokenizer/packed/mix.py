@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from kakehi.arrays import Int64N
 
 from .permutation import key_of, permuted
 from .rows import RowPlan
+
+MAX_EPOCHS: Final = 1000
+"""A share beyond it is a slip, and would take a plan of rows for every epoch."""
 
 
 class Share(NamedTuple):
@@ -35,7 +38,8 @@ def epochs_of(shares: Mapping[str, Share], tokens: Mapping[str, int]) -> dict[st
         tokens: that each source has.
 
     Raises:
-        ValueError: weights beside other shares; tokens asked of a source that has none.
+        ValueError: weights beside other shares; tokens asked of a source that has none, or over `MAX_EPOCHS` times
+            as many as it has.
     """
     weighted = {name: share.weight for name, share in shares.items() if share.weight is not None}
     if weighted and len(weighted) < len(shares):
@@ -49,6 +53,11 @@ def epochs_of(shares: Mapping[str, Share], tokens: Mapping[str, int]) -> dict[st
     for name, share in shares.items():
         wanted = unit * share.weight if share.weight is not None else Fraction(share.tokens or 0)
         found[name] = share.epochs if share.epochs is not None else wanted / max(tokens[name], 1)
+        if share.tokens and found[name] > MAX_EPOCHS:
+            raise ValueError(
+                f"mix.{name}: got {share.tokens:,} tokens of a source that has {tokens[name]:,}, "
+                f"wanted {MAX_EPOCHS} epochs of it at most\nhint: ask for fewer tokens"
+            )
     return found
 
 
@@ -99,5 +108,6 @@ def held_out_below(tokens: int, available: int) -> int:
     if 2 * tokens > available:
         raise ValueError(
             f"validation_rows: got {tokens:,} tokens of a source that has {available:,}, wanted half of it at most"
+            "\nhint: lower validation_rows"
         )
     return (tokens << 64) // available if available else 0

@@ -58,8 +58,8 @@ def compare(
     engine: Engine,
     *,
     against: Annotated[dict[Annotated[str, Field(pattern=r"^[\w-]+$")], Path], Field(min_length=1)],
-    max_bucket: Annotated[int, Field(ge=2)] = 64,
-    leaders: Annotated[int, Field(ge=1)] = 16,
+    max_bucket: Annotated[int, Field(ge=2, lt=1 << 31)] = 64,
+    leaders: Annotated[int, Field(ge=1, lt=1 << 31)] = 16,
 ) -> Counts:
     """Look up keys in earlier runs and measure the Jaccard similarity to each document found.
 

@@ -78,8 +78,8 @@ def pair(
     out: Path,
     engine: Engine,
     *,
-    max_bucket: Annotated[int, Field(ge=2)] = 64,
-    leaders: Annotated[int, Field(ge=1)] = 16,
+    max_bucket: Annotated[int, Field(ge=2, lt=1 << 31)] = 64,
+    leaders: Annotated[int, Field(ge=1, lt=1 << 31)] = 16,
 ) -> Counts:
     """Find candidates by shared keys and measure the Jaccard similarity of each.
 

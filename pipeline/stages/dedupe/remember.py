@@ -31,7 +31,7 @@ _FILE_KEYS: Final = 1 << 21
 
 
 def remember(
-    inputs: Inputs, out: Path, engine: Engine, *, max_bucket: Annotated[int, Field(ge=1)] = 64
+    inputs: Inputs, out: Path, engine: Engine, *, max_bucket: Annotated[int, Field(ge=1, lt=1 << 31)] = 64
 ) -> Counts:
     """Sort the keys of all documents to which nothing objects.
 

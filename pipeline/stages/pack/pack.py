@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
@@ -25,12 +25,13 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_rows_of_sources
+from kakehi.pipeline.stages.pack.refusals import refuse_pack
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
-from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
+from kakehi.tokenizer.packed.mix import MAX_EPOCHS, Lot, Share, epochs_of, held_out_below
 from kakehi.tokenizer.packed.rows import Packing
 
 #: A bucket takes 2.6 times its bytes (400 MB for one of 157, measured), and half of a worker is for it.
@@ -44,8 +45,8 @@ def _short(value: object) -> object:
 
 
 def _pairs(value: object) -> object:
-    """Read `{2: 3, 5: 10}` as pairs, in the order of sizes."""
-    return sorted(value.items()) if isinstance(value, Mapping) else value
+    """Read `{2: 3, 5: 10}` as pairs."""
+    return list(value.items()) if isinstance(value, Mapping) else value
 
 
 def _whole(value: object) -> object:
@@ -63,7 +64,7 @@ class Portion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     tokens: Annotated[int, BeforeValidator(_whole), Field(ge=0)] | None = None
-    epochs: Annotated[float, Field(ge=0, le=1000)] | None = None
+    epochs: Annotated[float, Field(ge=0, le=MAX_EPOCHS)] | None = None
     weight: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -80,7 +81,9 @@ class Portion(BaseModel):
 
 #: Copies by the least size of a cluster, `[(2, 3), (5, 10)]`; no mapping, whose keys would be text in a recipe.
 Copies = Annotated[
-    list[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=1000)]]], BeforeValidator(_pairs)
+    list[tuple[Annotated[int, Field(ge=1, lt=1 << 63)], Annotated[int, Field(ge=1, le=MAX_EPOCHS)]]],
+    BeforeValidator(_pairs),
+    AfterValidator(sorted),
 ]
 
 Mix = dict[str, Annotated[Portion, BeforeValidator(_short)]]
@@ -94,13 +97,13 @@ def pack(
     sequence_tokens: Annotated[int, Field(ge=2, le=1 << 20)] = 2048,
     packing: Packing = "best-fit",
     layout: Literal["lanes", "stock"] = "lanes",
-    lanes: Annotated[int, Field(ge=1)] = 64,
-    tile_rows: Annotated[int, Field(ge=1)] = 256,
+    lanes: Annotated[int, Field(ge=1, lt=1 << 31)] = 64,
+    tile_rows: Annotated[int, Field(ge=1, lt=1 << 31)] = 256,
     mix: Mix | None = None,
     copies: Copies = [],  # noqa: B006 - pydantic copies defaults
-    validation_rows: Annotated[int, Field(ge=0)] = 0,
+    validation_rows: Annotated[int, Field(ge=0, lt=1 << 31)] = 0,
     seed: Annotated[int, Field(ge=0)] = 1,
-    file_gb: Annotated[float, Field(gt=0)] | None = None,
+    file_gb: Annotated[float, Field(gt=0, le=1e9)] | None = None,
 ) -> Counts:
     """Pack every encoded document into rows.
 
@@ -201,7 +204,7 @@ def _count(
     have = _tokens_by_source(inputs, found)
     asked = {name: have[name] * epochs for name, epochs in epochs_of(shares, have).items()}
     total, wanted = sum(asked.values()), validation_rows * settings.sequence_tokens
-    held = {name: held_out_below(int(wanted * asked[name] / total), have[name]) for name in have}
+    held = {name: held_out_below(int(wanted * asked[name] / (total or 1)), have[name]) for name in have}
     settings = replace(settings, held_out=held)
     return counted(settings), settings
 
@@ -370,4 +373,5 @@ STAGE = Stage(
     version=4,
     libraries=("numpy",),
     kernels=("move",),
+    refuse=refuse_pack,
 )

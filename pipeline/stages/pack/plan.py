@@ -61,6 +61,11 @@ def lay_out(
 ) -> tuple[Binary, ...]:
     """Lay out the binaries: training in one, or as many as their size asks; validation in one of its own."""
     (training, validation), (lanes, tile_rows) = settings.rows, shape
+    if not training:
+        raise ParameterError(
+            "pack.mix: got no row for training, wanted one at least: every share rounds to nothing",
+            hint=f"ask for more of a source, or lower sequence_tokens ({settings.sequence_tokens})",
+        )
     if training < lanes:
         raise ParameterError(
             f"pack.lanes: got {lanes} lanes for {training} rows, wanted a row a lane at least",

@@ -117,6 +117,28 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_what_can_never_run_is_told_at_once(tmp_path: Path) -> None:
+    """Bounds of the library, symbols, marks and a mix of nothing, each at its line, whatever else is wrong."""
+    text = GOOD.replace(
+        "{vocab_size: 1000}",
+        "{num_threads: 5000, max_piece_chars: 600, sample_characters: 5000000000, character_coverage: 0.97,\n"
+        '        user_symbols: [AAA, AAA, "\\n", FOO bar]}',
+    )
+    text = text.replace('{eod: "</s>"}', '{eod: "</s>", bos: "</s>"}')
+    found = faults(tmp_path, text.replace("pack:", "pack: {mix: {web: 0, code: 0}}"))
+    assert [line.split(", ")[0].split(": ", 1)[0] + ": " + line.split(": ")[1] for line in found] == [
+        "m.yaml:10: train.character_coverage",
+        "m.yaml:10: train.max_piece_chars",
+        "m.yaml:10: train.num_threads",
+        "m.yaml:10: train.sample_characters",
+        "m.yaml:11: train.user_symbols",
+        "m.yaml:12: encode.bos",
+        "m.yaml:13: pack.mix",
+    ]
+    assert "'FOO bar' would never be met" in found[4]
+    assert "'AAA' stands 2 times; '\\n' is a piece of every model" in found[4]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
@@ -147,7 +169,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("pack:", "pack: {copies: {0: 2}}", "greater than or equal to 1, got 0"),
         ("vocab_size: 1000", "vocab_size: 65530", "of 65,500 to 65,536 pieces Megatron's readers disagree"),
         ("pack:", "pack: {from: nothing}", "from names no step 'nothing'"),
-        ("pack:", "pack: {mix: {web: 5, cod: 5}}", "unknown key 'cod'; did you mean 'code'?"),
+        ("pack:", "pack: {mix: {web: 5, cod: 5}}", "pack.mix.cod: no source of this name; did you mean 'code'?"),
         ("pack:", "pack: {mix: {web: 5}}", "pack.mix: lacks the source 'code'; code: {epochs: 0} leaves it out"),
         ("pack:", "pack: {mix: {web: {tokens: 5, epochs: 1}, code: 5}}", "wanted one of tokens, epochs, weight"),
         ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),

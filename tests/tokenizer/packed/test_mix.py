@@ -14,6 +14,7 @@ from kakehi.tokenizer.packed.rows import count_pieces, plan_rows
 def test_tokens_and_epochs_are_exact() -> None:
     """Tokens over what there is; epochs as they are; nothing of a source that is left out."""
     shares = {"a": Share(tokens=250), "b": Share(epochs=Fraction(1, 3)), "c": Share(epochs=Fraction(0))}
+    assert epochs_of({"a": Share(tokens=5000)}, {"a": 5}) == {"a": 1000}
     found = epochs_of(shares, {"a": 100, "b": 7, "c": 0})
     assert found == {"a": Fraction(5, 2), "b": Fraction(1, 3), "c": 0}
 
@@ -31,6 +32,11 @@ def test_weights_use_the_scarcest_source_once() -> None:
     [
         ({"a": Share(weight=Fraction(1)), "b": Share(tokens=1)}, {"a": 1, "b": 1}, "weights beside tokens"),
         ({"a": Share(tokens=5)}, {"a": 0}, "mix.a: got a source without a token"),
+        (
+            {"a": Share(tokens=5001)},
+            {"a": 5},
+            "mix.a: got 5,001 tokens of a source that has 5, wanted 1000 epochs",
+        ),
         ({"a": Share(weight=Fraction(1))}, {"a": 0}, "mix.a: got a source without a token"),
     ],
 )

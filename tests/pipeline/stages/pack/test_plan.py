@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.pack.model import PackSettings
 from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out
 
@@ -18,6 +19,13 @@ def settings(training: int, validation: int = 0) -> PackSettings:
         held_out={},
         rows=(training, validation),
     )
+
+
+def test_a_mix_that_rounds_to_nothing_is_said_to() -> None:
+    """Where it hangs on the data, the mix is named, not the lanes."""
+    for lanes in (8, 1):
+        with pytest.raises(ParameterError, match=r"pack\.mix: got no row for training, wanted one"):
+            lay_out("c", settings(0, 3), (lanes, 1), None)
 
 
 @pytest.mark.parametrize(("rows", "validation"), [(24, 0), (25, 3), (47, 1)])
