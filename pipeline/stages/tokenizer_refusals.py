@@ -23,7 +23,8 @@ def refuse_train(asked: Asked) -> Iterator[Fault]:
         try:
             existing_encoder(asked.parameters)
         except ValueError as error:
-            yield ("existing",), str(error).replace("\nhint: ", "; ")
+            name = asked.parameters["existing"].name
+            yield ("existing",), f"{name!r}: {error}".replace("\nhint: ", "; ")
         return
     user, control = asked.parameters["user_symbols"], asked.parameters["control_symbols"]
     for symbol in sorted(set(user) & set(control)):
@@ -115,7 +116,7 @@ def existing_encoder(tokenizer: Mapping[str, Any]) -> Encoder | None:
     if path is None or not path.is_file():
         return None
     if path.suffix not in {".model", ".json"}:
-        raise ValueError(f"got {path.name!r}, wanted a SentencePiece .model or a Hugging Face tokenizer.json")
+        raise ValueError("wanted a SentencePiece .model or a Hugging Face tokenizer.json")
     return _opened(path, path.stat().st_mtime_ns)
 
 

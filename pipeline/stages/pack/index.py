@@ -14,6 +14,7 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.pack.refusals import refuse_index
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
@@ -135,4 +136,5 @@ STAGE = Stage(
     writes="maps",
     version=1,
     libraries=("numpy",),
+    refuse=refuse_index,
 )
