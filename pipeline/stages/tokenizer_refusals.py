@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kakehi.filters.normalisation.normalise import settle
@@ -91,7 +92,8 @@ def _fault_of(encoder: Encoder, mark: str) -> str | None:
         token = encoder.piece_id(mark)
     except ValueError as error:
         return str(error).replace("\nhint: ", "; ")
-    kind = "a piece of bytes" if encoder.is_byte(token) else "the space" if mark == "▁" else None
+    is_space = mark == "▁" or encoder.decode(np.array([token], np.int32)) == " "
+    kind = "a piece of bytes" if encoder.is_byte(token) else "the space" if is_space else None
     return kind and f"{mark!r} is {kind}, which texts become and nothing else spells"
 
 

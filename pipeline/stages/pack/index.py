@@ -50,8 +50,8 @@ def index(
     *,
     readers: list[Reader] = ["fork"],  # noqa: B006 - pydantic copies defaults
     tokenizer: dict[str, Any] | None = None,
-    train_samples: Annotated[int, Field(ge=1)] | None = None,
-    validation_samples: Annotated[int, Field(ge=1)] | None = None,
+    train_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
+    validation_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
 ) -> Counts:
