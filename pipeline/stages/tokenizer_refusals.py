@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kakehi.filters.normalisation.normalise import settle
@@ -23,7 +24,8 @@ def refuse_train(asked: Asked) -> Iterator[Fault]:
         try:
             existing_encoder(asked.parameters)
         except ValueError as error:
-            yield ("existing",), str(error).replace("\nhint: ", "; ")
+            name = asked.parameters["existing"].name
+            yield ("existing",), f"{name!r}: {error}".replace("\nhint: ", "; ")
         return
     user, control = asked.parameters["user_symbols"], asked.parameters["control_symbols"]
     for symbol in sorted(set(user) & set(control)):
@@ -90,7 +92,8 @@ def _fault_of(encoder: Encoder, mark: str) -> str | None:
         token = encoder.piece_id(mark)
     except ValueError as error:
         return str(error).replace("\nhint: ", "; ")
-    kind = "a piece of bytes" if encoder.is_byte(token) else "the space" if mark == "▁" else None
+    is_space = mark == "▁" or encoder.decode(np.array([token], np.int32)) == " "
+    kind = "a piece of bytes" if encoder.is_byte(token) else "the space" if is_space else None
     return kind and f"{mark!r} is {kind}, which texts become and nothing else spells"
 
 
@@ -115,7 +118,7 @@ def existing_encoder(tokenizer: Mapping[str, Any]) -> Encoder | None:
     if path is None or not path.is_file():
         return None
     if path.suffix not in {".model", ".json"}:
-        raise ValueError(f"got {path.name!r}, wanted a SentencePiece .model or a Hugging Face tokenizer.json")
+        raise ValueError("wanted a SentencePiece .model or a Hugging Face tokenizer.json")
     return _opened(path, path.stat().st_mtime_ns)
 
 

@@ -14,6 +14,7 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.pack.refusals import refuse_index
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
@@ -49,8 +50,8 @@ def index(
     *,
     readers: list[Reader] = ["fork"],  # noqa: B006 - pydantic copies defaults
     tokenizer: dict[str, Any] | None = None,
-    train_samples: Annotated[int, Field(ge=1)] | None = None,
-    validation_samples: Annotated[int, Field(ge=1)] | None = None,
+    train_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
+    validation_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
 ) -> Counts:
@@ -135,4 +136,5 @@ STAGE = Stage(
     writes="maps",
     version=1,
     libraries=("numpy",),
+    refuse=refuse_index,
 )

@@ -1,4 +1,4 @@
-"""What `pack` refuses when the manifest is read: rows no reader can count, files that hold no row, a mix of nothing."""
+"""What `pack` and `index` refuse when the manifest is read: rows no reader can count, a mix of nothing, uneven batches."""
 
 from __future__ import annotations
 
@@ -59,3 +59,17 @@ def _refuse_sizes(parameters: Mapping[str, Any], row_bytes: int) -> Iterator[Fau
     if file_gb is not None and file_gb * 1e9 < (fewest + 1) * row_bytes:
         wanted = f"at least {(fewest + 1) * row_bytes / 1e9:.3g}: {fewest} rows and the guard row"
         yield ("file_gb",), f"got {file_gb}, wanted {wanted}, of {row_bytes} bytes each"
+
+
+def refuse_index(asked: Asked) -> Iterator[Fault]:
+    """Refuse batches that ranks can't share evenly, and samples of a validation that nobody holds out."""
+    for number, job in enumerate(asked.parameters["jobs"]):
+        at_once = job["micro_batch"] * job["data_parallel"]
+        if job["global_batch"] is not None and job["global_batch"] % at_once:
+            said = (
+                f"got {job['global_batch']}, wanted a multiple of {at_once}, micro batch × data-parallel size"
+            )
+            yield ("jobs", number, "global_batch"), said
+    held_out = [packed["validation_rows"] for packed in asked.upstream["packed"]]
+    if asked.parameters["validation_samples"] is not None and held_out and not any(held_out):
+        yield ("validation_samples",), "pack holds nothing out for validation; give pack.validation_rows"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kakehi.pipeline.stages.pack.index import STAGE as INDEX
 from kakehi.pipeline.stages.pack.pack import STAGE
 from kakehi.pipeline.stages.stage import Asked
 from kakehi.pipeline.stages.train import STAGE as TRAIN
@@ -60,3 +61,31 @@ def test_a_size_has_one_number_of_copies() -> None:
         (2, 3),
         (5, 2),
     ]
+
+
+def test_ranks_share_a_batch_evenly() -> None:
+    """Each rank has as many micro batches of a step as every other."""
+    assert (
+        indexed(jobs=[{"micro_batch": 2, "data_parallel": 4, "global_batch": 16}, {"data_parallel": 3}]) == []
+    )
+    assert indexed(
+        jobs=[{"data_parallel": 2}, {"micro_batch": 2, "data_parallel": 4, "global_batch": 12}]
+    ) == ["jobs.1.global_batch: got 12, wanted a multiple of 8, micro batch × data-parallel size"]
+
+
+def test_validation_has_rows() -> None:
+    """Samples of it are asked for only where it is held out."""
+    assert indexed(8, validation_samples=5) == []
+    assert indexed(0) == []
+    assert indexed(0, validation_samples=5) == [
+        "validation_samples: pack holds nothing out for validation; give pack.validation_rows"
+    ]
+
+
+def indexed(validation_rows: int = 0, **parameters: Any) -> list[str]:
+    """List what `index` refuses."""
+    packed = STAGE.model().model_validate({"validation_rows": validation_rows}).model_dump()
+    filled = INDEX.model().model_validate(parameters).model_dump()
+    assert INDEX.refuse is not None
+    found = INDEX.refuse(Asked(filled, {"packed": [packed]}, {}))
+    return [f"{'.'.join(map(str, place))}: {said}" for place, said in found]
