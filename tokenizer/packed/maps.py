@@ -10,6 +10,7 @@ Fugaku-LLM/DeepSpeedFugaku 74753f95, `megatron/data/gpt_dataset.py`.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -144,7 +145,11 @@ def write_arrays(maps: Maps, folder: Path, names: Mapping[str, str]) -> None:
 def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> None:
     """Give arrays that are there other names too, without a copy where the file system can."""
     for name in _ARRAYS:
-        os.link(folder / names[name], folder / others[name])
+        array, other = folder / names[name], folder / others[name]
+        try:
+            os.link(array, other)
+        except OSError:  # FUSE, LTFS and vfat know no second name
+            shutil.copyfile(array, other)
 
 
 def _sample_index(maps: Maps, rows: Int64N) -> Int32N:

@@ -1,7 +1,9 @@
 """Maps say of every sample which row it is, under the names that readers look for."""
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,11 @@ def asked(layout: Lanes = LANES, **changes) -> Maps:
         shuffled=layout is STOCK,
     )
     return plain._replace(**changes)
+
+
+def refuse_links(*_: object) -> None:
+    """Answer as FUSE, LTFS and vfat do."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def written(folder: Path, wanted: Maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,8 +129,13 @@ def test_training_beyond_the_rows_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_other_names_hold_the_same_bytes(tmp_path: Path) -> None:
-    """Both readers read one set of arrays."""
+@pytest.mark.parametrize("links", [True, False])
+def test_other_names_hold_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Both readers read one set of arrays, or a copy where the file system has no hard links."""
+    if not links:
+        monkeypatch.setattr(os, "link", refuse_links)
     wanted = asked()
     maps.write_arrays(wanted, tmp_path, fork_names(wanted))
     maps.link(tmp_path, fork_names(wanted), core_names(wanted, TOKENIZER))
