@@ -107,7 +107,7 @@ def _check_lengths(prefix: Path, reader: Reader, layout: Lanes, size: int) -> It
         yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {layout.sequences:,} for its layout"
         return
     start = 0
-    for wanted in repeated((count, rows * size) for count, rows in layout.heights()):
+    for wanted in repeated(layout.runs(size)):
         wrong = np.flatnonzero(reader.lengths[start : start + len(wanted)] != wanted)
         if len(wrong):
             at = start + int(wrong[0])

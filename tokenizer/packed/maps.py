@@ -120,7 +120,7 @@ def arrays(maps: Maps) -> dict[str, Array]:
         )
     total = max(layout.samples, maps.samples)
     documents = np.arange(layout.sequences, dtype=np.int32)
-    if maps.shuffled:  # as Megatron shuffles; only the guard row stays where it is
+    if maps.shuffled:  # as Megatron shuffles; only the guard stays where it is
         state = np.random.RandomState(maps.seed)
         state.shuffle(documents[:-1])
         order = np.arange(layout.samples, dtype=np.uint32)

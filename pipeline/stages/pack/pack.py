@@ -250,7 +250,7 @@ def _make_room(settings: PackSettings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for binary in settings.binaries:
         path = folder / f"{binary.name}.bin"
-        size = binary.layout.rows * settings.sequence_tokens * np.dtype(settings.dtype).itemsize
+        size = _size(binary, settings)
         if not path.exists() or path.stat().st_size != size:
             for done in folder.glob("*.json"):
                 done.unlink()
@@ -258,11 +258,15 @@ def _make_room(settings: PackSettings, folder: Path) -> None:
                 file.truncate(size)
 
 
+def _size(binary: Binary, settings: PackSettings) -> int:
+    return binary.layout.tokens(settings.sequence_tokens) * np.dtype(settings.dtype).itemsize
+
+
 def _finish(binary: Binary, out: Path, settings: PackSettings, parts: Sequence[Path]) -> None:
     """Move a binary to its place, and write its index and its table of pieces."""
     prefix = out / binary.name
     parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
-    runs = [(count, rows * settings.sequence_tokens) for count, rows in binary.layout.heights()]
+    runs = binary.layout.runs(settings.sequence_tokens)
     indexed.write_index(prefix, np.dtype(settings.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
 
@@ -297,7 +301,7 @@ def _counts(
     return {
         "documents": sum(part.documents for part in counted),
         "tokens": written["tokens"],
-        "bytes": written["rows"] * settings.sequence_tokens * np.dtype(settings.dtype).itemsize,
+        "bytes": sum(_size(binary, settings) for binary in settings.binaries),
         "rows": sum(settings.rows),
         "samples": samples,
         "spare_rows": settings.rows[0] - samples,
@@ -367,7 +371,7 @@ STAGE = Stage(
     reads=("documents", "tokenizer", "tokens"),
     optional=("verdict",),
     writes="packed",
-    version=4,
+    version=5,
     libraries=("numpy",),
     kernels=("move",),
 )

@@ -92,14 +92,14 @@ def test_a_sample_is_one_row(
     assert sorted(document.tolist()) == list(range(layout.sequences))
     assert sample.shape == (layout.samples + 1, 2)
     assert sorted(shuffle.tolist()) == list(range(layout.samples))
-    heights = np.array([rows for count, rows in layout.heights() for _ in range(count)])[document]
-    starts = np.cumsum(heights * 16) - heights * 16
+    lengths = np.array([tokens for count, tokens in layout.runs(16) for _ in range(count)])[document]
+    starts = np.cumsum(lengths) - lengths
     tokens = starts[sample[:, 0]] + sample[:, 1]
     assert tokens.tolist() == [16 * row for row in range(layout.samples + 1)]
 
 
 def test_lanes_are_in_the_shuffle_and_stock_is_megatrons_own(tmp_path: Path) -> None:
-    """The guard row stays last."""
+    """The guard stays last."""
     document, _, shuffle = written(tmp_path, asked())
     assert shuffle.tolist() == LANES.row_of(np.arange(66)).tolist()
     assert document.tolist() == list(range(LANES.sequences))
