@@ -151,7 +151,9 @@ def pack(
         "counts": counts,
         "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
         "files": _digests(documents),
-        "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in settings.binaries},
+        "binaries": {
+            binary.name: _told(binary, made[binary.name][0], lots, out) for binary in settings.binaries
+        },
     }
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return counts
@@ -349,7 +351,7 @@ def _told_lot(lot: Lot, tokens: int) -> dict[str, Any]:
     }
 
 
-def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
+def _told(binary: Binary, counts: Counts, lots: Sequence[Lot], out: Path) -> dict[str, Any]:
     paths = [out / f"{binary.name}{ending}" for ending in (".bin", ".idx", ".provenance.parquet")]
     return {
         "for": "validation" if binary.held_out else "training",
@@ -357,8 +359,20 @@ def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
         "sequences": binary.layout.sequences,
         "tokens": counts["tokens"],
         "pieces": counts["pieces"],
+        "sources": _by_source(lots, counts),
         "files": _digests(*paths),
     }
+
+
+def _by_source(lots: Sequence[Lot], counts: Counts) -> dict[str, dict[str, int]]:
+    """Say how many rows and tokens of each source a binary has; a row is of one source."""
+    found: dict[str, dict[str, int]] = {}
+    for number, lot in enumerate(lots):
+        if rows := counts[f"rows/{number}"]:
+            before = found.get(lot.source, {"rows": 0, "tokens": 0})
+            tokens = before["tokens"] + counts[f"lot/{number}"]
+            found[lot.source] = {"rows": before["rows"] + rows, "tokens": tokens}
+    return found
 
 
 def _digests(*paths: Path) -> dict[str, Any]:

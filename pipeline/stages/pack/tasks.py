@@ -144,12 +144,13 @@ def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...],
     )
     with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
         pq.write_table(table, aside, compression="lz4")
-    by_lot = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
+    tokens = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
+    rows = np.bincount(records["lot"][np.flatnonzero(np.diff(row, prepend=-1))], minlength=len(epochs))
     counts = {
-        "rows": bucket.rows,
         "pieces": len(records),
         "tokens": int(lengths.sum()),
-        **{f"lot/{number}": int(tokens) for number, tokens in enumerate(by_lot)},
+        **{f"lot/{number}": int(count) for number, count in enumerate(tokens)},
+        **{f"rows/{number}": int(count) for number, count in enumerate(rows)},  # each is of one lot
     }
     with set_aside(done) as aside:
         aside.write_text(json.dumps(counts), encoding="utf-8")

@@ -80,6 +80,31 @@ def test_the_forks_names_are_golden() -> None:
     }
 
 
+def test_the_names_of_gpt_neox_are_golden() -> None:
+    """Beside the prefix too; on a list of prefixes with its number there and half a percent more samples."""
+    ending = "ns_16sl_1234s_packedpi_ac"
+    assert maps.neox_names(asked(), alone=True) == {
+        "document": f"c_text_document_train_indexmap_66{ending}_doc_idx.npy",
+        "sample": f"c_text_document_train_indexmap_66{ending}_sample_idx.npy",
+        "shuffle": f"c_text_document_train_indexmap_66{ending}_shuffle_idx.npy",
+    }
+    listed = maps.neox_names(asked(split="valid", samples=1000), alone=False)
+    assert listed["sample"] == f"c_text_document_valid_0_indexmap_1005{ending}_sample_idx.npy"
+    assert maps.over_asked(200) == 201 < maps.over_asked(201)
+
+
+def test_gpt_neox_reads_every_sample(tmp_path: Path) -> None:
+    """It counts one entry of the shuffle less than there are: one more stands there, and the rest is the same."""
+    names = maps.neox_names(asked(), alone=True)
+    maps.write_arrays(asked(), tmp_path, names, more=1)
+    document, sample, shuffle = written(tmp_path, asked())
+    assert np.array_equal(np.load(tmp_path / names["document"]), document)
+    assert np.array_equal(np.load(tmp_path / names["sample"]), sample)
+    theirs = np.load(tmp_path / names["shuffle"])
+    assert np.array_equal(theirs[:-1], shuffle)
+    assert min(len(theirs), len(sample)) - 1 == 66
+
+
 @pytest.mark.parametrize("block", [7, 1 << 20])
 @pytest.mark.parametrize("layout", [LANES, STOCK])
 def test_a_sample_is_one_row(
@@ -154,3 +179,15 @@ def test_flags_say_what_the_names_say() -> None:
         assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in fork_flags(train, "../cache"))
     assert "--use-cached-dataset" in fork_flags(train, "../cache")
     assert json.loads(description(train, TOKENIZER))["num_samples"] == 66
+
+
+def test_the_config_of_gpt_neox_is_yaml() -> None:
+    """A prefix alone has no validation; with one, all three lists are there, as it demands."""
+    alone = dict(line.split(": ") for line in maps.neox_config(asked(), None, "c") if line[0] != "#")
+    assert alone["data_path"] == "c_text_document"
+    assert (alone["split"], alone["eval_iters"], alone["seed"]) == ('"100,0,0"', "0", "1234")
+    valid = asked(STOCK, prefix="v", split="valid", shuffled=False)
+    listed = dict(line.split(": ") for line in maps.neox_config(asked(), valid, "c") if line[0] != "#")
+    assert listed["train_data_paths"] == "[c_text_document]"
+    assert listed["valid_data_paths"] == listed["test_data_paths"] == "[v]"
+    assert not {"data_path", "split", "eval_iters"} & listed.keys()

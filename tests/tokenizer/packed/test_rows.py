@@ -85,7 +85,7 @@ def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
 def test_best_fit_agrees_with_the_plain_algorithm(data, size: int) -> None:
     """As many rows, and the same room left in them."""
     lengths = data.draw(edges(size)) if data else [5, 3, 4, 4, 2, 6, 80, 7, 1, 0]
-    plan, pieces = placed(lengths, size, "best-fit")
+    _, pieces = placed(lengths, size, "best-fit")
     filled = np.bincount(pieces.row, weights=pieces.length).astype(int)
     assert sorted(size - filled) == slow_best_fit(slow_pieces(lengths, size), size)
 

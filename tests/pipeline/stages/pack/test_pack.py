@@ -323,6 +323,21 @@ def test_tokens_and_weights_are_counted_exactly(packer: Packer) -> None:
     assert a / b == pytest.approx(3, rel=0.1)
 
 
+def test_every_binary_says_how_much_of_each_source_it_has(packer: Packer) -> None:
+    """In rows, each of one source, and in tokens: what losses by source are counted against."""
+    packer(mix={"a": Portion(epochs=2), "b": Portion(epochs=1)}, validation_rows=10)
+    for name, told in packer.about["binaries"].items():
+        rows, tokens = {}, dict.fromkeys("ab", 0)
+        for piece in packer.pieces(name):
+            source = packer.source[piece["document"]]
+            rows.setdefault(piece["first_token"] // S, set()).add(source)
+            tokens[source] += piece["tokens"]
+        assert all(len(sources) == 1 for sources in rows.values())
+        wanted = {s: {"rows": sum(s in row for row in rows.values()), "tokens": tokens[s]} for s in tokens}
+        assert told["sources"] == wanted
+        assert sum(counted["rows"] for counted in wanted.values()) == told["rows"] - 1
+
+
 def test_stock_makes_files_of_a_planned_size(packer: Packer) -> None:
     """As many as it takes, each with its guard, and no document lost."""
     packer(layout="stock", file_gb=1e-6)
