@@ -76,7 +76,7 @@ class Corpus:
 
     @property
     def placed(self) -> Lanes:
-        """The rows in lanes, the guard row behind them."""
+        """The rows in lanes, the guard behind them."""
         samples = self.rows - self.rows % self.lanes
         return Lanes(lanes=self.lanes, tile_rows=self.tile_rows, samples=samples, rows=self.rows + 1)
 
@@ -84,7 +84,7 @@ class Corpus:
         """Bytes of every file for training, all prefixes together."""
         sequences = self.placed.sequences
         return {
-            ".bin": (self.rows + self.prefixes) * self.row_bytes,
+            ".bin": self.rows * self.row_bytes + self.prefixes * self.token_bytes,
             ".idx": 42 * self.prefixes + (_LENGTH + _POINTER + 8) * sequences,
             "document_index": _DOCUMENT * sequences,
             "sample_index": _SAMPLE * (self.rows + 1),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kakehi.pipeline.storage.atomic import link_or_copy
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.walltime import Walltime
 
@@ -40,8 +39,4 @@ class Fetch:
 
     def lay_out(self, path: Path, name: str) -> None:
         """Make a finished file at home an output: by one more name, else by a copy. Moved, a kill would lose it."""
-        target = self.output(name)
-        try:
-            os.link(path, target)
-        except OSError:
-            shutil.copyfile(path, target)
+        link_or_copy(path, self.output(name))

@@ -19,7 +19,7 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.repeated_ids import count_repeated_ids
 from kakehi.pipeline.stages.stage import Stage
-from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.atomic import link_or_copy, set_aside
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 
@@ -52,7 +52,7 @@ def export(
         folder = out / form.split(".")[0]
         for path in sorted((inputs.scratch / form).glob(f"*.{form}")):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / path.name).hardlink_to(path)
+            link_or_copy(path, folder / path.name)
     return {**merge([_NOTHING, *counts]), **count_repeated_ids(inputs, "export", engine)}
 
 

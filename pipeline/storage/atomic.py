@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,14 @@ def move_into_place(aside: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside.replace(path)
     sync(path.parent)
+
+
+def link_or_copy(path: Path, other: Path) -> None:
+    """Give a finished file a second name, or a copy under it where the file system has no hard links."""
+    try:
+        os.link(path, other)
+    except OSError:  # FUSE, LTFS and vfat; what else is wrong the copy says
+        shutil.copyfile(path, other)
 
 
 def sync(path: Path) -> None:

@@ -22,8 +22,8 @@ from .maps import Maps
 from .provenance import path_beside
 
 _BLOCK: Final = 1 << 20
-_FORK_NAME: Final = re.compile(
-    r"(.+)_(train|valid)_indexmap_(\d+)ns_(\d+)sl_(\d+)s_(?:doc|sample|shuffle)_idx\.npy"
+_NAME_BESIDE: Final = re.compile(
+    r"(.+)_(train|valid)(_0)?_indexmap_(\d+)ns_(\d+)sl_(\d+)s(_packedpi_ac)?_(?:doc|sample|shuffle)_idx\.npy"
 )
 
 
@@ -85,14 +85,16 @@ def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[
             wanted = _maps(about, told, prefix, asked["num_samples"], asked["random_seed"], split)
             yield from _refuse_length(path, asked["sequence_length"], about)
             yield from _check_arrays(folder, names, wanted)
-    names_of_fork = map(_FORK_NAME.fullmatch, (path.name for path in folder.glob(f"{prefix}_*_idx.npy")))
-    for split, samples, length, seed in sorted(
-        {name.groups()[1:] for name in names_of_fork if name and name[1] == prefix}
+    beside = map(_NAME_BESIDE.fullmatch, (path.name for path in folder.glob(f"{prefix}_*_idx.npy")))
+    for split, listed, samples, length, seed, neox in sorted(
+        {name.groups("")[1:] for name in beside if name and name[1] == prefix}
     ):
         found += 1
-        wanted = _maps(about, told, prefix, int(samples), int(seed), split)
-        yield from _refuse_length(folder / maps.fork_names(wanted)["document"], int(length), about)
-        yield from _check_arrays(folder, maps.fork_names(wanted), wanted)
+        asked_for = _read_samples(int(samples)) if listed else int(samples)
+        wanted = _maps(about, told, prefix, asked_for, int(seed), split)
+        named = maps.neox_names(wanted, alone=not listed) if neox else maps.fork_names(wanted)
+        yield from _refuse_length(folder / named["document"], int(length), about)
+        yield from _check_arrays(folder, named, wanted, more=1 if neox else 0)
     if not found:
         yield f"{folder}: got no map of {prefix!r}, wanted some"
 
@@ -107,7 +109,7 @@ def _check_lengths(prefix: Path, reader: Reader, layout: Lanes, size: int) -> It
         yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {layout.sequences:,} for its layout"
         return
     start = 0
-    for wanted in repeated((count, rows * size) for count, rows in layout.heights()):
+    for wanted in repeated(layout.runs(size)):
         wrong = np.flatnonzero(reader.lengths[start : start + len(wanted)] != wanted)
         if len(wrong):
             at = start + int(wrong[0])
@@ -174,8 +176,14 @@ def _refuse_length(path: Path, got: int, about: Mapping[str, Any]) -> Iterator[s
         yield f"{path}: sequence length: got {got}, wanted {about['sequence_tokens']}"
 
 
-def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps) -> Iterator[str]:
-    for name, array in maps.arrays(wanted).items():
+def _read_samples(named: int) -> int:
+    """Give the samples that a job of GPT-NeoX reads, from the number in the name of its maps."""
+    near = int(named / 1.005)
+    return max(n for n in range(near - 1, near + 2) if maps.over_asked(n) <= named)
+
+
+def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps, *, more: int = 0) -> Iterator[str]:
+    for name, array in maps.arrays(wanted, more=more).items():
         path = folder / names[name]
         if not path.exists():
             yield f"{path}: is not there: a reader without the fast flag would build its own"

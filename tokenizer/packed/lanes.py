@@ -26,13 +26,16 @@ class Parallel(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Lanes:
-    """A file of rows in storage order: samples in lanes, then rows that are no sample.
+    """A file of rows in storage order: samples in lanes, then rows that are no sample, at last the guard.
+
+    The guard is one token, the last sample's last label. A row of end marks would be a sample of no loss to readers that
+    shuffle sequences themselves.
 
     Args:
         lanes: Λ; 1 with `tile_rows` 1 is plain order.
         tile_rows: B, rows of a lane that lie together.
         samples: a multiple of `lanes`.
-        rows: all of the file, the guard row at its end too.
+        rows: all of the file, the guard at its end counted as one.
     """
 
     lanes: int
@@ -75,20 +78,25 @@ class Lanes:
         within = np.where(rows < body, within, np.where(rows < self.samples, low, 0))
         return sequence, within
 
-    def heights(self) -> list[tuple[int, int]]:
-        """List the sequences as (how many, rows of each), in their order."""
+    def runs(self, sequence_tokens: int) -> list[tuple[int, int]]:
+        """List the sequences as (how many, tokens of each), in their order."""
         body, rest = self._body
         runs = [
-            (body // self.tile_rows, self.tile_rows),
-            (self.lanes if rest else 0, rest),
-            (self.rows - self.samples, 1),
+            (body // self.tile_rows, self.tile_rows * sequence_tokens),
+            (self.lanes if rest else 0, rest * sequence_tokens),
+            (self.rows - 1 - self.samples, sequence_tokens),
+            (1, 1),
         ]
-        return [(count, height) for count, height in runs if count]
+        return [(count, tokens) for count, tokens in runs if count]
+
+    def tokens(self, sequence_tokens: int) -> int:
+        """Say how many tokens the file has."""
+        return (self.rows - 1) * sequence_tokens + 1
 
     @property
     def sequences(self) -> int:
         """How many sequences there are."""
-        return sum(count for count, _ in self.heights())
+        return sum(count for count, _ in self.runs(1))
 
 
 def samples_of_step(

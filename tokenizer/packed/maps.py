@@ -4,12 +4,15 @@ Sample k is row shuffle_index[k]; a row begins at sample_index[row] = (place in 
 and ends with the first token of the next. Lanes need no shuffle at load time: theirs is written into the shuffle_index.
 
 Source: megatron-core 0.16.1, `megatron/core/datasets/gpt_dataset.py` and `megatron_dataset.py`; for the fork,
-Fugaku-LLM/DeepSpeedFugaku 74753f95, `megatron/data/gpt_dataset.py`.
+Fugaku-LLM/DeepSpeedFugaku 74753f95, `megatron/data/gpt_dataset.py`; EleutherAI/gpt-neox ea7aefd8,
+`megatron/data/gpt2_dataset.py` and `data_utils.py`.
 """
 
 import hashlib
 import json
+import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -81,7 +84,29 @@ def core_names(maps: Maps, tokenizer: Mapping[str, Any]) -> dict[str, str]:
 
 def fork_names(maps: Maps) -> dict[str, str]:
     """Name the files that the 2022 fork on Fugaku looks for beside its prefix: `document`, `sample`, `shuffle`."""
-    base = f"{maps.prefix}_{maps.split}_indexmap_{maps.samples}ns_{maps.sequence_tokens}sl_{maps.seed}s"
+    return _names_beside(maps, maps.split, maps.samples, "")
+
+
+def neox_names(maps: Maps, *, alone: bool) -> dict[str, str]:
+    """Name the files that GPT-NeoX looks for beside its prefix: `document`, `sample`, `shuffle`.
+
+    Args:
+        maps: of one prefix.
+        alone: whether the job has it as `data_path`, without validation; else it is the one of `train_data_paths` or
+            `valid_data_paths`.
+    """
+    # Of each prefix on a list it asks for half a percent more than it reads.
+    split, samples = (maps.split, maps.samples) if alone else (f"{maps.split}_0", over_asked(maps.samples))
+    return _names_beside(maps, split, samples, "_packedpi_ac")
+
+
+def over_asked(samples: int) -> int:
+    """Say for how many samples GPT-NeoX names the maps of a prefix on a list, of which a job reads so many."""
+    return math.ceil(samples * 1.005)  # in floats, as it does
+
+
+def _names_beside(maps: Maps, split: str, samples: int, ending: str) -> dict[str, str]:
+    base = f"{maps.prefix}_{split}_indexmap_{samples}ns_{maps.sequence_tokens}sl_{maps.seed}s{ending}"
     short = {"document": "doc", "sample": "sample", "shuffle": "shuffle"}
     return {name: f"{base}_{short[name]}_idx.npy" for name in _ARRAYS}
 
@@ -100,8 +125,12 @@ class Array(NamedTuple):
             yield start, np.ascontiguousarray(self.values(places), self.dtype)
 
 
-def arrays(maps: Maps) -> dict[str, Array]:
+def arrays(maps: Maps, *, more: int = 0) -> dict[str, Array]:
     """Say what `document`, `sample` and `shuffle` must hold.
+
+    Args:
+        maps: of one prefix.
+        more: entries of `shuffle` beyond the samples: GPT-NeoX reads one less than there are.
 
     Raises:
         ValueError: more training samples than the file has: a second epoch belongs into the mix, where it is packed
@@ -119,7 +148,7 @@ def arrays(maps: Maps) -> dict[str, Array]:
         )
     total = max(layout.samples, maps.samples)
     documents = np.arange(layout.sequences, dtype=np.int32)
-    if maps.shuffled:  # as Megatron shuffles; only the guard row stays where it is
+    if maps.shuffled:  # as Megatron shuffles; only the guard stays where it is
         state = np.random.RandomState(maps.seed)
         state.shuffle(documents[:-1])
         order = np.arange(layout.samples, dtype=np.uint32)
@@ -127,13 +156,15 @@ def arrays(maps: Maps) -> dict[str, Array]:
     return {
         "document": Array(np.dtype("<i4"), (layout.sequences,), lambda some: documents[some]),
         "sample": Array(np.dtype("<i4"), (total + 1, 2), lambda rows: _sample_index(maps, rows)),
-        "shuffle": Array(np.dtype("<u4"), (total,), lambda samples: _shuffle_index(maps, order, samples)),
+        "shuffle": Array(
+            np.dtype("<u4"), (total + more,), lambda samples: _shuffle_index(maps, order, samples)
+        ),
     }
 
 
-def write_arrays(maps: Maps, folder: Path, names: Mapping[str, str]) -> None:
-    """Write the three arrays, block by block; raises as `arrays`."""
-    for name, array in arrays(maps).items():
+def write_arrays(maps: Maps, folder: Path, names: Mapping[str, str], *, more: int = 0) -> None:
+    """Write the three arrays, block by block; `more` and what it raises as in `arrays`."""
+    for name, array in arrays(maps, more=more).items():
         with (folder / names[name]).open("wb") as file:
             head = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
             np.lib.format.write_array_header_1_0(file, head)
@@ -144,7 +175,11 @@ def write_arrays(maps: Maps, folder: Path, names: Mapping[str, str]) -> None:
 def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> None:
     """Give arrays that are there other names too, without a copy where the file system can."""
     for name in _ARRAYS:
-        os.link(folder / names[name], folder / others[name])
+        array, other = folder / names[name], folder / others[name]
+        try:
+            os.link(array, other)
+        except OSError:  # FUSE, LTFS and vfat know no second name
+            shutil.copyfile(array, other)
 
 
 def _sample_index(maps: Maps, rows: Int64N) -> Int32N:
@@ -189,4 +224,21 @@ def fork_flags(train: Maps, cache: str) -> list[str]:
         f"--seed {train.seed}",
         f"--train-samples {train.samples}",
         "--eod-mask-loss",
+    ]
+
+
+def neox_config(train: Maps, valid: Maps | None, cache: str) -> list[str]:
+    """Write the lines of YAML that go with GPT-NeoX's maps; it takes these from beside the binaries alone."""
+    kinds = {"train": train, "valid": valid, "test": valid}  # where there is one there must be all
+    lists = [f"{kind}_data_paths: [{asked.prefix}]" for kind, asked in kinds.items() if asked]
+    return [
+        f"# Beside the binaries: ln -s {cache}/*_packedpi_ac_*_idx.npy .",
+        f"# train_iters × train_batch_size must be {train.samples}, or it silently makes maps of its own.",
+        *(lists if valid else [f"data_path: {train.prefix}", 'split: "100,0,0"', "eval_iters: 0"]),
+        "data_impl: mmap",
+        "mmap_warmup: false",
+        "pack_impl: packed",
+        f"seq_length: {train.sequence_tokens}",
+        f"seed: {train.seed}",
+        "eod_mask_loss: true",
     ]

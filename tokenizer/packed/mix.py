@@ -83,8 +83,12 @@ class Lot:
 
     def numbers_of(self, rows: Int64N) -> Int64N:
         """Number rows of the plan among all lots; -1 for those not taken. int64[n]."""
-        place = permuted(rows.astype(np.uint64), self.plan.rows, key_of(self.plan.key, "taken"))
-        return np.where(place < np.uint64(self.taken), self.first + place.astype(np.int64), -1)
+        numbers = np.full(len(rows), -1, np.int64)
+        planned = np.flatnonzero(rows < self.plan.rows)
+        place = permuted(rows[planned].astype(np.uint64), self.plan.rows, key_of(self.plan.key, "taken"))
+        taken = place < np.uint64(self.taken)
+        numbers[planned[taken]] = self.first + place[taken].astype(np.int64)
+        return numbers
 
 
 def rows_of_epochs(epochs: Fraction, rows: int) -> list[int]:

@@ -45,7 +45,7 @@ class RowPlan:
     Args:
         packing: how.
         sequence_tokens: S.
-        rows: how many there are.
+        rows: how many there are; pieces that are placed behind these are end marks alone, and left out.
         tokens: of all documents.
         counts: int64[S + 1], pieces of each length.
         key: of this epoch's shuffles.
@@ -114,7 +114,8 @@ def plan_rows(counts: Int64N, *, packing: Packing, seed: int, name: str, epoch: 
     """
     size = len(counts) - 1
     tokens = _tokens(counts)
-    operations, rows = _best_fit(counts) if packing == "best-fit" else (None, -(-tokens // size))
+    # A row of end marks alone is no loss at all under `--eod-mask-loss`, and some readers divide by it.
+    operations, rows = _best_fit(counts) if packing == "best-fit" else (None, -((1 - tokens) // size))
     return RowPlan(
         packing=packing,
         sequence_tokens=size,
@@ -144,13 +145,16 @@ def _tokens(counts: Int64N) -> int:
 
 
 def _best_fit(counts: Int64N) -> tuple[_Operations, int]:
-    """Best-fit decreasing over intervals of equal rows: some thousand steps, whatever the number of documents."""
+    """Best-fit decreasing over intervals of equal rows: some thousand steps, whatever the number of documents.
+
+    The rows are those that hold more than pieces of one token, which are end marks.
+    """
     size = len(counts) - 1
     free: list[list[tuple[int, int]]] = [[] for _ in range(size + 1)]
     filled = 0  # bit r: some row has r tokens left
     done: list[tuple[int, int, int, int]] = []
     base = np.zeros(size + 1, np.int64)
-    rows = piece = 0
+    rows = piece = told = 0
 
     def put(room: int, first: int, end: int) -> None:
         nonlocal filled
@@ -161,6 +165,7 @@ def _best_fit(counts: Int64N) -> tuple[_Operations, int]:
     for length in range(size, 0, -1):
         base[length] = piece
         left = int(counts[length])
+        told = rows if length == 1 else told
         while left:
             if above := filled >> length:
                 room = length + (above & -above).bit_length() - 1
@@ -180,7 +185,7 @@ def _best_fit(counts: Int64N) -> tuple[_Operations, int]:
             put(room, first, end)
     columns = np.array(done, np.int64).reshape(-1, 4).T
     piece_number, first_row, each_row, used = columns
-    return _Operations(piece_number, first_row, each_row, used, base), rows
+    return _Operations(piece_number, first_row, each_row, used, base), told
 
 
 def _best_fitted(plan: RowPlan, planned: _Operations, lengths: Int64N, before: Int64N) -> Pieces:

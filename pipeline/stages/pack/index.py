@@ -21,7 +21,7 @@ from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.maps import Maps
 
-Reader = Literal["core", "fork"]
+Reader = Literal["core", "fork", "neox"]
 
 
 class Job(BaseModel):
@@ -59,9 +59,10 @@ def index(
 
     Args:
         inputs: the binaries.
-        out: folder for `cache/` and `flags-*.txt`.
+        out: folder for `cache/`, `flags-*` and, for `core`, `sequences.json`.
         engine: not used.
-        readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024.
+        readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024, `neox` for
+            GPT-NeoX.
         tokenizer: the tokenizer's `unique_identifiers` as a real job has them; for `core`, whose caches it names.
         train_samples: that the job asks for; null for all there are.
         validation_samples: the same of validation, over and over where there are fewer; null for each once.
@@ -74,16 +75,27 @@ def index(
     cache.mkdir()
     for asked in filter(None, (train, valid)):
         _write(asked, cache, readers, tokenizer)
+        if "neox" in readers:
+            maps.write_arrays(asked, cache, maps.neox_names(asked, alone=valid is None), more=1)
     # From the folder of the binaries, wherever both are moved to together.
     there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
     flags: dict[Reader, list[str]] = {
         "core": maps.core_flags(train, valid, there),
         "fork": maps.fork_flags(train, there),
+        "neox": maps.neox_config(train, valid, there),
     }
     for reader in readers:
         text = "".join(f"{flag}\n" for flag in flags[reader])
-        (out / f"flags-{reader}.txt").write_text(text, encoding="utf-8")
+        (out / f"flags-{reader}.{'yml' if reader == 'neox' else 'txt'}").write_text(text, encoding="utf-8")
+    if "core" in readers:
+        (out / "sequences.json").write_text(json.dumps(_sequences(about)) + "\n", encoding="utf-8")
     return {"train_samples": train.samples, "validation_samples": valid.samples if valid else 0}
+
+
+def _sequences(about: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Count sequences and entries of the document index, for `--per-dataset-sequences-path`."""
+    # Each sequence is a document of its own.
+    return {name: [told["sequences"], told["sequences"] + 1] for name, told in about["binaries"].items()}
 
 
 def _asked(
@@ -134,7 +146,7 @@ STAGE = Stage(
     shape="corpus",
     reads=("packed",),
     writes="maps",
-    version=1,
+    version=2,
     libraries=("numpy",),
     refuse=refuse_index,
 )

@@ -154,7 +154,9 @@ def pack(
         "counts": counts,
         "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
         "files": _digests(documents),
-        "binaries": {binary.name: _told(binary, made[binary.name][0], out) for binary in settings.binaries},
+        "binaries": {
+            binary.name: _told(binary, made[binary.name][0], lots, out) for binary in settings.binaries
+        },
     }
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return counts
@@ -253,7 +255,7 @@ def _make_room(settings: PackSettings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for binary in settings.binaries:
         path = folder / f"{binary.name}.bin"
-        size = binary.layout.rows * settings.sequence_tokens * np.dtype(settings.dtype).itemsize
+        size = _size(binary, settings)
         if not path.exists() or path.stat().st_size != size:
             for done in folder.glob("*.json"):
                 done.unlink()
@@ -261,11 +263,15 @@ def _make_room(settings: PackSettings, folder: Path) -> None:
                 file.truncate(size)
 
 
+def _size(binary: Binary, settings: PackSettings) -> int:
+    return binary.layout.tokens(settings.sequence_tokens) * np.dtype(settings.dtype).itemsize
+
+
 def _finish(binary: Binary, out: Path, settings: PackSettings, parts: Sequence[Path]) -> None:
     """Move a binary to its place, and write its index and its table of pieces."""
     prefix = out / binary.name
     parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
-    runs = [(count, rows * settings.sequence_tokens) for count, rows in binary.layout.heights()]
+    runs = binary.layout.runs(settings.sequence_tokens)
     indexed.write_index(prefix, np.dtype(settings.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
 
@@ -300,7 +306,7 @@ def _counts(
     return {
         "documents": sum(part.documents for part in counted),
         "tokens": written["tokens"],
-        "bytes": written["rows"] * settings.sequence_tokens * np.dtype(settings.dtype).itemsize,
+        "bytes": sum(_size(binary, settings) for binary in settings.binaries),
         "rows": sum(settings.rows),
         "samples": samples,
         "spare_rows": settings.rows[0] - samples,
@@ -348,7 +354,7 @@ def _told_lot(lot: Lot, tokens: int) -> dict[str, Any]:
     }
 
 
-def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
+def _told(binary: Binary, counts: Counts, lots: Sequence[Lot], out: Path) -> dict[str, Any]:
     paths = [out / f"{binary.name}{ending}" for ending in (".bin", ".idx", ".provenance.parquet")]
     return {
         "for": "validation" if binary.held_out else "training",
@@ -356,8 +362,20 @@ def _told(binary: Binary, counts: Counts, out: Path) -> dict[str, Any]:
         "sequences": binary.layout.sequences,
         "tokens": counts["tokens"],
         "pieces": counts["pieces"],
+        "sources": _by_source(lots, counts),
         "files": _digests(*paths),
     }
+
+
+def _by_source(lots: Sequence[Lot], counts: Counts) -> dict[str, dict[str, int]]:
+    """Say how many rows and tokens of each source a binary has; a row is of one source."""
+    found: dict[str, dict[str, int]] = {}
+    for number, lot in enumerate(lots):
+        if rows := counts[f"rows/{number}"]:
+            before = found.get(lot.source, {"rows": 0, "tokens": 0})
+            tokens = before["tokens"] + counts[f"lot/{number}"]
+            found[lot.source] = {"rows": before["rows"] + rows, "tokens": tokens}
+    return found
 
 
 def _digests(*paths: Path) -> dict[str, Any]:
@@ -370,7 +388,7 @@ STAGE = Stage(
     reads=("documents", "tokenizer", "tokens"),
     optional=("verdict",),
     writes="packed",
-    version=4,
+    version=5,
     libraries=("numpy",),
     kernels=("move",),
     refuse=refuse_pack,

@@ -100,7 +100,7 @@ def lay_out(
             lanes=1 if plain else lanes,
             tile_rows=1 if plain else tile_rows,
             samples=rows if plain else rows - rows % lanes,
-            rows=rows + 1,  # the guard row: its first token is the last label
+            rows=rows + 1,  # the guard: the last label
         )
         made.append(Binary(name, layout, sum(other.layout.rows for other in made), kind))
     return tuple(made)

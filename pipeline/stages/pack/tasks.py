@@ -144,12 +144,13 @@ def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...],
     )
     with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
         pq.write_table(table, aside, compression="lz4")
-    by_lot = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
+    tokens = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
+    rows = np.bincount(records["lot"][np.flatnonzero(np.diff(row, prepend=-1))], minlength=len(epochs))
     counts = {
-        "rows": bucket.rows,
         "pieces": len(records),
         "tokens": int(lengths.sum()),
-        **{f"lot/{number}": int(tokens) for number, tokens in enumerate(by_lot)},
+        **{f"lot/{number}": int(count) for number, count in enumerate(tokens)},
+        **{f"rows/{number}": int(count) for number, count in enumerate(rows)},  # each is of one lot
     }
     with set_aside(done) as aside:
         aside.write_text(json.dumps(counts), encoding="utf-8")
@@ -202,7 +203,7 @@ def _rows_of(numbers: Int64N, settings: PackSettings, *, held_out: bool) -> Int6
     for binary in settings.binaries:
         if binary.held_out != held_out:
             continue
-        held = binary.layout.rows - 1  # the guard row is nobody's
+        held = binary.layout.rows - 1  # the guard is nobody's
         inside = taken & (number >= start) & (number < start + held)
         places[inside] = binary.first + binary.layout.row_of(number[inside] - start)
         start += held
@@ -294,9 +295,10 @@ def _write_rows(
     to: Int64N,
 ) -> None:
     """Write the rows of a bucket forward: its pieces where they belong, in ascending order, and end marks between."""
-    row_bytes = settings.sequence_tokens * np.dtype(settings.dtype).itemsize
-    step = max(1, _WRITE_BYTES // row_bytes) * settings.sequence_tokens
-    end = bucket.rows * settings.sequence_tokens
+    size, layout = settings.sequence_tokens, bucket.binary.layout
+    row_bytes = size * np.dtype(settings.dtype).itemsize
+    step = max(1, _WRITE_BYTES // row_bytes) * size
+    end = min(bucket.rows * size, layout.tokens(size) - bucket.first * size)
     out = np.empty(min(step, end), settings.dtype)
     with path.open("r+b", buffering=0) as file:
         file.seek(bucket.first * row_bytes)

@@ -1,11 +1,12 @@
 """A file is whole at its place or not there, and what is there stays when its successor fails."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.atomic import link_or_copy, set_aside
 
 
 @pytest.mark.parametrize("scratch", [None, "scratch"])
@@ -55,3 +56,21 @@ def test_file_is_synced_before_it_is_renamed_and_its_folder_afterwards(
     with set_aside(tmp_path / "file.json") as aside:
         aside.write_bytes(b"whole")
     assert happened == ["sync file", "rename", "sync folder"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_has_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """A link costs nothing; where the file system has none, as FUSE, LTFS and vfat, it is a copy."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"whole")
+    link_or_copy(path, other)
+    assert other.read_bytes() == b"whole"
+    assert path.samefile(other) is links

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kakehi.tokenizer.packed.checking import check_binary, check_maps
+from kakehi.tokenizer.packed import maps
+from kakehi.tokenizer.packed.checking import check_binary, check_maps, layout_of
 
 NAME = "c_text_document"
 
@@ -82,6 +83,24 @@ def test_a_changed_map_is_found(copy: Copy, reader: str, array: str, change, fau
     copy.array(reader.format(array), change)
     [said] = copy.faults()
     assert re.search(fault, said), said
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_maps_of_gpt_neox_are_held_to_what_its_job_reads(copy: Copy, tmp_path: Path, alone: bool) -> None:
+    """Where it has the prefix on a list their name says half a percent more; a changed entry is found either way."""
+    layout = layout_of(copy.about["binaries"][NAME])
+    stock = copy.about["layout"] == "stock"
+    asked = maps.Maps(NAME, layout, 32, layout.samples, 5, "train", stock)
+    copy.cache = tmp_path / "neox"
+    copy.cache.mkdir()
+    maps.write_arrays(asked, copy.cache, maps.neox_names(asked, alone=alone), more=1)
+    assert copy.faults() == []
+    copy.array("*_shuffle_idx.npy", swapped)
+    [said] = copy.faults()
+    assert "entry 3: got" in said
+    copy.array("*_shuffle_idx.npy", lambda values: swapped(values)[:-1])
+    [said] = copy.faults()
+    assert f"wanted uint32[{layout.samples + 1}]" in said
 
 
 def test_an_edited_description_is_found(copy: Copy) -> None:

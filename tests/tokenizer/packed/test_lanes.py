@@ -38,9 +38,11 @@ def test_rows_and_samples_agree_with_the_slow_twin(shape) -> None:
 
 @given(shapes)
 def test_sequences_are_tiles(shape) -> None:
-    """A tile is one sequence, a row behind the samples one by itself."""
+    """A tile is one sequence, a row behind the samples one by itself, and the guard is one token."""
     made = layout(*shape)
-    heights = [rows for count, rows in made.heights() for _ in range(count)]
+    lengths = [tokens for count, tokens in made.runs(8) for _ in range(count)]
+    assert (lengths[-1], sum(lengths)) == (1, made.tokens(8))
+    heights = [*(tokens // 8 for tokens in lengths[:-1]), 1]
     wanted = [(number, row) for number, rows in enumerate(heights) for row in range(rows)]
     sequence, row = made.sequence_of(np.arange(made.rows))
     assert [*zip(sequence.tolist(), row.tolist(), strict=True)] == wanted

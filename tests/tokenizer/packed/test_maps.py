@@ -1,7 +1,9 @@
 """Maps say of every sample which row it is, under the names that readers look for."""
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,11 @@ def asked(layout: Lanes = LANES, **changes) -> Maps:
         shuffled=layout is STOCK,
     )
     return plain._replace(**changes)
+
+
+def refuse_links(*_: object) -> None:
+    """Answer as FUSE, LTFS and vfat do."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def written(folder: Path, wanted: Maps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,6 +80,31 @@ def test_the_forks_names_are_golden() -> None:
     }
 
 
+def test_the_names_of_gpt_neox_are_golden() -> None:
+    """Beside the prefix too; on a list of prefixes with its number there and half a percent more samples."""
+    ending = "ns_16sl_1234s_packedpi_ac"
+    assert maps.neox_names(asked(), alone=True) == {
+        "document": f"c_text_document_train_indexmap_66{ending}_doc_idx.npy",
+        "sample": f"c_text_document_train_indexmap_66{ending}_sample_idx.npy",
+        "shuffle": f"c_text_document_train_indexmap_66{ending}_shuffle_idx.npy",
+    }
+    listed = maps.neox_names(asked(split="valid", samples=1000), alone=False)
+    assert listed["sample"] == f"c_text_document_valid_0_indexmap_1005{ending}_sample_idx.npy"
+    assert maps.over_asked(200) == 201 < maps.over_asked(201)
+
+
+def test_gpt_neox_reads_every_sample(tmp_path: Path) -> None:
+    """It counts one entry of the shuffle less than there are: one more stands there, and the rest is the same."""
+    names = maps.neox_names(asked(), alone=True)
+    maps.write_arrays(asked(), tmp_path, names, more=1)
+    document, sample, shuffle = written(tmp_path, asked())
+    assert np.array_equal(np.load(tmp_path / names["document"]), document)
+    assert np.array_equal(np.load(tmp_path / names["sample"]), sample)
+    theirs = np.load(tmp_path / names["shuffle"])
+    assert np.array_equal(theirs[:-1], shuffle)
+    assert min(len(theirs), len(sample)) - 1 == 66
+
+
 @pytest.mark.parametrize("block", [7, 1 << 20])
 @pytest.mark.parametrize("layout", [LANES, STOCK])
 def test_a_sample_is_one_row(
@@ -85,14 +117,14 @@ def test_a_sample_is_one_row(
     assert sorted(document.tolist()) == list(range(layout.sequences))
     assert sample.shape == (layout.samples + 1, 2)
     assert sorted(shuffle.tolist()) == list(range(layout.samples))
-    heights = np.array([rows for count, rows in layout.heights() for _ in range(count)])[document]
-    starts = np.cumsum(heights * 16) - heights * 16
+    lengths = np.array([tokens for count, tokens in layout.runs(16) for _ in range(count)])[document]
+    starts = np.cumsum(lengths) - lengths
     tokens = starts[sample[:, 0]] + sample[:, 1]
     assert tokens.tolist() == [16 * row for row in range(layout.samples + 1)]
 
 
 def test_lanes_are_in_the_shuffle_and_stock_is_megatrons_own(tmp_path: Path) -> None:
-    """The guard row stays last."""
+    """The guard stays last."""
     document, _, shuffle = written(tmp_path, asked())
     assert shuffle.tolist() == LANES.row_of(np.arange(66)).tolist()
     assert document.tolist() == list(range(LANES.sequences))
@@ -122,8 +154,13 @@ def test_training_beyond_the_rows_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_other_names_hold_the_same_bytes(tmp_path: Path) -> None:
-    """Both readers read one set of arrays."""
+@pytest.mark.parametrize("links", [True, False])
+def test_other_names_hold_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Both readers read one set of arrays, or a copy where the file system has no hard links."""
+    if not links:
+        monkeypatch.setattr(os, "link", refuse_links)
     wanted = asked()
     maps.write_arrays(wanted, tmp_path, fork_names(wanted))
     maps.link(tmp_path, fork_names(wanted), core_names(wanted, TOKENIZER))
@@ -142,3 +179,15 @@ def test_flags_say_what_the_names_say() -> None:
         assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in fork_flags(train, "../cache"))
     assert "--use-cached-dataset" in fork_flags(train, "../cache")
     assert json.loads(description(train, TOKENIZER))["num_samples"] == 66
+
+
+def test_the_config_of_gpt_neox_is_yaml() -> None:
+    """A prefix alone has no validation; with one, all three lists are there, as it demands."""
+    alone = dict(line.split(": ") for line in maps.neox_config(asked(), None, "c") if line[0] != "#")
+    assert alone["data_path"] == "c_text_document"
+    assert (alone["split"], alone["eval_iters"], alone["seed"]) == ('"100,0,0"', "0", "1234")
+    valid = asked(STOCK, prefix="v", split="valid", shuffled=False)
+    listed = dict(line.split(": ") for line in maps.neox_config(asked(), valid, "c") if line[0] != "#")
+    assert listed["train_data_paths"] == "[c_text_document]"
+    assert listed["valid_data_paths"] == listed["test_data_paths"] == "[v]"
+    assert not {"data_path", "split", "eval_iters"} & listed.keys()

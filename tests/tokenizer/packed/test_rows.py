@@ -49,7 +49,7 @@ def edges(size: int) -> st.SearchStrategy[list[int]]:
 @Packings
 @given(st.data(), st.integers(2, 40), st.integers(1, 4))
 def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
-    """Pieces of a document follow each other from its first to its last token, and no row is too full or empty."""
+    """Pieces of a document follow each other from first to last token; no row is too full, or of end marks alone."""
     lengths = data.draw(edges(size))
     plan, pieces = placed(lengths, size, packing, cuts=cuts)
     parts: dict[int, list[tuple[int, int]]] = {}
@@ -64,12 +64,19 @@ def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
         assert at == tokens
         if packing == "best-fit" and 0 < tokens <= size:
             assert len(parts[number]) == 1
-    filled = np.bincount(pieces.row, weights=pieces.length, minlength=plan.rows)
+    left_out = pieces.row >= plan.rows
+    assert (pieces.length[left_out] == 1).all()
+    assert all(pieces.start[n] + 1 == lengths[pieces.document[n]] for n in np.flatnonzero(left_out))
+    row, length = pieces.row[~left_out], pieces.length[~left_out]
+    filled = np.bincount(row, weights=length, minlength=plan.rows)
     assert len(filled) == plan.rows
-    assert plan.tokens == sum(lengths) == filled.sum()
-    assert ((filled > 0) & (filled <= size)).all()
+    assert plan.tokens == sum(lengths) == filled.sum() + left_out.sum()
+    assert ((filled > 1) & (filled <= size)).all()
     if packing == "concat":
         assert (filled[:-1] == size).all()
+        assert left_out.sum() <= 1
+    else:
+        assert {*row[length > 1].tolist()} == {*range(plan.rows)}
     assert len({*zip(pieces.row.tolist(), pieces.order.tolist(), strict=True)}) == len(pieces.row)
 
 
@@ -78,8 +85,8 @@ def test_every_token_has_one_place(packing, data, size: int, cuts: int) -> None:
 def test_best_fit_agrees_with_the_plain_algorithm(data, size: int) -> None:
     """As many rows, and the same room left in them."""
     lengths = data.draw(edges(size)) if data else [5, 3, 4, 4, 2, 6, 80, 7, 1, 0]
-    plan, pieces = placed(lengths, size, "best-fit")
-    filled = np.bincount(pieces.row, weights=pieces.length, minlength=plan.rows).astype(int)
+    _, pieces = placed(lengths, size, "best-fit")
+    filled = np.bincount(pieces.row, weights=pieces.length).astype(int)
     assert sorted(size - filled) == slow_best_fit(slow_pieces(lengths, size), size)
 
 

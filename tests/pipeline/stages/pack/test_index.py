@@ -55,6 +55,19 @@ def test_core_has_four_files_for_each_binary(run) -> None:
     flags = (out / "flags-core.txt").read_text(encoding="utf-8")
     assert "--train-samples 24\n" in flags
     assert "--valid-data-path c_valid_text_document\n" in flags
+    sequences = json.loads((out / "sequences.json").read_bytes())
+    assert sorted(sequences) == ["c_text_document", "c_valid_text_document"]
+    assert all(documents == count + 1 for count, documents in sequences.values())
+
+
+def test_gpt_neox_has_three_arrays_for_each_binary(run) -> None:
+    """And a piece of its configuration that says where they belong."""
+    out, counts = run(readers=["neox"], validation_samples=100, seed=7)
+    assert len(names(out)) == 3 + 3
+    assert sum("_valid_0_indexmap_101ns_32sl_7s_packedpi_ac_" in name for name in names(out)) == 3
+    config = (out / "flags-neox.yml").read_text(encoding="utf-8")
+    assert "ADDRESS/cache/*_packedpi_ac_*_idx.npy" in config
+    assert f"must be {counts['train_samples']}," in config
 
 
 def test_more_samples_than_there_are_is_an_error(run) -> None:

@@ -136,10 +136,10 @@ def test_every_document_is_there_once_and_whole(packer: Packer, parameters) -> N
     for row in packer.pieces():
         padding[row["first_token"] : row["first_token"] + row["tokens"]] = False
     assert (ids[padding] == EOD).all()
-    assert padding.sum() == counts["padding"] + S  # the guard row
+    assert padding.sum() == counts["padding"] + 1  # the guard
     assert counts["tokens"] == sum(map(len, packer.lists))
     assert counts["rows"] == counts["samples"] + counts["spare_rows"]
-    assert len(ids) == (counts["rows"] + 1) * S == counts["bytes"] // 2
+    assert len(ids) == counts["rows"] * S + 1 == counts["bytes"] // 2
 
 
 @pytest.mark.parametrize("packing", ["best-fit", "concat"])
@@ -193,16 +193,27 @@ def test_documents_that_fit_are_not_cut(packer: Packer) -> None:
 
 
 def test_the_index_fits_the_layout(packer: Packer) -> None:
-    """A tile is a sequence; rows behind the lanes and the guard row are sequences by themselves."""
+    """A tile is a sequence; rows behind the lanes are sequences by themselves, and so is the guard, of one token."""
     packer(lanes=7, tile_rows=2)
     told = packer.about["binaries"]["c_text_document"]
     reader = Reader(packer.out / "c_text_document")
     assert len(reader) == told["sequences"]
-    assert reader.tokens == told["rows"] * S
+    assert reader.tokens == (told["rows"] - 1) * S + 1
     assert reader.lengths[0] == 2 * S
-    assert reader.lengths[-1] == S
+    assert reader.lengths[-1] == 1
     assert told["samples"] % 7 == 0
     assert told["rows"] - told["samples"] - 1 < 7
+
+
+@pytest.mark.parametrize("packing", ["best-fit", "concat"])
+def test_no_row_is_end_marks_alone(make, folder, tmp_path, packing) -> None:
+    """The end mark of a document a token longer than its rows is left out where nothing else would be beside it."""
+    packer = Packer(make, tmp_path, folder, [[*[7] * (3 * S), EOD]] * (1 if packing == "concat" else 5))
+    counts = packer(packing=packing)
+    rows = packer.ids()[:-1].reshape(-1, S)
+    assert counts["rows"] == len(rows) == 3 * len(packer.lists)
+    assert (rows == 7).all()
+    assert (packer.ids()[-1], counts["padding"]) == (EOD, 0)
 
 
 def test_memory_and_place_do_not_show(packer: Packer, monkeypatch) -> None:
@@ -312,8 +323,23 @@ def test_tokens_and_weights_are_counted_exactly(packer: Packer) -> None:
     assert a / b == pytest.approx(3, rel=0.1)
 
 
+def test_every_binary_says_how_much_of_each_source_it_has(packer: Packer) -> None:
+    """In rows, each of one source, and in tokens: what losses by source are counted against."""
+    packer(mix={"a": Portion(epochs=2), "b": Portion(epochs=1)}, validation_rows=10)
+    for name, told in packer.about["binaries"].items():
+        rows, tokens = {}, dict.fromkeys("ab", 0)
+        for piece in packer.pieces(name):
+            source = packer.source[piece["document"]]
+            rows.setdefault(piece["first_token"] // S, set()).add(source)
+            tokens[source] += piece["tokens"]
+        assert all(len(sources) == 1 for sources in rows.values())
+        wanted = {s: {"rows": sum(s in row for row in rows.values()), "tokens": tokens[s]} for s in tokens}
+        assert told["sources"] == wanted
+        assert sum(counted["rows"] for counted in wanted.values()) == told["rows"] - 1
+
+
 def test_stock_makes_files_of_a_planned_size(packer: Packer) -> None:
-    """As many as it takes, each with its guard row, and no document lost."""
+    """As many as it takes, each with its guard, and no document lost."""
     packer(layout="stock", file_gb=1e-6)
     names = sorted(packer.about["binaries"])
     assert len(names) > 3
