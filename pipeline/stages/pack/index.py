@@ -19,6 +19,7 @@ from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.maps import Maps
+from kakehi.tokenizer.packed.pieces import open_pieces
 
 Reader = Literal["core", "fork"]
 
@@ -67,8 +68,9 @@ def index(
         seed: Megatron's `--seed`.
         jobs: that will read these files: each must suit the lanes.
     """
-    about = json.loads((inputs.artifacts["packed"] / MANIFEST).read_bytes())
-    train, valid = _asked(about, train_samples, validation_samples, seed)
+    packed = inputs.artifacts["packed"]
+    about = json.loads((packed / MANIFEST).read_bytes())
+    train, valid = _asked(packed, about, train_samples, validation_samples, seed)
     cache = out / "cache"
     cache.mkdir()
     for asked in filter(None, (train, valid)):
@@ -86,7 +88,11 @@ def index(
 
 
 def _asked(
-    about: Mapping[str, Any], train_samples: int | None, validation_samples: int | None, seed: int
+    packed: Path,
+    about: Mapping[str, Any],
+    train_samples: int | None,
+    validation_samples: int | None,
+    seed: int,
 ) -> tuple[Maps, Maps | None]:
     found = {
         kind: [n for n, b in about["binaries"].items() if b["for"] == kind]
@@ -108,6 +114,7 @@ def _asked(
             seed=seed,
             split=split,
             shuffled=split == "train" and about["layout"] == "stock",
+            pieces=open_pieces(packed / name, about),
         )
 
     train = maps_of(found["training"][0], "train", train_samples)

@@ -29,7 +29,7 @@ class Copy:
         return json.loads((self.folder / "manifest.json").read_bytes())
 
     def faults(self, name: str = NAME) -> list[str]:
-        return [*check_binary(self.folder / name, self.about), *check_maps(self.cache, name, self.about)]
+        return [*check_binary(self.folder / name, self.about), *check_maps(self.cache, self.folder / name, self.about)]
 
     def bytes(self, name: str, change: Callable[[bytearray], bytearray]) -> None:
         path = self.folder / name
@@ -97,7 +97,7 @@ def test_an_edited_description_is_found(copy: Copy) -> None:
 def test_maps_of_another_prefix_are_no_maps(copy: Copy, tmp_path: Path) -> None:
     """A folder without any for this prefix is a fault, and a map that is gone too."""
     (tmp_path / "empty").mkdir()
-    [said] = check_maps(tmp_path / "empty", NAME, copy.about)
+    [said] = check_maps(tmp_path / "empty", copy.folder / NAME, copy.about)
     assert "got no map" in said
     next(copy.cache.glob("*-train-sample_index.npy")).unlink()
     [said] = copy.faults()
