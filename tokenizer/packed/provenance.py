@@ -106,7 +106,11 @@ def first_tokens(path: Path) -> Iterator[Int64N]:
     """Yield the place of every piece's first token, a row group of the table of pieces at a time."""
     with pq.ParquetFile(path) as table:
         for group in range(table.num_row_groups):
-            yield table.read_row_group(group, columns=["first_token"])["first_token"].to_numpy().astype(np.int64)
+            yield (
+                table.read_row_group(group, columns=["first_token"])["first_token"]
+                .to_numpy()
+                .astype(np.int64)
+            )
 
 
 def lookup(pieces: pq.ParquetFile, token: int) -> dict[str, Any] | None:

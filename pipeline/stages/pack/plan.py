@@ -10,8 +10,8 @@ from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.pack.model import Binary, Counted, Load, PackSettings
 from kakehi.pipeline.storage.shard_tables import ShardTables
-from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.indexed import MOST_SEQUENCES
+from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs
 from kakehi.tokenizer.packed.rows import Packing, RowPlan, plan_rows
 

@@ -29,7 +29,10 @@ class Copy:
         return json.loads((self.folder / "manifest.json").read_bytes())
 
     def faults(self, name: str = NAME) -> list[str]:
-        return [*check_binary(self.folder / name, self.about), *check_maps(self.cache, self.folder / name, self.about)]
+        return [
+            *check_binary(self.folder / name, self.about),
+            *check_maps(self.cache, self.folder / name, self.about),
+        ]
 
     def bytes(self, name: str, change: Callable[[bytearray], bytearray]) -> None:
         path = self.folder / name
