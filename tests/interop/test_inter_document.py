@@ -129,7 +129,10 @@ def read_all(
             }
     request = json.dumps({"core": str(core) if core else None, "reads": [*reads.values()]})
     script = Path(__file__).with_name("core_reader.py")
-    subprocess.run([sys.executable, script], input=request, text=True, check=True, capture_output=True)
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}  # rows of 32 tokens are not worth a second thread
+    subprocess.run(
+        [sys.executable, script], input=request, text=True, check=True, capture_output=True, env=alone
+    )
     return {key: dict(np.load(read["out"])) for key, read in reads.items()}
 
 

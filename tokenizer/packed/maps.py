@@ -23,6 +23,9 @@ from .pieces import PieceIndex
 
 Split = Literal["train", "valid"]
 
+MASKING: Final = "--dataloader-inter-document-masking"
+"""megatron-core's flag, from 0.19, that keeps sequences of the `.idx` from each other; not in its cache's name."""
+
 _BLOCK: Final = 1 << 20
 _ARRAYS: Final = ("document", "sample", "shuffle")
 

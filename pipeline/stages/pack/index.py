@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,13 @@ from kakehi.tokenizer.packed.maps import Maps
 from kakehi.tokenizer.packed.pieces import open_pieces
 
 Reader = Literal["core", "fork"]
+
+#: Said where the manifest is read, and by the stage for binaries that others made.
+MASKS_NOTHING: Final = (
+    "{}.inter_document_masking: got true for sequences that are tiles, wanted pieces: "
+    "megatron-core masks by sequences, and would mask nothing"
+)
+PACK_PIECES: Final = "pack: {sequences: pieces} keeps the .bin as it is and writes another .idx"
 
 
 class Job(BaseModel):
@@ -54,6 +61,7 @@ def index(
     validation_samples: Annotated[int, Field(ge=1)] | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
+    inter_document_masking: bool = False,
 ) -> Counts:
     """Write index maps and the flags that go with them.
 
@@ -67,10 +75,13 @@ def index(
         validation_samples: the same of validation, over and over where there are fewer; null for each once.
         seed: Megatron's `--seed`.
         jobs: that will read these files: each must suit the lanes.
+        inter_document_masking: whether the flags of `core` keep documents from each other; for `pack.sequences: pieces`.
     """
     packed = inputs.artifacts["packed"]
     about = json.loads((packed / MANIFEST).read_bytes())
     train, valid = _asked(packed, about, train_samples, validation_samples, seed)
+    if inter_document_masking and train.pieces is None:
+        raise ParameterError(MASKS_NOTHING.format("index"), hint=PACK_PIECES)
     cache = out / "cache"
     cache.mkdir()
     for asked in filter(None, (train, valid)):
@@ -78,7 +89,7 @@ def index(
     # From the folder of the binaries, wherever both are moved to together.
     there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
     flags: dict[Reader, list[str]] = {
-        "core": maps.core_flags(train, valid, there),
+        "core": [*maps.core_flags(train, valid, there), *([maps.MASKING] if inter_document_masking else [])],
         "fork": maps.fork_flags(train, there),
     }
     for reader in readers:
