@@ -192,6 +192,24 @@ def core_flags(train: Maps, valid: Maps | None, cache: str) -> list[str]:
     ]
 
 
+def core_notes(train: Maps, *, masking: bool) -> list[str]:
+    """Say in sentences what megatron-core's flags can't have, as a file of flags has no room for a comment."""
+    if train.pieces is None:
+        return [
+            f"{MASKING} would mask nothing here: it keeps sequences of the .idx from each other, and these are "
+            "tiles of rows. pack: {sequences: pieces} makes them pieces of documents, with the same .bin."
+        ]
+    notes = [
+        "The sequences are pieces of documents: a reader that builds its own maps shuffles them, and no row stays whole."
+    ]
+    if masking:
+        notes.append(
+            f"{MASKING} needs megatron-core 0.19 or newer, Transformer Engine's attention, no context parallelism, "
+            "and no pipeline stage between the first and the last."
+        )
+    return notes
+
+
 def fork_flags(train: Maps, cache: str) -> list[str]:
     """Write the flags that go with the 2022 fork's maps; it has no validation from another prefix."""
     names = fork_names(train)

@@ -67,7 +67,7 @@ def index(
 
     Args:
         inputs: the binaries.
-        out: folder for `cache/` and `flags-*.txt`.
+        out: folder for `cache/`, `flags-*.txt` and `notes-core.txt`.
         engine: not used.
         readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024.
         tokenizer: the tokenizer's `unique_identifiers` as a real job has them; for `core`, whose caches it names.
@@ -95,6 +95,9 @@ def index(
     for reader in readers:
         text = "".join(f"{flag}\n" for flag in flags[reader])
         (out / f"flags-{reader}.txt").write_text(text, encoding="utf-8")
+    if "core" in readers:
+        notes = maps.core_notes(train, masking=inter_document_masking)
+        (out / "notes-core.txt").write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
     return {"train_samples": train.samples, "validation_samples": valid.samples if valid else 0}
 
 
@@ -151,6 +154,6 @@ STAGE = Stage(
     shape="corpus",
     reads=("packed",),
     writes="maps",
-    version=1,
+    version=2,
     libraries=("numpy",),
 )

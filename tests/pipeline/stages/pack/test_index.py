@@ -64,9 +64,13 @@ def test_documents_are_kept_from_each_other_where_sequences_are_pieces(run) -> N
     asked = {"readers": ["core"], "tokenizer": {"class": "x.Y"}}
     out, _ = run("pieces", **asked, inter_document_masking=True)
     assert "--dataloader-inter-document-masking\n" in (out / "flags-core.txt").read_text(encoding="utf-8")
+    assert "needs megatron-core 0.19" in (out / "notes-core.txt").read_text(encoding="utf-8")
     shutil.rmtree(out)
     out, _ = run("pieces", **asked)
-    assert "masking" not in (out / "flags-core.txt").read_text(encoding="utf-8")
+    assert "masking" not in "".join(path.read_text(encoding="utf-8") for path in out.glob("*.txt"))
+    shutil.rmtree(out)
+    out, _ = run(**asked)
+    assert "would mask nothing here" in (out / "notes-core.txt").read_text(encoding="utf-8")
     shutil.rmtree(out)
     with pytest.raises(
         ParameterError, match=r"index\.inter_document_masking: .* would mask nothing"
