@@ -108,7 +108,11 @@ Reads = dict[tuple[str, str, str], Read]
 
 
 def read_all(
-    packed: dict[tuple[str, str], Packed], core: Path | None, options: dict[str, dict[str, Any]], home: Path
+    packed: dict[tuple[str, str], Packed],
+    core: Path | None,
+    options: dict[str, dict[str, Any]],
+    home: Path,
+    cache: Path | None = None,
 ) -> Reads:
     """Read every sample of every layout with every set of options, in one process."""
     reads = {}
@@ -118,7 +122,7 @@ def read_all(
                 "out": str(home / f"{len(reads)}.npz"),
                 "prefix": NAME,
                 "home": str(made.folder),
-                "cache": str(made.cache),
+                "cache": str(cache or made.cache),
                 "identifiers": IDENTIFIERS,
                 "eod": EOD,
                 "vocab_size": 400,
@@ -218,6 +222,21 @@ def test_tiles_mask_nothing(packed, by_019: Reads) -> None:
         read, begins = by_019[layout, "tiles", "masked"], packed[layout, "tiles"].begins
         assert all(segments_of(cu_seqlens) == [0, S] for cu_seqlens in read["cu_seqlens"])
         assert any(len(begins[row]) > 1 for row in packed[layout, "tiles"].rows)
+
+
+def test_maps_of_its_own_keep_documents_apart_but_no_row(packed, core_019: Path, tmp_path: Path) -> None:
+    """A reader that finds no cache shuffles pieces: still nobody sees another's, but samples begin anywhere."""
+    made = packed["lanes", "pieces"]
+    option = {"own": {**MASKED, "fast_cache_load": False}}
+    read = read_all({("lanes", "pieces"): made}, core_019, option, tmp_path, cache=tmp_path / "cache")
+    tokens, borders = (read["lanes", "pieces", "own"][name] for name in ("tokens", "cu_seqlens"))
+    for text, cu_seqlens in zip(tokens, borders, strict=True):
+        for begin, end in itertools.pairwise(segments_of(cu_seqlens)):
+            filling = np.flatnonzero(text[begin:end] == EOD)
+            assert filling.tolist() == list(range(end - begin - len(filling), end - begin))
+    ids = np.fromfile(made.folder / f"{NAME}.bin", np.uint16).reshape(-1, S)
+    known = {row.tobytes() for row in ids}
+    assert sum(row.astype(np.uint16).tobytes() in known for row in tokens) < len(tokens) / 2
 
 
 def reset_at(tokens: np.ndarray[Any, Any]) -> list[int]:

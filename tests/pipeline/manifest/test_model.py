@@ -153,6 +153,12 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),
         (
             "pack:",
+            "pack:\nindex: {inter_document_masking: true}",
+            "index.inter_document_masking: got true for sequences that are tiles, wanted pieces: megatron-core masks "
+            "by sequences, and would mask nothing; pack: {sequences: pieces}",
+        ),
+        (
+            "pack:",
             "pack: {lanes: 8}\nindex: {jobs: [{data_parallel: 4}, {micro_batch: 3, data_parallel: 8}]}",
             "pack.lanes: got 8, wanted a multiple of 3 × 8, micro batch × data-parallel size; lanes: 24 suits",
         ),
