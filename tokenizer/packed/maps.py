@@ -195,10 +195,8 @@ def core_flags(train: Maps, valid: Maps | None, cache: str) -> list[str]:
 def core_notes(train: Maps, *, masking: bool) -> list[str]:
     """Say in sentences what megatron-core's flags can't have, as a file of flags has no room for a comment."""
     if train.pieces is None:
-        return [
-            f"{MASKING} would mask nothing here: it keeps sequences of the .idx from each other, and these are "
-            "tiles of rows. pack: {sequences: pieces} makes them pieces of documents, with the same .bin."
-        ]
+        said = f"{MASKING} would mask nothing here: it keeps sequences of the .idx from each other, and these are tiles of rows."
+        return [f"{said} pack: {{sequences: pieces}} makes them pieces of documents, with the same .bin."]
     notes = [
         "The sequences are pieces of documents: a reader that builds its own maps shuffles them, and no row stays whole."
     ]

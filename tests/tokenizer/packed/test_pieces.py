@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakehi.tokenizer.packed import pieces
+from kakehi.tokenizer.packed import maps, pieces
 from kakehi.tokenizer.packed.indexed import write_index
+from kakehi.tokenizer.packed.lanes import Lanes
+from kakehi.tokenizer.packed.maps import Maps
 from kakehi.tokenizer.packed.pieces import PieceIndex, open_pieces, sequence_lengths
 
 S = 8
@@ -88,3 +90,68 @@ def test_an_index_of_tiles_is_none_of_pieces(tmp_path: Path) -> None:
         ValueError, match=r"\.idx: got 3 rows of 8 tokens that begin with a sequence, wanted 4"
     ):
         open_pieces(prefix, {**about, "sequences": "pieces"})
+
+
+def slow_order(lanes: int, tile_rows: int, length: int) -> list[int]:
+    """List the row of every sample: tile sets in the file, in each the lanes, in each the times."""
+    stored = [
+        time * lanes + lane
+        for first in range(0, length, tile_rows)
+        for lane in range(lanes)
+        for time in range(first, min(first + tile_rows, length))
+    ]
+    return [stored.index(sample) for sample in range(len(stored))]
+
+
+@settings(max_examples=60)
+@given(
+    lanes=st.integers(1, 4),
+    tile_rows=st.integers(1, 4),
+    length=st.integers(1, 5),
+    spare=st.integers(0, 3),
+    more=st.integers(-3, 9),
+    seed=st.none() | st.integers(0, 9),
+    data=st.data(),
+)
+def test_maps_point_where_the_slow_twin_does(
+    tmp_path_factory, lanes, tile_rows, length, spare, more, seed, data
+) -> None:
+    """With and without spare rows and low last tiles, in stock order, and for validation that goes round."""
+    count = lanes * length + (spare if lanes > 1 and seed is None else 0)  # stock order takes every row
+    lists = st.lists(st.integers(1, S), min_size=1, max_size=3).filter(lambda lengths: sum(lengths) <= S)
+    rows = [*data.draw(st.lists(lists, min_size=count, max_size=count)), []]
+    layout = Lanes(lanes=lanes, tile_rows=tile_rows, samples=lanes * length, rows=len(rows))
+    prefix = written(tmp_path_factory.mktemp("maps", numbered=True), rows)
+    order = slow_order(lanes, tile_rows, length)
+    samples = max(1, len(order) + (min(more, 0) if seed is not None else more))
+    if seed is not None:  # as Megatron shuffles rows, and then samples
+        state, numbers, places = np.random.RandomState(seed), np.arange(len(order)), np.arange(len(order))
+        layout = Lanes(lanes=1, tile_rows=1, samples=lanes * length, rows=len(rows))
+        state.shuffle(numbers)
+        state.shuffle(places)
+        order = numbers[places].tolist()
+    wanted = Maps(
+        prefix.name,
+        layout,
+        S,
+        samples,
+        seed or 0,
+        "train" if seed is not None else "valid",
+        seed is not None,
+        PieceIndex(prefix, len(rows), S),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maps, "_BLOCK", data.draw(st.integers(1, 7)))
+        got = {
+            name: np.concatenate([values for _, values in array.blocks()])
+            for name, array in maps.arrays(wanted).items()
+        }
+    begins = slow_begins(rows)
+    assert got["document"].tolist() == list(range(sum(max(1, len(row)) for row in rows)))
+    entries = max(samples, len(order))
+    first = [begins[row] if row < len(rows) else 0 for row in range(entries + 1)]
+    assert got["sample"].tolist() == [[piece, 0] for piece in first]
+    assert got["shuffle"].tolist() == [order[k % len(order)] for k in range(entries)]
+    for k in range(min(samples, len(order))):  # what a reader takes: S tokens and one, from a row's first
+        (a, _), (z, _) = got["sample"][got["shuffle"][k]], got["sample"][got["shuffle"][k] + 1]
+        assert sum(slow_lengths(rows)[a:z]) == S
