@@ -290,6 +290,12 @@ def _integers(corpus: Corpus) -> Iterator[Refusal]:
             2**31 - 1,
             more_rows if corpus.pieces is None else "sequences: tiles, or less of each source (mix)",
         ),
+        (
+            "binaries of pieces",  # of several, Megatron would make the maps itself, and tear rows apart
+            1 if corpus.pieces is None else corpus.prefixes,
+            1,
+            "raise file_gb, or sequences: tiles",
+        ),
         ("samples in uint32", corpus.rows, 2**32 - 2, "a longer sequence_tokens"),
         ("lanes with a row each", corpus.lanes, corpus.rows, f"lanes: {max(1, corpus.rows)} or fewer"),
     ):

@@ -58,16 +58,20 @@ def taken(read: dict[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     config = GPTDatasetConfig(
         random_seed=read["seed"],
         sequence_length=read["sequence_tokens"],
-        blend_per_split=[([str(read["prefix"])], None), None, None],
+        blend_per_split=[([name], None) for name in read["prefixes"]] + [None],
         path_to_cache=read["cache"],
         tokenizer=Tokenizer(),
         **options,
     )
-    data, _, _ = BlendedMegatronDatasetBuilder(
-        GPTDataset, [read["samples"], 0, 0], lambda: True, config
-    ).build()
-    rows = [data[k] for k in range(len(data))]
-    return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
+    built = BlendedMegatronDatasetBuilder(GPTDataset, [*read["samples"], 0], lambda: True, config).build()
+    rows = {
+        part: [data[k] for k in range(len(data))] for part, data in zip(("", "valid "), built, strict=False)
+    }
+    return {
+        part + name: np.stack([np.asarray(row[name]) for row in every])
+        for part, every in rows.items()
+        for name in every[0]
+    }
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ MASKED = {"inter_document_masking": True}
 RESET = {"reset_attention_mask": True, "reset_position_ids": True, "create_attention_mask": True}
 BOTH = {**MASKED, "reset_position_ids": True}
 
+#: What the flag changes.
+MASKS = {"cu_seqlens", "max_seqlen", "position_ids"}
+
 Read = dict[str, np.ndarray[Any, Any]]
 
 
@@ -49,9 +52,10 @@ class Packed(NamedTuple):
     cache: Path
 
     @property
-    def samples(self) -> int:
+    def samples(self) -> list[int]:
+        """How many for training and for validation."""
         about = json.loads((self.folder / "manifest.json").read_bytes())
-        return int(about["binaries"][NAME]["samples"])
+        return [int(about["binaries"][name]["samples"]) for name in (NAME, VALID)]
 
     @property
     def rows(self) -> np.ndarray[Any, Any]:
@@ -63,11 +67,10 @@ class Packed(NamedTuple):
         starts = Reader(self.folder / NAME).offsets[np.load(document)[sequence]] // 2 + offset
         return np.asarray(starts // S)
 
-    @property
-    def begins(self) -> dict[int, list[int]]:
+    def begins(self, name: str = NAME) -> dict[int, list[int]]:
         """Where the pieces of every row begin, by the table of pieces."""
         found: dict[int, list[int]] = {}
-        table = pq.read_table(self.folder / f"{NAME}.provenance.parquet", columns=["first_token"])
+        table = pq.read_table(self.folder / f"{name}.provenance.parquet", columns=["first_token"])
         for first in table["first_token"].to_pylist():
             found.setdefault(first // S, []).append(first % S)
         return found
@@ -120,7 +123,7 @@ def read_all(
         for name, option in options.items():
             reads[layout, sequences, name] = {
                 "out": str(home / f"{len(reads)}.npz"),
-                "prefix": NAME,
+                "prefixes": [NAME, VALID],
                 "home": str(made.folder),
                 "cache": str(cache or made.cache),
                 "identifiers": IDENTIFIERS,
@@ -186,10 +189,10 @@ def test_every_sample_is_the_same_with_tiles_and_pieces(request, packed, reader:
         text = np.stack([ids[row * S : row * S + S + 1] for row in made.rows])
         for option in {name for _, _, name in reads}:
             pieces, tiles = reads[layout, "pieces", option], reads[layout, "tiles", option]
-            assert len(pieces["tokens"]) == made.samples
+            assert [len(pieces["tokens"]), len(pieces["valid tokens"])] == made.samples
             assert np.array_equal(pieces["tokens"], text[:, :-1])
             assert np.array_equal(pieces["labels"], text[:, 1:])
-            for name in pieces.keys() - {"labels", "cu_seqlens", "max_seqlen", "position_ids"}:
+            for name in pieces.keys() - MASKS - {f"valid {name}" for name in MASKS} - {"labels"}:
                 assert np.array_equal(pieces[name], tiles[name]), (layout, option, name)
             if layout != "stock":  # whose last label is of the row that is next in Megatron's shuffle
                 assert np.array_equal(pieces["labels"], tiles["labels"])
@@ -199,27 +202,26 @@ def test_every_segment_is_one_document(packed, by_019: Reads) -> None:
     """Borders are those of the pieces in the row, none over, none missing; positions begin anew at each."""
     for layout in LAYOUTS:
         made = packed[layout, "pieces"]
-        begins = made.begins
-        for option in ("masked", "both"):
-            read = by_019[layout, "pieces", option]
-            segments = 0
+        parts = (("", NAME, made.rows.tolist()), ("valid ", VALID, [*range(made.samples[1])]))
+        for option, (part, name, rows) in itertools.product(("masked", "both"), parts):
+            read, begins, segments = by_019[layout, "pieces", option], made.begins(name), 0
             for row, cu_seqlens, positions in zip(
-                made.rows, read["cu_seqlens"], read["position_ids"], strict=True
+                rows, read[f"{part}cu_seqlens"], read[f"{part}position_ids"], strict=True
             ):
                 borders = segments_of(cu_seqlens)
                 assert borders == [*begins[row], S], (layout, row)
                 wanted = [place for a, b in itertools.pairwise(borders) for place in range(b - a)]
                 assert positions.tolist() == wanted
                 segments += len(borders) - 1
-            assert segments == sum(len(begins[row]) for row in made.rows)
-            longest = [max(np.diff(segments_of(cu_seqlens))) for cu_seqlens in read["cu_seqlens"]]
-            assert read["max_seqlen"].tolist() == longest
+            assert segments == sum(len(begins[row]) for row in rows)
+            longest = [max(np.diff(segments_of(borders))) for borders in read[f"{part}cu_seqlens"]]
+            assert read[f"{part}max_seqlen"].tolist() == longest
 
 
 def test_tiles_mask_nothing(packed, by_019: Reads) -> None:
     """What the flag does to a corpus that was not packed for it: a row is one segment, whatever is in it."""
     for layout in LAYOUTS:
-        read, begins = by_019[layout, "tiles", "masked"], packed[layout, "tiles"].begins
+        read, begins = by_019[layout, "tiles", "masked"], packed[layout, "tiles"].begins()
         assert all(segments_of(cu_seqlens) == [0, S] for cu_seqlens in read["cu_seqlens"])
         assert any(len(begins[row]) > 1 for row in packed[layout, "tiles"].rows)
 
@@ -249,7 +251,7 @@ def test_resetting_goes_by_end_marks(request, packed, reader: str) -> None:
     """`--reset-attention-mask` and `--reset-position-ids` keep documents apart in both forms: filling stands alone."""
     reads: Reads = request.getfixturevalue(reader)
     for layout in LAYOUTS:
-        begins = packed[layout, "pieces"].begins
+        begins = packed[layout, "pieces"].begins()
         for sequences in ("tiles", "pieces"):
             read = reads[layout, sequences, "reset"]
             for row, tokens, positions, mask in zip(

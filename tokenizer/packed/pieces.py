@@ -31,8 +31,12 @@ def sequence_lengths(firsts: Iterable[Int64N], tokens: int, row_tokens: int) -> 
     """
     at = 0
     for block in chain(firsts, [np.array([tokens])]):
-        edges = np.union1d(block, np.arange(at // row_tokens * row_tokens, block[-1], row_tokens))
-        edges = edges[edges > at]
+        edges = block[np.searchsorted(block, at, side="right") :]
+        begun = np.count_nonzero(edges % row_tokens == 0)
+        if begun < block[-1] // row_tokens - at // row_tokens:  # some row has no piece
+            edges = np.union1d(
+                edges, np.arange(at // row_tokens + 1, -(-block[-1] // row_tokens)) * row_tokens
+            )
         if len(edges):
             yield np.diff(edges, prepend=at)
             at = int(edges[-1])
