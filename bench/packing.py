@@ -47,8 +47,9 @@ from kakehi.pipeline.storage.tables import TableWriter
 from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.indexed import write_index
-from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
+from kakehi.tokenizer.packed.lanes import Lanes, Parallel, samples_of_step
 from kakehi.tokenizer.packed.maps import Maps
+from kakehi.tokenizer.packed.pieces import open_pieces
 from kakehi.tokenizer.packed.rows import count_pieces, plan_rows
 from kakehi.tokenizer.training import train
 
@@ -286,7 +287,7 @@ def _documents(ordinal: int, start: int, count: int) -> pa.RecordBatch:
 
 
 def pages(root: Path, documents: int) -> None:
-    """Pack the same documents three ways and count what the real reader touches."""
+    """Pack the same documents in every way and count what the real reader touches."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "tokenizer").mkdir(exist_ok=True)
     words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwxyz"]
@@ -294,51 +295,68 @@ def pages(root: Path, documents: int) -> None:
     (root / "tokenizer" / "tokenizer.model").write_bytes(model)
     shards = tuple(_made_up(root, number, size) for number, size in enumerate(_sizes(documents)))
     job = Job(1, RANKS, BATCH, 2 * RANKS, 2 * RANKS)
-    print("| layout | pages a row, planned | counted | bytes a step / payload |")
-    print("|---|---|---|---|")
+    print("| layout | pages a row, planned | counted | bytes a step / payload | .idx |")
+    print("|---|---|---|---|---|")
     _report("documents, Megatron's own shuffle", *_stock_documents(root, shards), cold=True)
-    for label, layout, tile_rows in (
-        ("rows, stock", "stock", 1),
-        ("rows, lanes, B = 16", "lanes", 16),
-        (f"rows, lanes, B = {TILE_ROWS}", "lanes", TILE_ROWS),
+    for label, layout, tile_rows, sequences in (
+        ("rows, stock", "stock", 1, "tiles"),
+        ("rows, stock, pieces", "stock", 1, "pieces"),
+        ("rows, lanes, B = 16", "lanes", 16, "tiles"),
+        ("rows, lanes, B = 16, pieces", "lanes", 16, "pieces"),
+        (f"rows, lanes, B = {TILE_ROWS}", "lanes", TILE_ROWS, "tiles"),
+        (f"rows, lanes, B = {TILE_ROWS}, pieces", "lanes", TILE_ROWS, "pieces"),
     ):
-        out = root / f"{layout}-{tile_rows}"
+        out = root / f"{layout}-{tile_rows}-{sequences}"
         if not out.exists():
             out.mkdir()
             inputs = Inputs(
                 corpus="bench",
                 shards=shards,
-                scratch=root / f"scratch-{layout}-{tile_rows}",
+                scratch=root / f"scratch-{layout}-{tile_rows}-{sequences}",
                 artifacts={"tokenizer": root / "tokenizer"},
             )
             started = time.perf_counter()
             counts = pack(
-                inputs, out, Inline(), sequence_tokens=S, layout=layout, lanes=LANES, tile_rows=tile_rows
-            )  # type: ignore[arg-type]
+                inputs,
+                out,
+                Inline(),
+                sequence_tokens=S,
+                layout=layout,  # type: ignore[arg-type]
+                lanes=LANES,
+                tile_rows=tile_rows,
+                sequences=sequences,  # type: ignore[arg-type]
+            )
             taken = time.perf_counter() - started
             print(
                 f"(packed {counts['tokens']:,} tokens in {taken:.0f} s, {counts['tokens'] / taken / 1e6:.1f} million a second)"
             )
             shutil.rmtree(inputs.scratch)
-        told = json.loads((out / "manifest.json").read_bytes())["binaries"][NAME]
-        made = layout_of(told)
-        wanted = Maps(NAME, made, S, made.samples, 1, "train", layout == "stock")
-        cache = out / "cache"
+        about = json.loads((out / "manifest.json").read_bytes())
+        told = about["binaries"][NAME]
+        made, cache = layout_of(told), out / "cache"
         if not cache.exists():
-            cache.mkdir()
-            names = maps.core_names(wanted, TOKENIZER)
-            (cache / names["description"]).write_text(maps.description(wanted, TOKENIZER), encoding="utf-8")
-            maps.write_arrays(wanted, cache, names)
+            _write_maps(out, about, made, cache)
         corpus = Corpus(
             rows=made.rows - 1,
             sequence_tokens=S,
             token_bytes=2,
-            layout=layout,
+            layout=layout,  # type: ignore[arg-type]
             lanes=made.lanes,
-            tile_rows=made.tile_rows,  # type: ignore[arg-type]
+            tile_rows=made.tile_rows,
+            pieces=told["pieces"] if sequences == "pieces" else None,
         )
         planned = sum(pages_per_row(corpus, job, PAGE).values())
         _report(label, out, cache, made.samples, planned, cold=layout == "stock")
+
+
+def _write_maps(out: Path, about: dict[str, Any], made: Lanes, cache: Path) -> None:
+    """Write the maps, and let go of the mapped index: its pages would be counted as the reader's."""
+    index = open_pieces(out / NAME, about)
+    wanted = Maps(NAME, made, S, made.samples, 1, "train", about["layout"] == "stock", index)
+    cache.mkdir()
+    names = maps.core_names(wanted, TOKENIZER)
+    (cache / names["description"]).write_text(maps.description(wanted, TOKENIZER), encoding="utf-8")
+    maps.write_arrays(wanted, cache, names)
 
 
 def _sizes(documents: int) -> list[int]:
@@ -397,7 +415,8 @@ def _report(label: str, folder: Path, cache: Path, samples: int, planned: float,
     rows = len(steps) * BATCH // RANKS
     payload = S * 2
     print(
-        f"| {label} | {planned:.3f} | {counted / rows:.3f} | {counted / rows * PAGE / payload:.2f} |",
+        f"| {label} | {planned:.3f} | {counted / rows:.3f} | {counted / rows * PAGE / payload:.2f} "
+        f"| {(folder / f'{NAME}.idx').stat().st_size:,} |",
         flush=True,
     )
 

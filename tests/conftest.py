@@ -181,13 +181,18 @@ def make() -> Make:
 
 @pytest.fixture(scope="session")
 def packed_runs(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Give work folders of finished runs, packed in lanes and as stock, with index maps; no test may change them."""
+    """Give work folders of finished runs, packed in lanes and as stock, of tiles and of pieces, with index maps; no test may change them."""
     home = tmp_path_factory.mktemp("packed")
     make.texts(home / "a.jsonl", 60, seed="a")
     rows = ({"id": str(i), "text": make.text(("b", i), 1 + i % 40)} for i in range(60))
     make.jsonl(home / "b.jsonl", rows)
     runs = {}
-    for layout, shape in (("lanes", "lanes: 12, tile_rows: 4"), ("stock", "layout: stock")):
+    for layout, shape in (
+        ("lanes", "lanes: 12, tile_rows: 4"),
+        ("stock", "layout: stock"),
+        ("pieces", "lanes: 12, tile_rows: 4, sequences: pieces"),
+        ("stock pieces", "layout: stock, sequences: pieces"),
+    ):
         manifest = make.file(
             home / f"{layout}.yaml",
             "corpus: c\n"

@@ -96,7 +96,7 @@ def output_lines(steps: list[Step], store: Store) -> list[str]:
     wanted: dict[str, Callable[[str], bool]] = {
         "tokenizer": lambda name: name.startswith("tokenizer."),
         "binaries": lambda name: name.endswith((".bin", ".idx")),
-        "flags": lambda name: name.startswith("flags-"),
+        "flags": lambda name: name.startswith(("flags-", "notes-")),
         "export": lambda name: name.endswith((".jsonl.zst", ".parquet")),
         "report": lambda name: name.endswith(".html"),
         "history": lambda name: name == NAME,

@@ -139,6 +139,8 @@ class Packed:
                 hint="name their folder: --maps work/index/ADDRESS/cache, made with reader fork",
             )
         order = np.load(found[0], mmap_mode="r")
+        if self.about.get("sequences") == "pieces":  # whose order holds the rows themselves
+            return np.asarray(order[samples], np.int64)
         rows = np.load(str(found[0]).replace("_shuffle_idx", "_doc_idx"), mmap_mode="r")
         return np.asarray(rows[order[samples]], np.int64)
 
@@ -190,7 +192,7 @@ def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
     """Yield every fault of a prefix, and of its maps where their folder is given."""
     yield from checking.check_binary(packed.prefix, packed.about)
     if cache is not None:
-        yield from checking.check_maps(cache, packed.prefix.name, packed.about)
+        yield from checking.check_maps(cache, packed.prefix, packed.about)
 
 
 def _id(wanted: str) -> bytes:

@@ -17,6 +17,7 @@ from kakehi.pipeline.stages.dedupe.history import open_history
 from kakehi.pipeline.stages.dedupe.representatives import is_number
 from kakehi.pipeline.stages.dedupe.sign import signed_by
 from kakehi.pipeline.stages.measure import FamilySpec, signal_types
+from kakehi.pipeline.stages.pack.index import MASKS_NOTHING, PACK_PIECES
 from kakehi.pipeline.stages.screen import LABELS, NUMBERS, Threshold
 from kakehi.pipeline.stages.stage import Asked
 from kakehi.tokenizer.packed.lanes import Parallel, refuse_lanes
@@ -163,6 +164,9 @@ def check_packing(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
             said = f"{step.key}.tokenizer: reader core needs the tokenizer's unique_identifiers: see docs/packing.md"
             reading.fault((step.key, "readers"), said)
         for packed in (other.parameters for other in writers_of("packed", steps[:index], step.origin)):
+            if asked["inter_document_masking"] and packed["sequences"] == "tiles":
+                said = f"{MASKS_NOTHING.format(step.key)}; {PACK_PIECES}"
+                reading.fault((step.key, "inter_document_masking"), said)
             if packed["layout"] == "lanes":
                 jobs = [Parallel(job["micro_batch"], job["data_parallel"]) for job in asked["jobs"]]
                 try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, expm1
 from pathlib import Path
 
 from kakehi.pipeline.engines.machine import Limits, Machine
@@ -32,7 +33,10 @@ def forecast(steps: Sequence[Step], store: Store, machine: Machine) -> Iterator[
         if tokens is None:
             yield f"{machine.name}: {step.name}: how many tokens there will be is known once encode has run, or if pack.mix says so"
             continue
-        corpus = _corpus(step, tokens)
+        pieces = _pieces(step, tokens, store) if step.parameters["sequences"] == "pieces" else None
+        if pieces is None and step.parameters["sequences"] == "pieces":
+            yield f"{machine.name}: {step.name}: planned as if its sequences were tiles: how many pieces there will be is known once encode has run"
+        corpus = replace(_corpus(step, tokens), pieces=pieces)
         for job in _jobs(step, steps):
             yield from drawn(corpus, job, limits, f"{machine.name}: {step.name}")
             broken += [
@@ -71,6 +75,16 @@ def _tokens(step: Step, store: Store) -> int | None:
         counted[str(encode.source)] = merge(receipt.counts for receipt in receipts).get("tokens", 0)
     epochs = epochs_of(shares or dict.fromkeys(counted, Share(epochs=Fraction(1))), counted)
     return int(sum(counted[name] * epochs[name] for name in counted))
+
+
+def _pieces(step: Step, tokens: int, store: Store) -> int | None:
+    """Estimate the pieces of as many tokens, as if lengths of documents fell off exponentially."""
+    receipts = [receipt for encode in step.upstream["tokens"] for receipt in receipts_of(encode, store)]
+    if len(receipts) < sum(len(encode.shards) for encode in step.upstream["tokens"]):
+        return None
+    counts = merge(receipt.counts for receipt in receipts)
+    mean = counts.get("tokens", 0) / max(1, counts.get("encoded", 0))
+    return ceil(tokens / mean / -expm1(-step.parameters["sequence_tokens"] / mean)) if mean else None
 
 
 def _corpus(step: Step, tokens: int) -> Corpus:

@@ -173,7 +173,12 @@ def _source_step(source: SourceSpec, shards: tuple[Shard, ...], receipts: Receip
 
 def _deciding(stage: Stage, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is in no address."""
-    return {key: value for key, value in parameters.items() if key not in stage.aside}
+    unsaid = {name: stage.model().model_fields[name].default for name in stage.added}
+    return {
+        key: value
+        for key, value in parameters.items()
+        if key not in stage.aside and not (key in unsaid and value == unsaid[key])
+    }
 
 
 def _step(
@@ -191,7 +196,9 @@ def _step(
         "stage": spec.stage.name,
         "source": source,
         "version": spec.stage.version,
-        "params": {key: _by_content(value, file_digest) for key, value in parameters.items()},
+        "params": {
+            key: _by_content(value, file_digest) for key, value in _deciding(spec.stage, parameters).items()
+        },
         "libraries": versions(spec.stage.libraries_for(parameters)),
         "upstream": {
             f"{step.name} {step.source}" if step.source and source is None else step.name: step.address

@@ -54,6 +54,7 @@ class Corpus:
         lanes: Λ; 1 for stock.
         tile_rows: B; 1 for stock.
         prefixes: binaries for training.
+        pieces: of documents, where these are the sequences; null where tiles are.
     """
 
     rows: int
@@ -63,6 +64,12 @@ class Corpus:
     lanes: int
     tile_rows: int
     prefixes: int = 1
+    pieces: int | None = None
+
+    @property
+    def sequences(self) -> int:
+        """Sequences of the `.idx`, each guard one."""
+        return self.placed.sequences if self.pieces is None else self.pieces + self.prefixes
 
     @property
     def row_bytes(self) -> int:
@@ -82,7 +89,7 @@ class Corpus:
 
     def files(self) -> dict[str, int]:
         """Bytes of every file for training, all prefixes together."""
-        sequences = self.placed.sequences
+        sequences = self.sequences
         return {
             ".bin": self.rows * self.row_bytes + self.prefixes * self.token_bytes,
             ".idx": 42 * self.prefixes + (_LENGTH + _POINTER + 8) * sequences,
@@ -101,8 +108,18 @@ def pages_per_row(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]
         page_bytes: what a fault moves.
     """
     shuffle = job.data_parallel * _SHUFFLE / page_bytes  # read by all ranks from front to back
+    pieces = (corpus.pieces or 0) / max(1, corpus.rows)
     if corpus.layout == "stock":
         row = corpus.row_bytes / page_bytes
+        if corpus.pieces is not None:  # which stay in their order: what is next to a row lies behind it
+            behind = {name: 1 + (pieces + 1) * name / page_bytes for name in (_LENGTH, _POINTER, _DOCUMENT)}
+            return {
+                ".bin": 1 + row,
+                ".idx": behind[_LENGTH] + behind[_POINTER],
+                "document_index": behind[_DOCUMENT],
+                "sample_index": 1.0,
+                "shuffle_index": shuffle,
+            }
         # A row, and the first token of whatever row is next: two sequences, each somewhere.
         return {
             ".bin": 2 + row,
@@ -114,17 +131,18 @@ def pages_per_row(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]
     streams = corpus.lanes / job.data_parallel
     height = min(corpus.tile_rows, max(1, corpus.rows // corpus.lanes))
 
-    def entries(entry_bytes: int) -> float:
+    def entries(entry_bytes: float) -> float:
         """Pages for an entry of each of a rank's lanes, spread evenly over those of all lanes, by row."""
         every, own = corpus.lanes * entry_bytes / page_bytes, streams * (1 + entry_bytes / page_bytes)
         return min(every, own) / (streams * height)
 
+    each = 1 if corpus.pieces is None else pieces * height  # sequences of a tile
     tile = corpus.tile_bytes / page_bytes
     own_tiles = min(job.data_parallel * corpus.row_bytes / page_bytes, max(1.0, tile) / height)
     return {
         ".bin": own_tiles + min(1.0, tile) / height,  # and the label at a tile's end, in another lane's tile
-        ".idx": entries(_LENGTH) + entries(_POINTER),
-        "document_index": entries(_DOCUMENT),
+        ".idx": entries(_LENGTH * each) + entries(_POINTER * each),
+        "document_index": entries(_DOCUMENT * each),
         "sample_index": entries(_SAMPLE * height),
         "shuffle_index": shuffle,
     }
@@ -258,7 +276,7 @@ def refusals(corpus: Corpus, job: Job, limits: Limits) -> Iterator[Refusal]:
 
 
 def _integers(corpus: Corpus) -> Iterator[Refusal]:
-    sequences = corpus.placed.sequences
+    more_rows = f"tile_rows: {ceil(corpus.rows / (2**31 - 1)) * corpus.tile_rows}"
     for name, got, most, way_out in (
         (
             "tile bytes in int32",
@@ -268,9 +286,15 @@ def _integers(corpus: Corpus) -> Iterator[Refusal]:
         ),
         (
             "sequences in int32",
-            sequences,
+            corpus.sequences,
             2**31 - 1,
-            f"tile_rows: {ceil(corpus.rows / (2**31 - 1)) * corpus.tile_rows}",
+            more_rows if corpus.pieces is None else "sequences: tiles, or less of each source (mix)",
+        ),
+        (
+            "binaries of pieces",  # of several, Megatron would make the maps itself, and tear rows apart
+            1 if corpus.pieces is None else corpus.prefixes,
+            1,
+            "raise file_gb, or sequences: tiles",
         ),
         ("samples in uint32", corpus.rows, 2**32 - 2, "a longer sequence_tokens"),
         ("lanes with a row each", corpus.lanes, corpus.rows, f"lanes: {max(1, corpus.rows)} or fewer"),
@@ -325,7 +349,7 @@ def drawn(corpus: Corpus, job: Job, limits: Limits, name: str) -> list[str]:
         f"Λ {corpus.lanes:,}, B {corpus.tile_rows:,}"
         if corpus.layout == "lanes"
         else f"{corpus.prefixes} binaries"
-    )
+    ) + ("" if corpus.pieces is None else f", {corpus.pieces:,} pieces as sequences")
     rows: Mapping[str, str] = {
         "payload": f"{format_size(found.payload_per_step, 'B')} a reader and step",
         "read": f"{format_size(found.read_per_step, 'B')} a reader and step, {found.read_per_step / found.payload_per_step:.2f} × the payload; "

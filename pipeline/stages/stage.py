@@ -65,6 +65,7 @@ class Stage:
         estimate: says before a corpus step starts what it will take of disk and memory.
         describe: says in a line of the plan what its parameters will do.
         aside: parameters that say how something is fetched or read, never what: in no address.
+        added: parameters that came later: in no address while they say what was done before, their default.
         shards: the shards that a fetching stage's parameters ask for, as (parameters, source, manifest's folder, limit).
         cost: says in lines of the plan what fetching a shard will take.
         told: says what a fetching stage knows of a document, as (folder of its outputs, shard, row of the document).
@@ -86,6 +87,7 @@ class Stage:
     estimate: Callable[[InputVolume], Estimate] | None = None
     describe: Callable[[Mapping[str, Any]], str] | None = None
     aside: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     shards: Callable[[Mapping[str, Any], str, Path, int | None], list[Shard]] | None = None
     cost: Callable[[Shard, Mapping[str, Any]], Iterator[str]] | None = None
     told: Callable[[Path, Shard, Mapping[str, Any]], Iterator[str]] | None = None

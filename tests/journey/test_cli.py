@@ -178,7 +178,7 @@ def test_explain_takes_an_id_and_says_where_nothing_is(whole, kakehi):
 
 
 def test_lookup_names_the_document_of_a_token(whole, kakehi):
-    """The first token has a document; the last one is of the guard row, and the one behind is none."""
+    """The first token has a document; the last one is of the guard, and the one behind is none."""
     manifest, work, _ = whole
     [binary] = (work / "pack").rglob("*.bin")
     prefix, tokens = binary.with_suffix(""), binary.stat().st_size // 2

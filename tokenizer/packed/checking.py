@@ -6,20 +6,21 @@ Every function yields faults as lines that say where, what was got and what was 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from kakehi.arrays import AnyN
+from kakehi.arrays import AnyN, Int64N
 
 from . import maps
 from .indexed import Reader, repeated
 from .lanes import Lanes
 from .maps import Maps
-from .provenance import path_beside
+from .pieces import PieceIndex, open_pieces, sequence_lengths
+from .provenance import first_tokens, path_beside
 
 _BLOCK: Final = 1 << 20
 _NAME_BESIDE: Final = re.compile(
@@ -51,17 +52,35 @@ def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
     except (ValueError, OSError) as error:
         yield str(error)
         return
-    yield from _check_lengths(prefix, reader, layout_of(told), about["sequence_tokens"])
+    size, in_pieces = about["sequence_tokens"], about.get("sequences", "tiles") == "pieces"
+    if not in_pieces:
+        layout = layout_of(told)
+        yield from _check_lengths(prefix, reader, layout.sequences, repeated(layout.runs(size)))
     if path_beside(prefix).exists():
         try:
+            if in_pieces:
+                firsts = first_tokens(path_beside(prefix))
+                lengths = sequence_lengths(firsts, reader.tokens, size)
+                yield from _check_lengths(prefix, reader, told["sequences"], lengths)
             yield from _check_pieces(prefix, reader, about, told)
         except (ValueError, OSError) as error:
             yield f"{path_beside(prefix)}: can't be read ({error})"
 
 
-def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[str]:
-    """Check every map of one prefix in a cache: names, description, and each value of each array."""
-    told = about["binaries"][prefix]
+def check_maps(folder: Path, home: Path, about: Mapping[str, Any]) -> Iterator[str]:
+    """Check every map of one prefix in a cache: names, description, and each value of each array.
+
+    Args:
+        folder: the cache.
+        home: path of the prefix, without `.bin`.
+        about: what `manifest.json` beside it says.
+    """
+    prefix, told = home.name, about["binaries"][home.name]
+    try:
+        pieces = open_pieces(home, about)
+    except (ValueError, OSError) as error:
+        yield f"{folder}: no map can be checked: {error}"
+        return
     found = 0
     for path in sorted(folder.glob("*-GPTDataset-*_index.npy")):
         description = folder / f"{path.name.rpartition('-')[0]}-description.txt"
@@ -82,7 +101,7 @@ def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[
                 name: f"{digest}-GPTDataset-{split}-{name}_index.npy"
                 for name in ("document", "sample", "shuffle")
             }
-            wanted = _maps(about, told, prefix, asked["num_samples"], asked["random_seed"], split)
+            wanted = _maps(about, told, prefix, asked["num_samples"], asked["random_seed"], split, pieces)
             yield from _refuse_length(path, asked["sequence_length"], about)
             yield from _check_arrays(folder, names, wanted)
     beside = map(_NAME_BESIDE.fullmatch, (path.name for path in folder.glob(f"{prefix}_*_idx.npy")))
@@ -91,7 +110,7 @@ def check_maps(folder: Path, prefix: str, about: Mapping[str, Any]) -> Iterator[
     ):
         found += 1
         asked_for = _read_samples(int(samples)) if listed else int(samples)
-        wanted = _maps(about, told, prefix, asked_for, int(seed), split)
+        wanted = _maps(about, told, prefix, asked_for, int(seed), split, pieces)
         named = maps.neox_names(wanted, alone=not listed) if neox else maps.fork_names(wanted)
         yield from _refuse_length(folder / named["document"], int(length), about)
         yield from _check_arrays(folder, named, wanted, more=1 if neox else 0)
@@ -104,18 +123,21 @@ def layout_of(told: Mapping[str, Any]) -> Lanes:
     return Lanes(**{name: told[name] for name in ("lanes", "tile_rows", "samples", "rows")})
 
 
-def _check_lengths(prefix: Path, reader: Reader, layout: Lanes, size: int) -> Iterator[str]:
-    if len(reader.lengths) != layout.sequences:
-        yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {layout.sequences:,} for its layout"
+def _check_lengths(prefix: Path, reader: Reader, count: int, lengths: Iterable[Int64N]) -> Iterator[str]:
+    if len(reader.lengths) != count:
+        yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {count:,} for its layout"
         return
     start = 0
-    for wanted in repeated(layout.runs(size)):
-        wrong = np.flatnonzero(reader.lengths[start : start + len(wanted)] != wanted)
+    for wanted in lengths:
+        got = reader.lengths[start : start + len(wanted)]
+        wrong = np.flatnonzero(got != wanted[: len(got)])
         if len(wrong):
             at = start + int(wrong[0])
             yield f"{prefix}.idx: length of sequence {at}: got {reader.lengths[at]}, wanted {wanted[wrong[0]]}"
             return
         start += len(wanted)
+    if start != count:
+        yield f"{prefix}.idx: got {count:,} sequences, wanted {start:,} for its pieces"
 
 
 def _check_pieces(
@@ -158,7 +180,13 @@ def _check_pieces(
 
 
 def _maps(
-    about: Mapping[str, Any], told: Mapping[str, Any], prefix: str, samples: int, seed: int, split: str
+    about: Mapping[str, Any],
+    told: Mapping[str, Any],
+    prefix: str,
+    samples: int,
+    seed: int,
+    split: str,
+    pieces: PieceIndex | None,
 ) -> Maps:
     return Maps(
         prefix=prefix,
@@ -168,6 +196,7 @@ def _maps(
         seed=seed,
         split="train" if split == "train" else "valid",
         shuffled=split == "train" and about["layout"] == "stock",
+        pieces=pieces,
     )
 
 

@@ -25,6 +25,9 @@ _DTYPES: Final[dict[int, Dtype]] = {8: np.dtype("<u2"), 4: np.dtype("<i4")}
 _CODES: Final = {dtype: code for code, dtype in _DTYPES.items()}
 _BLOCK: Final = 1 << 20
 
+MOST_SEQUENCES: Final = 2**31 - 1
+"""Readers number sequences in int32."""
+
 
 def token_dtype(vocab_size: int) -> Dtype:
     """Name the dtype every Megatron reader expects for a vocabulary, and refuse the sizes they disagree on.
@@ -80,8 +83,8 @@ def find_documents(ids: Ids, lengths: Int64N, token: int) -> Int64N:
     return np.asarray(np.unique(places), np.int64)
 
 
-def write_index(prefix: Path, dtype: Dtype, lengths: Callable[[], Iterable[Int64N]]) -> None:
-    """Write `PREFIX.idx`, each sequence a document of its own, in constant memory.
+def write_index(prefix: Path, dtype: Dtype, lengths: Callable[[], Iterable[Int64N]]) -> int:
+    """Write `PREFIX.idx`, each sequence a document of its own, in constant memory; give the number of sequences.
 
     Args:
         prefix: path without `.idx`.
@@ -92,7 +95,7 @@ def write_index(prefix: Path, dtype: Dtype, lengths: Callable[[], Iterable[Int64
         ValueError: no sequence, one of less than a token or of 2**31 bytes, or 2**31 of them.
     """
     count = sum(_checked(block, dtype) for block in lengths())
-    if not 0 < count < 2**31:
+    if not 0 < count <= MOST_SEQUENCES:
         raise ValueError(
             f"{prefix}: got {count:,} sequences, wanted 1 to 2**31 - 1: no reader maps an empty file, "
             "and readers number sequences in int32"
@@ -109,6 +112,7 @@ def write_index(prefix: Path, dtype: Dtype, lengths: Callable[[], Iterable[Int64
         for start in range(0, count + 1, _BLOCK):
             idx.write(np.arange(start, min(start + _BLOCK, count + 1), dtype="<i8").data)
         _sync(idx)
+    return count
 
 
 def repeated(runs: Iterable[tuple[int, int]]) -> Iterator[Int64N]:
@@ -182,8 +186,9 @@ class Reader:
             offset = int(stops[-1])
         _expect(idx_path, "first entry of the document index", int(self.document_index[0]), 0)
         _expect(idx_path, "last entry of the document index", int(self.document_index[-1]), len(self.lengths))
-        if (np.diff(self.document_index) < 0).any():
-            raise ValueError(f"{idx_path}: document index: got a falling entry, wanted none")
+        for start in range(0, len(self.document_index), _BLOCK):
+            if (np.diff(self.document_index[start : start + _BLOCK + 1]) < 0).any():
+                raise ValueError(f"{idx_path}: document index: got a falling entry, wanted none")
         return offset // self.dtype.itemsize
 
 

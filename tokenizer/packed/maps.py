@@ -22,8 +22,12 @@ import numpy as np
 from kakehi.arrays import AnyN, Int32N, Int64N, UInt32N
 
 from .lanes import Lanes
+from .pieces import PieceIndex
 
 Split = Literal["train", "valid"]
+
+MASKING: Final = "--dataloader-inter-document-masking"
+"""megatron-core's flag, from 0.19, that keeps sequences of the `.idx` from each other; not in its cache's name."""
 
 _BLOCK: Final = 1 << 20
 _ARRAYS: Final = ("document", "sample", "shuffle")
@@ -40,6 +44,7 @@ class Maps(NamedTuple):
         seed: Megatron's `--seed`.
         split: `train` or `valid`.
         shuffled: whether the readers go in Megatron's own random order; else as the lanes say.
+        pieces: the index, if its sequences are pieces of documents; null where they are tiles.
     """
 
     prefix: str
@@ -49,6 +54,7 @@ class Maps(NamedTuple):
     seed: int
     split: Split
     shuffled: bool
+    pieces: PieceIndex | None = None
 
 
 def description(maps: Maps, tokenizer: Mapping[str, Any]) -> str:
@@ -137,24 +143,32 @@ def arrays(maps: Maps, *, more: int = 0) -> dict[str, Array]:
             anew; or more rows than readers can number.
     """
     layout, order = maps.layout, None
+    sequences = layout.sequences if maps.pieces is None else maps.pieces.sequences
     if maps.split == "train" and maps.samples > layout.samples:
         raise ValueError(
             f"samples: got {maps.samples:,}, wanted {layout.samples:,} at most: there are no more"
             "\nhint: ask for fewer, or give sources more epochs in pack.mix"
         )
-    if layout.sequences >= 2**31 or layout.rows >= 2**32 - 1:
+    if sequences >= 2**31 or layout.rows >= 2**32 - 1:
         raise ValueError(
-            f"rows: got {layout.rows:,} in {layout.sequences:,} sequences, wanted less than 2**31 sequences"
+            f"rows: got {layout.rows:,} in {sequences:,} sequences, wanted less than 2**31 sequences"
         )
     total = max(layout.samples, maps.samples)
-    documents = np.arange(layout.sequences, dtype=np.int32)
+    documents: Int32N | None = None
     if maps.shuffled:  # as Megatron shuffles; only the guard stays where it is
         state = np.random.RandomState(maps.seed)
-        state.shuffle(documents[:-1])
+        shuffled = np.arange(layout.sequences, dtype=np.int32)
+        state.shuffle(shuffled[:-1])
         order = np.arange(layout.samples, dtype=np.uint32)
         state.shuffle(order)
+        if maps.pieces is None:
+            documents = shuffled
+        else:  # the same rows in the same order; but pieces stay where their row is
+            order = shuffled[order].astype(np.uint32)
     return {
-        "document": Array(np.dtype("<i4"), (layout.sequences,), lambda some: documents[some]),
+        "document": Array(
+            np.dtype("<i4"), (sequences,), lambda some: some if documents is None else documents[some]
+        ),
         "sample": Array(np.dtype("<i4"), (total + 1, 2), lambda rows: _sample_index(maps, rows)),
         "shuffle": Array(
             np.dtype("<u4"), (total + more,), lambda samples: _shuffle_index(maps, order, samples)
@@ -185,6 +199,11 @@ def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> N
 def _sample_index(maps: Maps, rows: Int64N) -> Int32N:
     """Say where rows begin; rows behind the last are asked for by nobody, and make up the number alone."""
     there = np.where(rows < maps.layout.rows, rows, 0)
+    if maps.pieces is not None:
+        first = np.zeros(len(rows), np.int64)
+        inside = int(np.count_nonzero(rows < maps.layout.rows))  # rows come in their order
+        first[:inside] = maps.pieces.first_of(int(rows[0]), inside)
+        return np.stack([first, np.zeros_like(first)], axis=1).astype(np.int32)
     sequence, row = maps.layout.sequence_of(there)
     return np.stack([sequence, row * maps.sequence_tokens], axis=1).astype(np.int32)
 
@@ -206,6 +225,22 @@ def core_flags(train: Maps, valid: Maps | None, cache: str) -> list[str]:
         f"--train-samples {train.samples}",
         "--eod-mask-loss",
     ]
+
+
+def core_notes(train: Maps, *, masking: bool) -> list[str]:
+    """Say in sentences what megatron-core's flags can't have, as a file of flags has no room for a comment."""
+    if train.pieces is None:
+        said = f"{MASKING} would mask nothing here: it keeps sequences of the .idx from each other, and these are tiles of rows."
+        return [f"{said} pack: {{sequences: pieces}} makes them pieces of documents, with the same .bin."]
+    notes = [
+        "The sequences are pieces of documents: a reader that builds its own maps shuffles them, and no row stays whole."
+    ]
+    if masking:
+        notes.append(
+            f"{MASKING} needs megatron-core 0.19 or newer, Transformer Engine's attention, no context parallelism, "
+            "and no pipeline stage between the first and the last."
+        )
+    return notes
 
 
 def fork_flags(train: Maps, cache: str) -> list[str]:

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kakehi.arrays import Int64N
+
 DOCUMENTS: Final = pa.schema(
     [
         pa.field("id", pa.binary(16), nullable=False),
@@ -98,6 +100,17 @@ def join(parts: Iterable[Path], path: Path, schema: pa.Schema) -> int:
                     writer.add(table.cast(schema))
                     rows += len(table)
     return rows
+
+
+def first_tokens(path: Path) -> Iterator[Int64N]:
+    """Yield the place of every piece's first token, a row group of the table of pieces at a time."""
+    with pq.ParquetFile(path) as table:
+        for group in range(table.num_row_groups):
+            yield (
+                table.read_row_group(group, columns=["first_token"])["first_token"]
+                .to_numpy()
+                .astype(np.int64)
+            )
 
 
 def lookup(pieces: pq.ParquetFile, token: int) -> dict[str, Any] | None:

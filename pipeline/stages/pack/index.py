@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,8 +20,16 @@ from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.maps import Maps
+from kakehi.tokenizer.packed.pieces import open_pieces
 
 Reader = Literal["core", "fork", "neox"]
+
+#: Said where the manifest is read, and by the stage for binaries that others made.
+MASKS_NOTHING: Final = (
+    "{}.inter_document_masking: got true for sequences that are tiles, wanted pieces: "
+    "megatron-core masks by sequences, and would mask nothing"
+)
+PACK_PIECES: Final = "pack: {sequences: pieces} keeps the .bin as it is and writes another .idx"
 
 
 class Job(BaseModel):
@@ -54,12 +62,13 @@ def index(
     validation_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
+    inter_document_masking: bool = False,
 ) -> Counts:
     """Write index maps and the flags that go with them.
 
     Args:
         inputs: the binaries.
-        out: folder for `cache/`, `flags-*` and, for `core`, `sequences.json`.
+        out: folder for `cache/`, `flags-*` and, for `core`, `sequences.json` and `notes-core.txt`.
         engine: not used.
         readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024, `neox` for
             GPT-NeoX.
@@ -68,9 +77,13 @@ def index(
         validation_samples: the same of validation, over and over where there are fewer; null for each once.
         seed: Megatron's `--seed`.
         jobs: that will read these files: each must suit the lanes.
+        inter_document_masking: whether the flags of `core` keep documents from each other; for `pack.sequences: pieces`.
     """
-    about = json.loads((inputs.artifacts["packed"] / MANIFEST).read_bytes())
-    train, valid = _asked(about, train_samples, validation_samples, seed)
+    packed = inputs.artifacts["packed"]
+    about = json.loads((packed / MANIFEST).read_bytes())
+    train, valid = _asked(packed, about, train_samples, validation_samples, seed)
+    if inter_document_masking and train.pieces is None:
+        raise ParameterError(MASKS_NOTHING.format("index"), hint=PACK_PIECES)
     cache = out / "cache"
     cache.mkdir()
     for asked in filter(None, (train, valid)):
@@ -80,7 +93,7 @@ def index(
     # From the folder of the binaries, wherever both are moved to together.
     there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
     flags: dict[Reader, list[str]] = {
-        "core": maps.core_flags(train, valid, there),
+        "core": [*maps.core_flags(train, valid, there), *([maps.MASKING] if inter_document_masking else [])],
         "fork": maps.fork_flags(train, there),
         "neox": maps.neox_config(train, valid, there),
     }
@@ -89,6 +102,8 @@ def index(
         (out / f"flags-{reader}.{'yml' if reader == 'neox' else 'txt'}").write_text(text, encoding="utf-8")
     if "core" in readers:
         (out / "sequences.json").write_text(json.dumps(_sequences(about)) + "\n", encoding="utf-8")
+        notes = maps.core_notes(train, masking=inter_document_masking)
+        (out / "notes-core.txt").write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
     return {"train_samples": train.samples, "validation_samples": valid.samples if valid else 0}
 
 
@@ -99,7 +114,11 @@ def _sequences(about: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def _asked(
-    about: Mapping[str, Any], train_samples: int | None, validation_samples: int | None, seed: int
+    packed: Path,
+    about: Mapping[str, Any],
+    train_samples: int | None,
+    validation_samples: int | None,
+    seed: int,
 ) -> tuple[Maps, Maps | None]:
     found = {
         kind: [n for n, b in about["binaries"].items() if b["for"] == kind]
@@ -121,6 +140,7 @@ def _asked(
             seed=seed,
             split=split,
             shuffled=split == "train" and about["layout"] == "stock",
+            pieces=open_pieces(packed / name, about),
         )
 
     train = maps_of(found["training"][0], "train", train_samples)

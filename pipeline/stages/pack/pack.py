@@ -7,7 +7,7 @@ bucket (a range of rows of a binary), and each bucket is written in its place. M
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from functools import partial
@@ -18,13 +18,20 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
-from kakehi.pipeline.stages.pack.plan import bucket_ranges, lay_out, pair_loads, plan_rows_of_sources
+from kakehi.pipeline.stages.pack.plan import (
+    bucket_ranges,
+    lay_out,
+    pair_loads,
+    plan_rows_of_sources,
+    refuse_pieces,
+)
 from kakehi.pipeline.stages.pack.refusals import refuse_pack
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.schemas import TokenizedBy
@@ -32,6 +39,7 @@ from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
 from kakehi.tokenizer.packed.mix import MAX_EPOCHS, Lot, Share, epochs_of, held_out_below
+from kakehi.tokenizer.packed.pieces import Sequences, sequence_lengths
 from kakehi.tokenizer.packed.rows import Packing
 
 #: A bucket takes 2.6 times its bytes (400 MB for one of 157, measured), and half of a worker is for it.
@@ -99,6 +107,7 @@ def pack(
     layout: Literal["lanes", "stock"] = "lanes",
     lanes: Annotated[int, Field(ge=1, lt=1 << 31)] = 64,
     tile_rows: Annotated[int, Field(ge=1, lt=1 << 31)] = 256,
+    sequences: Sequences = "tiles",
     mix: Mix | None = None,
     copies: Copies = [],  # noqa: B006 - pydantic copies defaults
     validation_rows: Annotated[int, Field(ge=0, lt=1 << 31)] = 0,
@@ -116,6 +125,8 @@ def pack(
         layout: `lanes` for readers that go forward, `stock` for Megatron's own shuffles.
         lanes: Λ, a multiple of every planned micro batch × data-parallel size; for `layout: lanes`.
         tile_rows: rows of a lane that lie together; for `layout: lanes`.
+        sequences: what the `.idx` counts: `tiles` (rows, for `layout: stock`), or `pieces` of documents, for readers
+            that keep documents from each other by it.
         mix: how much of each source; null for one epoch of each.
         copies: how often an epoch has a document, by the least size of its cluster of look-alikes; once below the
             least size named.
@@ -133,18 +144,23 @@ def pack(
     settings = replace(settings, rows=(training, validation))
     shape = (lanes, tile_rows) if layout == "lanes" else (1, 1)
     settings = replace(settings, binaries=lay_out(inputs.corpus, settings, shape, file_gb))
+    if sequences == "pieces":
+        refuse_pieces(lots, settings.binaries)
     loads = pair_loads(inputs.shards, counted, lots)
     made = _move(inputs, shuffles, settings, lots, loads)
     cut = _cut(shuffles, settings, loads)
     documents = _join_documents(inputs, out)
-    for binary in settings.binaries:
-        _finish(binary, out, settings, made[binary.name][1])
+    written = {
+        binary.name: _finish(binary, out, settings, made[binary.name][1], sequences)
+        for binary in settings.binaries
+    }
     counts = _counts(counted, settings, made, cut)
     about = {
         "corpus": inputs.corpus,
         "sequence_tokens": sequence_tokens,
         "packing": packing,
         "layout": layout,
+        **({} if sequences == "tiles" else {"sequences": sequences}),
         "seed": seed,
         "copies": copies,
         "eod": settings.eod,
@@ -155,7 +171,8 @@ def pack(
         "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
         "files": _digests(documents),
         "binaries": {
-            binary.name: _told(binary, made[binary.name][0], lots, out) for binary in settings.binaries
+            binary.name: _told(binary, made[binary.name][0], written[binary.name], lots, out)
+            for binary in settings.binaries
         },
     }
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -267,13 +284,22 @@ def _size(binary: Binary, settings: PackSettings) -> int:
     return binary.layout.tokens(settings.sequence_tokens) * np.dtype(settings.dtype).itemsize
 
 
-def _finish(binary: Binary, out: Path, settings: PackSettings, parts: Sequence[Path]) -> None:
-    """Move a binary to its place, and write its index and its table of pieces."""
+def _finish(
+    binary: Binary, out: Path, settings: PackSettings, parts: Sequence[Path], sequences: Sequences
+) -> int:
+    """Move a binary to its place, and write its table of pieces and its index; give the number of sequences."""
     prefix = out / binary.name
     parts[0].with_name(f"{binary.name}.bin").replace(out / f"{binary.name}.bin")
-    runs = binary.layout.runs(settings.sequence_tokens)
-    indexed.write_index(prefix, np.dtype(settings.dtype), lambda: indexed.repeated(runs))
     provenance.join(parts, provenance.path_beside(prefix), provenance.PIECES)
+    size, layout = settings.sequence_tokens, binary.layout
+
+    def lengths() -> Iterator[Int64N]:
+        if sequences == "tiles":
+            return indexed.repeated(layout.runs(size))
+        firsts = provenance.first_tokens(provenance.path_beside(prefix))
+        return sequence_lengths(firsts, layout.tokens(size), size)
+
+    return indexed.write_index(prefix, np.dtype(settings.dtype), lengths)
 
 
 def _join_documents(inputs: Inputs, out: Path) -> Path:
@@ -354,12 +380,12 @@ def _told_lot(lot: Lot, tokens: int) -> dict[str, Any]:
     }
 
 
-def _told(binary: Binary, counts: Counts, lots: Sequence[Lot], out: Path) -> dict[str, Any]:
+def _told(binary: Binary, counts: Counts, sequences: int, lots: Sequence[Lot], out: Path) -> dict[str, Any]:
     paths = [out / f"{binary.name}{ending}" for ending in (".bin", ".idx", ".provenance.parquet")]
     return {
         "for": "validation" if binary.held_out else "training",
         **asdict(binary.layout),
-        "sequences": binary.layout.sequences,
+        "sequences": sequences,
         "tokens": counts["tokens"],
         "pieces": counts["pieces"],
         "sources": _by_source(lots, counts),
@@ -389,6 +415,7 @@ STAGE = Stage(
     optional=("verdict",),
     writes="packed",
     version=5,
+    added=("sequences",),
     libraries=("numpy",),
     kernels=("move",),
     refuse=refuse_pack,

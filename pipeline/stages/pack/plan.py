@@ -10,6 +10,7 @@ from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.pack.model import Binary, Counted, Load, PackSettings
 from kakehi.pipeline.storage.shard_tables import ShardTables
+from kakehi.tokenizer.packed.indexed import MOST_SEQUENCES
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, rows_of_epochs
 from kakehi.tokenizer.packed.rows import Packing, RowPlan, plan_rows
@@ -104,6 +105,29 @@ def lay_out(
         )
         made.append(Binary(name, layout, sum(other.layout.rows for other in made), kind))
     return tuple(made)
+
+
+def refuse_pieces(lots: Sequence[Lot], binaries: Sequence[Binary]) -> None:
+    """Refuse sequences that are pieces where readers could not number them, or would shuffle them apart.
+
+    Raises:
+        ParameterError: 2**31 pieces or more; several binaries for training.
+    """
+    training = sum(not binary.held_out for binary in binaries)
+    if training > 1:
+        raise ParameterError(
+            f"pack.sequences: got pieces in {training} binaries for training, wanted one: "
+            "Megatron makes the maps of blends itself, and would tear rows into their pieces",
+            hint="raise file_gb, or leave it out; or sequences: tiles",
+        )
+    for held_out in (False, True):
+        mine = [lot for lot in lots if lot.held_out is held_out and lot.plan.rows]
+        count = sum(int(lot.plan.counts.sum()) * lot.taken // lot.plan.rows for lot in mine)
+        if count >= MOST_SEQUENCES:
+            raise ParameterError(
+                f"pack.sequences: got about {count:,} pieces, wanted less than 2**31: readers number sequences in int32",
+                hint="sequences: tiles, or take less of each source (mix) and pack twice",
+            )
 
 
 def pair_loads(

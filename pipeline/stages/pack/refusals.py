@@ -57,7 +57,7 @@ def _refuse_sizes(parameters: Mapping[str, Any], row_bytes: int) -> Iterator[Fau
         yield ("tile_rows",), f"got {rows} rows of {row_bytes} bytes, wanted less than 2**31 bytes; {better}"
     fewest = lanes if is_lanes else 1
     if file_gb is not None and file_gb * 1e9 < (fewest + 1) * row_bytes:
-        wanted = f"at least {(fewest + 1) * row_bytes / 1e9:.3g}: {fewest} rows and the guard row"
+        wanted = f"at least {(fewest + 1) * row_bytes / 1e9:.3g}: {fewest} rows and the guard"
         yield ("file_gb",), f"got {file_gb}, wanted {wanted}, of {row_bytes} bytes each"
 
 

@@ -93,6 +93,15 @@ def test_a_document_gives_all_its_places(packed) -> None:
     assert seen > 5
 
 
+def test_samples_of_pieces_are_those_of_tiles(packed_runs) -> None:
+    """In lanes, and in Megatron's own order, where the maps of pieces say the rows in another way."""
+    for tiles, pieces in (("lanes", "pieces"), ("stock", "stock pieces")):
+        found = [open_packed(packed_runs[name] / NAME) for name in (tiles, pieces)]
+        some = np.arange(0, found[0].layout.samples, 9)
+        of_tiles, of_pieces = (packed.samples(some, cache_of(packed)) for packed in found)
+        assert of_tiles == of_pieces
+
+
 def test_stock_samples_need_the_maps(packed_runs) -> None:
     """Their order is Megatron's own."""
     packed = open_packed(packed_runs["stock"] / NAME)

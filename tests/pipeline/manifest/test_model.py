@@ -175,6 +175,11 @@ def test_what_can_never_run_is_told_at_once(tmp_path: Path) -> None:
         ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),
         (
             "pack:",
+            "pack:\nindex: {inter_document_masking: true}",
+            "index.inter_document_masking: got true for sequences that are tiles, wanted pieces",
+        ),
+        (
+            "pack:",
             "pack: {lanes: 8}\nindex: {jobs: [{data_parallel: 4}, {micro_batch: 3, data_parallel: 8}]}",
             "pack.lanes: got 8, wanted a multiple of 3 × 8, micro batch × data-parallel size; lanes: 24 suits",
         ),

@@ -50,6 +50,16 @@ def test_without_a_mix_they_are_known_once_encode_has_run(plan) -> None:
     assert "rows of 32 tokens" in said.out
 
 
+def test_pieces_are_planned_once_documents_are_counted(plan) -> None:
+    """Before, they are planned as tiles, and it says so; afterwards the shape names them."""
+    pack = "{sequence_tokens: 32, lanes: 288, tile_rows: 2048, sequences: pieces, mix: {a: 9e3, b: 9e3}}"
+    assert "planned as if its sequences were tiles: how many pieces there will be" in plan(pack).out
+    assert plan.run().code == 0
+    said = plan(pack).out
+    assert "as if its sequences were tiles" not in said
+    assert "pieces as sequences" in said
+
+
 @pytest.mark.parametrize(
     ("pack", "limit", "nearest"),
     [

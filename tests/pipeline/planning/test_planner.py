@@ -406,6 +406,28 @@ def test_parameters_by_source_concern_their_own() -> None:
     assert told(planned(receipts, screened(2))) == {"screen b": (["b0"], "parameter changed: level 1 → 2")}
 
 
+def test_a_parameter_that_came_later_moves_no_address() -> None:
+    """At its default, which does what was done before; any other value is told as a change."""
+
+    def exact(*, level: int = 1, later: str = "as before") -> None:
+        raise AssertionError(f"ran with {level} and {later}")
+
+    before = Stage(run=exact, shape="corpus", writes="groups", reads=("documents",), version=1)
+    after = replace(before, added=("later",))
+
+    def step(stage: Stage, **parameters: Any) -> Step:
+        return planned(receipts, manifest(spec(stage, parameters={"level": 1, **parameters})))[-1]
+
+    receipts = Receipts()
+    old = step(before)
+    assert step(after, later="as before").address == old.address
+    assert step(before, later="as before").address != old.address
+    receipts.ran([old])
+    new = step(after, later="otherwise")
+    assert new.address != old.address
+    assert "later unset → otherwise" in new.reason
+
+
 def test_a_file_counts_by_its_content() -> None:
     """Moved, it is the same; with other content, another, at any depth of the parameters."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kakehi.pipeline.engines.machine import Limit, Limits
@@ -37,6 +38,53 @@ def test_pages_are_those_that_were_counted(corpus: Corpus, per_step: float) -> N
     assert 7 * sum(pages_per_row(corpus, RUN, PAGE).values()) == pytest.approx(per_step, rel=0.03)
 
 
+def counted_pages(corpus: Corpus, ranks: int, page: int, first_of: np.ndarray) -> float:
+    """Count, entry by entry, the pages that a rank touches in a whole job, each once if it goes forward; by row."""
+    samples = np.arange(corpus.rows // ranks // 2, corpus.rows, ranks)  # of one rank, μ 1
+    rows = corpus.placed.row_of(samples)
+    pieces, behind = first_of[rows], first_of[rows + 1]
+    runs = {  # first and last byte of what is read for each row
+        ".bin": (rows * corpus.row_bytes, (rows + 1) * corpus.row_bytes),
+        "length": (4 * pieces, 4 * behind),
+        "pointer": (8 * pieces, 8 * behind),
+        "document": (4 * pieces, 4 * behind),
+        "sample": (8 * rows, 8 * rows + 15),
+        "shuffle": (4 * samples, 4 * samples),
+    }
+    touched = 0
+    for first, last in runs.values():
+        pages = [np.arange(a, b + 1) for a, b in zip(first // page, last // page, strict=True)]
+        one_by_one = corpus.layout == "stock"
+        touched += sum(map(len, pages)) if one_by_one else len(np.unique(np.concatenate(pages)))
+    return touched / len(rows)
+
+
+@pytest.mark.parametrize(("tile_rows", "ranks"), [(16, 288), (64, 288), (64, 24)])
+def test_pages_of_pieces_are_those_counted_entry_by_entry(tile_rows: int, ranks: int) -> None:
+    """Of each tile three runs of entries beside its tokens; sizes of the files follow the pieces."""
+    rows, job = 288 * 512, RUN._replace(data_parallel=ranks, global_batch=288)
+    each = np.random.default_rng(1).integers(1, 7, rows + 1)
+    first_of = np.concatenate(([0], np.cumsum(each)))
+    corpus = replace(LANES, rows=rows, lanes=288, tile_rows=tile_rows, pieces=int(each[:-1].sum()))
+    planned = sum(pages_per_row(corpus, job, PAGE).values())
+    assert planned == pytest.approx(counted_pages(corpus, ranks, PAGE, first_of), rel=0.05)
+    assert planned > sum(pages_per_row(replace(corpus, pieces=None), job, PAGE).values())
+    assert corpus.files()[".idx"] == 34 + 12 * corpus.sequences + 8 * (corpus.sequences + 1)
+    assert corpus.files()["document_index"] == 4 * corpus.sequences
+
+
+def test_pieces_in_random_order_cost_less_than_rows() -> None:
+    """What is next to a row lies behind it, not somewhere; all but the shuffle is one row's own."""
+    each = np.random.default_rng(1).integers(1, 7, 100_001)
+    corpus = replace(STOCK, rows=100_000, pieces=int(each[:-1].sum()))
+    first_of = np.concatenate(([0], np.cumsum(each)))
+    planned = pages_per_row(corpus, RUN, PAGE)
+    planned.pop("shuffle_index")
+    counted = counted_pages(corpus, 288, PAGE, first_of)
+    assert sum(planned.values()) == pytest.approx(counted - 1, rel=0.05)
+    assert sum(planned.values()) < sum(pages_per_row(replace(corpus, pieces=None), RUN, PAGE).values()) - 3
+
+
 def test_the_worked_example() -> None:
     """Sizes of the files of the 13 B run in lanes, to the byte; opens, and bytes of a step."""
     sizes = LANES.files()
@@ -55,6 +103,8 @@ def test_the_worked_example() -> None:
         (LANES, RUN, "quota_bytes", 10**12, "rows fit"),
         (LANES, RUN, "quota_inodes", 5, "fewer readers"),
         (LANES, RUN, "directory_files", 5, "fewer readers"),
+        (replace(LANES, pieces=2**31), RUN, "sequences in int32", 0, "sequences: tiles"),
+        (replace(STOCK, prefixes=3, pieces=10), RUN, "binaries of pieces", 0, "raise file_gb"),
         (STOCK, RUN, "opens_at_start", 3000, "at most 0 binaries fit"),
         (replace(STOCK, prefixes=34), RUN, "opens_at_start", 100_000, "at most 28 binaries fit"),
         (LANES, RUN, "process_open_files", 5, "fewer readers"),

@@ -11,6 +11,7 @@ import pytest
 
 from kakehi.tokenizer.packed import maps
 from kakehi.tokenizer.packed.checking import check_binary, check_maps, layout_of
+from kakehi.tokenizer.packed.indexed import Reader, write_index
 
 NAME = "c_text_document"
 
@@ -30,7 +31,10 @@ class Copy:
         return json.loads((self.folder / "manifest.json").read_bytes())
 
     def faults(self, name: str = NAME) -> list[str]:
-        return [*check_binary(self.folder / name, self.about), *check_maps(self.cache, name, self.about)]
+        return [
+            *check_binary(self.folder / name, self.about),
+            *check_maps(self.cache, self.folder / name, self.about),
+        ]
 
     def bytes(self, name: str, change: Callable[[bytearray], bytearray]) -> None:
         path = self.folder / name
@@ -54,6 +58,28 @@ def test_what_pack_and_index_write_has_no_fault(copy: Copy) -> None:
     """Both binaries, with the maps of both readers."""
     assert copy.faults() == []
     assert copy.faults("c_valid_text_document") == []
+
+
+def test_pieces_are_checked_as_sequences(packed_runs, tmp_path) -> None:
+    """In lanes and in stock order nothing is wrong; a border that moved, a piece joined to the next, a map that is off by one are."""
+    copies = [Copy(packed_runs[name], tmp_path / name) for name in ("pieces", "stock pieces")]
+    for copy in copies:
+        assert copy.faults() == copy.faults("c_valid_text_document") == []
+    for number, copy in enumerate(copies):
+        copy.array("*-train-sample_index.npy", lambda values: added(values, (5, 0)))
+        [said] = copy.faults()
+        assert "entry 5: got" in said
+        about = copy.about
+        reader = Reader(copy.folder / NAME)
+        lengths = reader.lengths.astype(np.int64)
+        if number:
+            lengths[:2] += [1, -1] if lengths[1] > 1 else [-1, 1]
+        else:
+            lengths = np.concatenate(([lengths[:2].sum()], lengths[2:]))
+        write_index(copy.folder / NAME, np.dtype("<u2"), lambda lengths=lengths: [lengths])
+        said = "\n".join(check_binary(copy.folder / NAME, vouched(copy)))
+        assert f"{NAME}.idx: " + ("length of sequence 0: got" if number else "got ") in said
+        assert about["binaries"][NAME]["sequences"] == len(reader)
 
 
 def swapped(values: np.ndarray) -> np.ndarray:
@@ -116,7 +142,7 @@ def test_an_edited_description_is_found(copy: Copy) -> None:
 def test_maps_of_another_prefix_are_no_maps(copy: Copy, tmp_path: Path) -> None:
     """A folder without any for this prefix is a fault, and a map that is gone too."""
     (tmp_path / "empty").mkdir()
-    [said] = check_maps(tmp_path / "empty", NAME, copy.about)
+    [said] = check_maps(tmp_path / "empty", copy.folder / NAME, copy.about)
     assert "got no map" in said
     next(copy.cache.glob("*-train-sample_index.npy")).unlink()
     [said] = copy.faults()

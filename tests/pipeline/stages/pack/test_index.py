@@ -1,6 +1,7 @@
 """index: maps under the names of each reader, and flags that lead to them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.pack.index import Job, index
+from kakehi.tokenizer.packed.indexed import Reader
 
 
 @pytest.fixture
@@ -68,6 +70,43 @@ def test_gpt_neox_has_three_arrays_for_each_binary(run) -> None:
     config = (out / "flags-neox.yml").read_text(encoding="utf-8")
     assert "ADDRESS/cache/*_packedpi_ac_*_idx.npy" in config
     assert f"must be {counts['train_samples']}," in config
+
+
+def test_documents_are_kept_from_each_other_where_sequences_are_pieces(run) -> None:
+    """The flag is asked for; binaries of tiles, which it would mask nothing of, are refused with the way out."""
+    asked = {"readers": ["core"], "tokenizer": {"class": "x.Y"}}
+    out, _ = run("pieces", **asked, inter_document_masking=True)
+    assert "--dataloader-inter-document-masking\n" in (out / "flags-core.txt").read_text(encoding="utf-8")
+    assert "needs megatron-core 0.19" in (out / "notes-core.txt").read_text(encoding="utf-8")
+    shutil.rmtree(out)
+    out, _ = run("pieces", **asked)
+    assert "masking" not in "".join(path.read_text(encoding="utf-8") for path in out.glob("*.txt"))
+    shutil.rmtree(out)
+    out, _ = run(**asked)
+    assert "would mask nothing here" in (out / "notes-core.txt").read_text(encoding="utf-8")
+    shutil.rmtree(out)
+    with pytest.raises(
+        ParameterError, match=r"index\.inter_document_masking: .* would mask nothing"
+    ) as caught:
+        run(**asked, inter_document_masking=True)
+    assert "sequences: pieces" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("layout", ["lanes", "stock"])
+def test_pieces_are_read_in_the_order_of_tiles(run, packed_runs, layout: str) -> None:
+    """Sample by sample the same row, which now begins with a sequence; documents stay in their order."""
+    found = []
+    for name in (layout, "pieces" if layout == "lanes" else "stock pieces"):
+        out, _ = run(name, seed=5)
+        [shuffle] = (out / "cache").glob("*_shuffle_idx.npy")
+        document, sample = (np.load(str(shuffle).replace("shuffle", kind)) for kind in ("doc", "sample"))
+        first, offset = sample[np.load(shuffle)].T
+        reader = Reader(packed_runs[name] / "c_text_document")
+        found.append((reader.offsets[document[first]] // 2 + offset).tolist())
+        shutil.rmtree(out)
+    assert found[0] == found[1]
+    assert not offset.any()
+    assert document.tolist() == list(range(len(reader)))
 
 
 def test_more_samples_than_there_are_is_an_error(run) -> None:

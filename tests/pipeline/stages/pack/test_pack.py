@@ -12,8 +12,10 @@ import pytest
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
 from kakehi.pipeline.stages.encode import load_encoder
+from kakehi.pipeline.stages.pack import plan
 from kakehi.pipeline.stages.pack.pack import Portion, pack, tasks
 from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy
+from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.indexed import Reader
 from kakehi.tokenizer.training import train
 
@@ -216,6 +218,32 @@ def test_no_row_is_end_marks_alone(make, folder, tmp_path, packing) -> None:
     assert (packer.ids()[-1], counts["padding"]) == (EOD, 0)
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"lanes": 7, "tile_rows": 2},
+        {"lanes": 7, "tile_rows": 2, "packing": "concat", "validation_rows": 10},
+        {"layout": "stock", "mix": {"a": Portion(epochs=2), "b": Portion(epochs=0.5)}},
+    ],
+)
+def test_sequences_of_pieces_are_another_index_alone(packer: Packer, monkeypatch, parameters) -> None:
+    """Every other file is the same, and each sequence is a piece with what fills its row; the guard is one."""
+    monkeypatch.setattr(provenance, "GROUP_ROWS", 7)  # pieces of a row in two row groups
+    packer(**parameters)
+    tiles, about = packer.digest(), packer.about
+    packer(**parameters, sequences="pieces")
+    pieces, named = packer.digest(), packer.about
+    others = {name for name in tiles if tiles[name] != pieces[name]}
+    assert {"manifest.json", "c_text_document.idx"} <= others  # of validation each row may be a piece
+    assert others <= {"manifest.json", *(f"{name}.idx" for name in about["binaries"])}
+    assert (about.get("sequences"), named["sequences"]) == (None, "pieces")
+    for name, told in named["binaries"].items():
+        reader = Reader(packer.out / name)
+        firsts = [row["first_token"] for row in packer.pieces(name)]
+        assert (reader.offsets // 2).tolist() == [*firsts, (told["rows"] - 1) * S]
+        assert len(reader) == told["sequences"] == told["pieces"] + 1
+
+
 def test_memory_and_place_do_not_show(packer: Packer, monkeypatch) -> None:
     """A worker of little memory has many buckets; the bytes are the same, the tables' too."""
     packer(validation_rows=10)
@@ -355,6 +383,10 @@ def test_stock_makes_files_of_a_planned_size(packer: Packer) -> None:
         ({"lanes": 100_000}, r"pack\.lanes: got 100000 lanes for \d+ rows"),
         ({"tile_rows": 1 << 30}, r"pack\.tile_rows: got 1073741824 rows of 32 bytes"),
         ({"file_gb": 1e-6}, r"pack\.file_gb: got 1e-06, wanted at least .*: lanes are one file"),
+        (
+            {"file_gb": 1e-6, "layout": "stock", "sequences": "pieces"},
+            r"pack\.sequences: got pieces in \d+ binaries for training, wanted one",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(packer: Packer, parameters, fault: str) -> None:
@@ -362,6 +394,16 @@ def test_what_cannot_be_is_refused(packer: Packer, parameters, fault: str) -> No
     with pytest.raises(ParameterError, match=fault) as caught:
         packer(**parameters)
     assert caught.value.hint
+
+
+def test_pieces_beyond_int32_are_refused_before_one_is_moved(packer: Packer, monkeypatch) -> None:
+    """By the count of the plan; tiles are fewer."""
+    monkeypatch.setattr(plan, "MOST_SEQUENCES", 100)
+    with pytest.raises(ParameterError, match=r"pack\.sequences: got about \d+ pieces, wanted less") as caught:
+        packer(sequences="pieces")
+    assert "sequences: tiles" in str(caught.value.hint)
+    assert not list(packer.inputs.scratch.glob("tokens-*"))
+    packer()
 
 
 def test_more_validation_than_there_is_is_refused(packer: Packer) -> None:

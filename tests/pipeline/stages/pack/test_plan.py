@@ -39,7 +39,7 @@ def test_lanes_are_one_file_with_a_guard_row_behind(rows: int, validation: int) 
 
 
 def test_stock_is_as_many_files_as_their_size_asks() -> None:
-    """Nearly equal ones, each with its guard row, none too large."""
+    """Nearly equal ones, each with its guard, none too large."""
     made = lay_out("c", settings(100), (1, 1), 1e-6)  # 31 rows of 32 bytes
     assert [binary.layout.samples for binary in made] == [25, 25, 25, 25]
     assert all(binary.layout.rows * 32 <= 1000 for binary in made)

@@ -49,7 +49,7 @@ def test_a_file_holds_a_row_a_lane_and_the_guard_row() -> None:
     rows = {"sequence_tokens": 128, "lanes": 4}
     assert told(**rows, file_gb=1280e-9) == []
     [said] = told(**rows, file_gb=1279e-9)
-    assert said.startswith("file_gb: got 1.279e-06, wanted at least 1.28e-06: 4 rows and the guard row")
+    assert said.startswith("file_gb: got 1.279e-06, wanted at least 1.28e-06: 4 rows and the guard")
     assert told(**rows, file_gb=512e-9, layout="stock") == []
     assert told(**rows, file_gb=511e-9, layout="stock")
 
