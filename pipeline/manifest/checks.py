@@ -152,7 +152,7 @@ def check_histories(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
 
 
 def check_packing(reading: YamlFile, steps: Sequence[StepSpec], sources: Sequence[str]) -> None:
-    """Refuse a mix of other sources than there are, caches without the name of their tokenizer, jobs that share lanes."""
+    """Refuse a mix of other sources than there are, copies that nobody counted, jobs that share lanes."""
     for index, step in enumerate(steps):
         asked = step.parameters
         if step.stage.name == "pack" and asked["mix"] is not None:
@@ -166,9 +166,6 @@ def check_packing(reading: YamlFile, steps: Sequence[StepSpec], sources: Sequenc
             reading.fault((step.key, "copies"), said)
         if step.stage.name != "index":
             continue
-        if "core" in asked["readers"] and asked["tokenizer"] is None:
-            said = f"{step.key}.tokenizer: reader core needs the tokenizer's unique_identifiers: see docs/packing.md"
-            reading.fault((step.key, "readers"), said)
         for packed in (other.parameters for other in writers_of("packed", steps[:index], step.origin)):
             if packed["layout"] == "lanes":
                 jobs = [Parallel(job["micro_batch"], job["data_parallel"]) for job in asked["jobs"]]

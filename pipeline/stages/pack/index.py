@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer, put_tokenizer
 from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.pack.schedule import Schedule
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
@@ -48,46 +50,46 @@ def index(
     engine: Engine,  # noqa: ARG001 - arithmetic, at the speed of the disk
     *,
     readers: list[Reader] = ["fork"],  # noqa: B006 - pydantic copies defaults
-    tokenizer: dict[str, Any] | None = None,
-    train_samples: Annotated[int, Field(ge=1)] | None = None,
-    validation_samples: Annotated[int, Field(ge=1)] | None = None,
+    tokenizer: JobTokenizer | None = None,
+    schedule: Schedule | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
 ) -> Counts:
     """Write index maps and the flags that go with them.
 
     Args:
-        inputs: the binaries.
-        out: folder for `cache/` and `flags-*.txt`.
+        inputs: the binaries, and the tokenizer whose ids they hold.
+        out: folder for `cache/`, `tokenizer/` and `flags-*.txt`.
         engine: not used.
         readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024.
-        tokenizer: the tokenizer's `unique_identifiers` as a real job has them; for `core`, whose caches it names.
-        train_samples: that the job asks for; null for all there are.
-        validation_samples: the same of validation, over and over where there are fewer; null for each once.
+        tokenizer: that a job of megatron-core builds; for `core`, whose caches it names.
+        schedule: of the job; null for every training sample there is, and no evaluation.
         seed: Megatron's `--seed`.
         jobs: that will read these files: each must suit the lanes.
     """
-    about = json.loads((inputs.artifacts["packed"] / MANIFEST).read_bytes())
-    train, valid = _asked(about, train_samples, validation_samples, seed)
-    cache = out / "cache"
-    cache.mkdir()
-    for asked in filter(None, (train, valid)):
-        _write(asked, cache, readers, tokenizer)
+    packed, asked = inputs.artifacts["packed"], schedule or Schedule()
+    about = json.loads((packed / MANIFEST).read_bytes())
+    train, valid = _asked(about, asked, seed)
+    (out / "cache").mkdir()
     # From the folder of the binaries, wherever both are moved to together.
-    there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
-    flags: dict[Reader, list[str]] = {
-        "core": maps.core_flags(train, valid, there),
-        "fork": maps.fork_flags(train, there),
-    }
+    home = os.path.relpath(inputs.scratch.parent, packed)
+    steps = asked.training_flags(train.samples)
+    flags: dict[Reader, list[str]] = {"fork": maps.fork_flags(train, f"{home}/cache", steps)}
+    identities: list[dict[str, Any]] = []
+    if "core" in readers and tokenizer is not None:
+        path, named = _place_tokenizer(tokenizer, inputs.artifacts["tokenizer"], out, home, about)
+        identities = tokenizer.identities(path)
+        job = [*steps, *asked.evaluation_flags(), *named]
+        flags["core"] = maps.core_flags(train, valid, f"{home}/cache", job)
+    for one in filter(None, (train, valid)):
+        _write(one, out / "cache", identities, with_fork="fork" in readers and one is train)
     for reader in readers:
         text = "".join(f"{flag}\n" for flag in flags[reader])
         (out / f"flags-{reader}.txt").write_text(text, encoding="utf-8")
     return {"train_samples": train.samples, "validation_samples": valid.samples if valid else 0}
 
 
-def _asked(
-    about: Mapping[str, Any], train_samples: int | None, validation_samples: int | None, seed: int
-) -> tuple[Maps, Maps | None]:
+def _asked(about: Mapping[str, Any], schedule: Schedule, seed: int) -> tuple[Maps, Maps | None]:
     found = {
         kind: [n for n, b in about["binaries"].items() if b["for"] == kind]
         for kind in ("training", "validation")
@@ -98,29 +100,46 @@ def _asked(
             hint="leave index out, or raise pack.file_gb",
         )
 
-    def maps_of(name: str, split: maps.Split, samples: int | None) -> Maps:
-        layout = layout_of(about["binaries"][name])
+    def maps_of(name: str, split: maps.Split, samples: int) -> Maps:
         return Maps(
             prefix=name,
-            layout=layout,
+            layout=layout_of(about["binaries"][name]),
             sequence_tokens=about["sequence_tokens"],
-            samples=layout.samples if samples is None else samples,
+            samples=samples,
             seed=seed,
             split=split,
             shuffled=split == "train" and about["layout"] == "stock",
         )
 
-    train = maps_of(found["training"][0], "train", train_samples)
-    valid = maps_of(found["validation"][0], "valid", validation_samples) if found["validation"] else None
-    return train, valid
+    [name] = found["training"]
+    samples = schedule.training(layout_of(about["binaries"][name]).samples)
+    wanted = schedule.validation(samples)
+    if wanted and not found["validation"]:
+        raise ParameterError(
+            "index.schedule: got evaluation, wanted none: no document is held out for it",
+            hint="raise pack.validation_rows, or say eval_iters: 0",
+        )
+    valid = maps_of(found["validation"][0], "valid", wanted) if wanted else None
+    return maps_of(name, "train", samples), valid
 
 
-def _write(asked: Maps, cache: Path, readers: list[Reader], tokenizer: Mapping[str, Any] | None) -> None:
+def _place_tokenizer(
+    asked: JobTokenizer, made: Path, out: Path, home: str, about: Mapping[str, Any]
+) -> tuple[str, list[str]]:
+    """Put the files beside the maps; give the path by which the job finds them, and the flags that say so."""
+    if asked.type is None:
+        return "", []
+    beside = f"{home}/{put_tokenizer(made, out, asked.type, about)}"
+    path = asked.path or beside
+    return path, [f"--tokenizer-type {asked.type}", f"--tokenizer-model {path}"]
+
+
+def _write(asked: Maps, cache: Path, identities: Sequence[Mapping[str, Any]], *, with_fork: bool) -> None:
     """Write the arrays once, under the names of each reader; the fork takes no validation of its own prefix."""
-    named = [maps.core_names(asked, tokenizer)] if "core" in readers and tokenizer is not None else []
-    if tokenizer is not None and named:
-        (cache / named[0]["description"]).write_text(maps.description(asked, tokenizer), encoding="utf-8")
-    if "fork" in readers and asked.split == "train":
+    named = [maps.core_names(asked, identity) for identity in identities]
+    for names, identity in zip(named, identities, strict=True):
+        (cache / names["description"]).write_text(maps.description(asked, identity), encoding="utf-8")
+    if with_fork:
         named.append(maps.fork_names(asked))
     for names in named[:1]:
         maps.write_arrays(asked, cache, names)
@@ -131,8 +150,8 @@ def _write(asked: Maps, cache: Path, readers: list[Reader], tokenizer: Mapping[s
 STAGE = Stage(
     run=index,
     shape="corpus",
-    reads=("packed",),
+    reads=("packed", "tokenizer"),
     writes="maps",
-    version=1,
+    version=2,
     libraries=("numpy",),
 )
