@@ -91,12 +91,11 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 def sizes(args: argparse.Namespace) -> tuple[int, int, int]:
     """Count the samples a job asks for: training, validation, test."""
-    train_iters = args.train_iters or args.train_samples // (args.global_batch_size or 1)
-    train = args.train_samples or args.train_iters * args.global_batch_size
-    if not args.eval_iters:
-        return train, 0, 0
+    batch = args.global_batch_size or 1  # micro batch × ranks, which are no flags of ours
+    train_iters = args.train_iters or args.train_samples // batch
+    train = args.train_samples or train_iters * batch
     points = train_iters // args.eval_interval + 1
-    return train, points * args.eval_iters * args.global_batch_size, args.eval_iters * args.global_batch_size
+    return train, points * args.eval_iters * batch, args.eval_iters * batch
 
 
 def built(args: argparse.Namespace, tokenizer: Any) -> list[Any]:

@@ -55,6 +55,16 @@ def unique_identifiers(kind: TokenizerType, path: str, core: Core) -> dict[str, 
     return {"class": _CLASS, "tokenizer_path": path, **more}
 
 
+def cores_of(identity: Mapping[str, object]) -> list[Core]:
+    """List the versions whose builder names a tokenizer so, whatever the flags for it; none: no stock job asks for this."""
+    given = list(identity)
+    return [
+        core
+        for core, kinds in _ARGUMENTS.items()
+        if any(given == ["class", "tokenizer_path", *more] for more in kinds) and identity["class"] == _CLASS
+    ]
+
+
 def validation_samples(train_iters: int, eval_interval: int, eval_iters: int, global_batch: int) -> int:
     """Count the validation samples that Megatron asks for at its start: one evaluation more than it has intervals."""
     return (train_iters // eval_interval + 1) * eval_iters * global_batch

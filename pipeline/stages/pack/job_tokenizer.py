@@ -22,7 +22,7 @@ def _version(value: object) -> object:
     text = str(float(value)) if isinstance(value, float) else value
     if text in CORES:
         return text
-    spelt = 'YAML reads 0.20 as 0.2: write "0.20"; ' if text == "0.2" else ""
+    spelt = 'in YAML 0.20 is 0.2: write "0.20"; ' if text == "0.2" else ""
     raise ValueError(
         f"{spelt}wanted {', '.join(CORES[:-1])} or {CORES[-1]}; for another give unique_identifiers in place of type and core"
     )

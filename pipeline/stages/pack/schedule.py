@@ -78,5 +78,5 @@ class Schedule(BaseModel):
         """Write how often to evaluate as flags; none where the job's own flags say it."""
         if self.validation_samples:
             return []
-        interval = [f"--eval-interval {self.eval_interval}"] if self.eval_iters else []
-        return [*interval, f"--eval-iters {self.eval_iters or 0}"]
+        # Megatron divides by the interval even where it never evaluates, and newer ones have no default for it.
+        return [f"--eval-interval {self.eval_interval or 1000}", f"--eval-iters {self.eval_iters or 0}"]

@@ -150,7 +150,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("pack:", "pack: {mix: {web: 5, cod: 5}}", "unknown key 'cod'; did you mean 'code'?"),
         ("pack:", "pack: {mix: {web: 5}}", "pack.mix: lacks the source 'code'; code: {epochs: 0} leaves it out"),
         ("pack:", "pack: {mix: {web: {tokens: 5, epochs: 1}, code: 5}}", "wanted one of tokens, epochs, weight"),
-        ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),
+        ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core names caches by it"),
         (
             "pack:",
             "pack: {lanes: 8}\nindex: {jobs: [{data_parallel: 4}, {micro_batch: 3, data_parallel: 8}]}",
