@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
-from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer, put_tokenizer
+from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer, find_tokenizer
 from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.pack.schedule import Schedule
 from kakehi.pipeline.stages.stage import Stage
@@ -58,8 +58,8 @@ def index(
     """Write index maps and the flags that go with them.
 
     Args:
-        inputs: the binaries, and the tokenizer whose ids they hold.
-        out: folder for `cache/`, `tokenizer/` and `flags-*.txt`.
+        inputs: the binaries.
+        out: folder for `cache/` and `flags-*.txt`.
         engine: not used.
         readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024.
         tokenizer: that a job of megatron-core builds; for `core`, whose caches it names.
@@ -72,15 +72,15 @@ def index(
     train, valid = _asked(about, asked, seed)
     (out / "cache").mkdir()
     # From the folder of the binaries, wherever both are moved to together.
-    home = os.path.relpath(inputs.scratch.parent, packed)
+    cache = os.path.relpath(inputs.scratch.with_name("cache"), packed)
     steps = asked.training_flags(train.samples)
-    flags: dict[Reader, list[str]] = {"fork": maps.fork_flags(train, f"{home}/cache", steps)}
+    flags: dict[Reader, list[str]] = {"fork": maps.fork_flags(train, cache, steps)}
     identities: list[dict[str, Any]] = []
     if "core" in readers and tokenizer is not None:
-        path, named = _place_tokenizer(tokenizer, inputs.artifacts["tokenizer"], out, home, about)
+        path, named = _name_tokenizer(tokenizer, packed, about["eod"])
         identities = tokenizer.identities(path)
         job = [*steps, *asked.evaluation_flags(), *named]
-        flags["core"] = maps.core_flags(train, valid, f"{home}/cache", job)
+        flags["core"] = maps.core_flags(train, valid, cache, job)
     for one in filter(None, (train, valid)):
         _write(one, out / "cache", identities, with_fork="fork" in readers and one is train)
     for reader in readers:
@@ -123,13 +123,11 @@ def _asked(about: Mapping[str, Any], schedule: Schedule, seed: int) -> tuple[Map
     return maps_of(name, "train", samples), valid
 
 
-def _place_tokenizer(
-    asked: JobTokenizer, made: Path, out: Path, home: str, about: Mapping[str, Any]
-) -> tuple[str, list[str]]:
-    """Put the files beside the maps; give the path by which the job finds them, and the flags that say so."""
+def _name_tokenizer(asked: JobTokenizer, packed: Path, eod: int) -> tuple[str, list[str]]:
+    """Give the path by which the job finds its tokenizer, and the flags that say so; none for one of its own."""
     if asked.type is None:
         return "", []
-    beside = f"{home}/{put_tokenizer(made, out, asked.type, about)}"
+    beside = find_tokenizer(packed, asked.type, eod)
     path = asked.path or beside
     return path, [f"--tokenizer-type {asked.type}", f"--tokenizer-model {path}"]
 
@@ -150,7 +148,7 @@ def _write(asked: Maps, cache: Path, identities: Sequence[Mapping[str, Any]], *,
 STAGE = Stage(
     run=index,
     shape="corpus",
-    reads=("packed", "tokenizer"),
+    reads=("packed",),
     writes="maps",
     version=2,
     libraries=("numpy",),

@@ -1,20 +1,22 @@
-"""The tokenizer that a training job builds: by it megatron-core names its caches, and its file lies beside the maps."""
+"""The tokenizer that a training job builds: by it megatron-core names its caches, and its files lie beside the binaries."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kakehi.pipeline.errors import ParameterError
-from kakehi.tokenizer.encoding import open_encoder
-from kakehi.tokenizer.packed.stock_job import CORES, Core, TokenizerType, unique_identifiers
+from kakehi.tokenizer.packed.stock_job import CORES, Core, TokenizerType, end_of_documents, unique_identifiers
+
+#: Folder of the tokenizer beside the binaries.
+FOLDER: Final = "tokenizer"
 
 _HUGGING_FACE: Final = "HuggingFaceTokenizer"
+_OF_HUGGING_FACE: Final = ("tokenizer.json", "tokenizer_config.json")
 
 
 def _version(value: object) -> object:
@@ -34,7 +36,7 @@ class JobTokenizer(BaseModel):
     Args:
         type: `--tokenizer-type`.
         core: versions of megatron-core that will read; null for all whose tokenizers are known here.
-        path: `--tokenizer-model` as the job will spell it; null for the copy that lies beside the maps.
+        path: `--tokenizer-model` as the job will spell it; null for the copy that lies beside the binaries.
         unique_identifiers: in place of the three: as another job has them, in their order.
     """
 
@@ -63,51 +65,44 @@ class JobTokenizer(BaseModel):
         return found
 
 
-def put_tokenizer(made: Path, out: Path, kind: TokenizerType, about: Mapping[str, Any]) -> str:
-    """Copy the files that a type reads, and hold what it takes for the end of a document to the binaries.
+def keep_tokenizer(made: Path, out: Path) -> None:
+    """Copy what readers need of a tokenizer beside the binaries: a job names it by a path without an address.
 
     Args:
         made: folder of `train`.
-        out: folder in which they come to lie, in `tokenizer/`.
+        out: folder of the binaries; the files come to lie in `tokenizer/`.
+    """
+    (out / FOLDER).mkdir()
+    for name in ("tokenizer.model", *_OF_HUGGING_FACE):
+        if (made / name).exists():
+            shutil.copyfile(made / name, out / FOLDER / name)
+
+
+def find_tokenizer(packed: Path, kind: TokenizerType, eod: int) -> str:
+    """Find what a type reads of the tokenizer, and hold what it takes for the end of a document to the binaries.
+
+    Args:
+        packed: folder of the binaries.
         kind: `--tokenizer-type`.
-        about: what `manifest.json` says of the binaries.
+        eod: the id that ends documents there.
 
     Returns:
-        what `--tokenizer-model` names of it: a file, or the folder.
+        the path from there, as `--tokenizer-model` has it: a file, or a folder.
     """
-    names = ("tokenizer.json", "tokenizer_config.json") if kind == _HUGGING_FACE else ("tokenizer.model",)
+    made = packed / FOLDER
+    names = _OF_HUGGING_FACE if kind == _HUGGING_FACE else ("tokenizer.model",)
     for name in names:
         if not (made / name).exists():
-            there = ", ".join(sorted(path.name for path in made.glob("tokenizer*"))) or "nothing"
+            there = ", ".join(sorted(path.name for path in made.glob("*"))) or "nothing"
             raise ParameterError(
                 f"index.tokenizer.type: got {kind}, which reads {name}, wanted one for what train has: {there}",
                 hint="HuggingFaceTokenizer reads tokenizer.json and tokenizer_config.json, the others tokenizer.model",
             )
-    end, spelt = _end_of_documents(made, kind)
-    if end != about["eod"]:
+    end, spelt = end_of_documents(made, kind)
+    if end != eod:
         raise ParameterError(
-            f"index.tokenizer.type: {kind} takes {spelt!r} (id {end}) for the end of a document, wanted id "
-            f"{about['eod']}, which ends those of the binaries: --eod-mask-loss would mask none",
+            f"index.tokenizer.type: {kind} takes {spelt!r} (id {end}) for the end of a document, wanted id {eod}, "
+            "which ends those of the binaries: --eod-mask-loss would mask none",
             hint=f"say encode: {{eod: {json.dumps(spelt)}}}, or take another type",
         )
-    (out / "tokenizer").mkdir()
-    for name in names:
-        shutil.copyfile(made / name, out / "tokenizer" / name)
-    return "tokenizer" if kind == _HUGGING_FACE else f"tokenizer/{names[0]}"
-
-
-def _end_of_documents(made: Path, kind: TokenizerType) -> tuple[int | None, str | None]:
-    """Say what Megatron's tokenizer gives as `eod`, and how it is spelt."""
-    if kind != _HUGGING_FACE:
-        import sentencepiece  # noqa: PLC0415 - heavy
-
-        pieces = sentencepiece.SentencePieceProcessor(model_file=str(made / "tokenizer.model"))
-        end = pieces.eos_id()
-        return end, pieces.id_to_piece(end) if end >= 0 else None
-    told = json.loads((made / "tokenizer_config.json").read_bytes()).get("eos_token")
-    spelt = told.get("content") if isinstance(told, Mapping) else told
-    try:
-        encoder = open_encoder((made / "tokenizer.json").read_bytes(), "tokenizer.json")
-        return (encoder.piece_id(spelt) if spelt else None), spelt
-    except ValueError:
-        return None, spelt
+    return FOLDER if kind == _HUGGING_FACE else f"{FOLDER}/{names[0]}"

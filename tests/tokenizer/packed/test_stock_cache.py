@@ -107,8 +107,8 @@ def test_another_request_is_no_hit(copy: Copy, split: str, change: dict[str, Any
     ("old", "new", "words"),
     [
         ("--eval-interval 10", "--eval-interval 1", "num_samples: got"),
-        ("--tokenizer-model .*", "--tokenizer-model tokenizer.model", "which is not there for a job in"),
-        ("--tokenizer-model .*", "--tokenizer-model tokenizer.model", "at 'tokenizer.model'"),
+        ("--tokenizer-model .*", "--tokenizer-model t.model", "which is not there for a job in"),
+        ("--tokenizer-model .*", "--tokenizer-model t.model", "at 't.model'"),
         (
             "--tokenizer-type .*",
             "--tokenizer-type HuggingFaceTokenizer",
@@ -132,6 +132,6 @@ def test_changed_flags_lead_elsewhere(copy: Copy, old: str, new: str, words: str
 
 def test_a_tokenizer_that_was_left_behind_is_missed(copy: Copy) -> None:
     """Its path names the cache, so it must lie there."""
-    shutil.rmtree(copy.index / "tokenizer")
+    shutil.rmtree(copy.packed / "tokenizer")
     [said] = copy.faults()
-    assert "--tokenizer-model: got '../../index/" in said
+    assert "--tokenizer-model: got 'tokenizer/tokenizer.model', which is not" in said

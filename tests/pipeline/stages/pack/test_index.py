@@ -22,8 +22,14 @@ def run(make, packed_runs, tmp_path):
     def called(layout: str = "lanes", made: Path | None = None, **parameters):
         out = tmp_path / "index" / "ADDRESS"
         out.mkdir(parents=True)
-        [train] = (packed_runs[layout].parents[1] / "train").iterdir()
-        inputs = make.inputs(packed=packed_runs[layout], tokenizer=made or train)
+        packed = packed_runs[layout]
+        if made is not None:
+            packed = tmp_path / "pack" / "ADDRESS"
+            make.file(
+                packed / "manifest.json", (packed_runs[layout] / "manifest.json").read_text(encoding="utf-8")
+            )
+            shutil.copytree(made, packed / "tokenizer", dirs_exist_ok=True)
+        inputs = make.inputs(packed=packed)
         object.__setattr__(inputs, "scratch", out / ".shuffle")
         return out, index(inputs, out, Inline(), **parameters)
 
@@ -54,20 +60,17 @@ def test_core_has_four_files_for_each_binary_and_name(run) -> None:
     )
     assert counts == {"train_samples": 24, "validation_samples": 80}
     assert len(names(out)) == 2 * (4 + 4) + 3
-    path = "ADDRESS/tokenizer/tokenizer.model"
     for name in (out / "cache").glob("*-description.txt"):
         asked = json.loads(name.read_bytes())
         assert asked["num_samples"] == (24 if asked["index_split"] == "train" else 80)
-        spelt = asked["tokenizer"]["tokenizer_path"]
-        assert spelt.endswith(path)
-        assert asked["random_seed"] == 7
+        path = asked["tokenizer"]["tokenizer_path"]
+        assert (path, asked["random_seed"]) == ("tokenizer/tokenizer.model", 7)
         assert asked["tokenizer"] in [
-            unique_identifiers("Llama2Tokenizer", spelt, v) for v in ("0.16", "0.19")
+            unique_identifiers("Llama2Tokenizer", path, v) for v in ("0.16", "0.19")
         ]
     assert sorted(path.stat().st_nlink for path in (out / "cache").iterdir()) == [1] * 4 + [2] * 6 + [3] * 9
     flags = (out / "flags-core.txt").read_text(encoding="utf-8").splitlines()
-    assert (out / "tokenizer" / "tokenizer.model").exists()
-    assert f"--tokenizer-model {spelt}" in flags
+    assert "--tokenizer-model tokenizer/tokenizer.model" in flags
     wanted = (
         "--valid-data-path c_valid_text_document --train-samples 24 --global-batch-size 8 --eval-interval 2"
     )
@@ -89,7 +92,6 @@ def test_a_job_may_build_its_own_tokenizer_and_evaluate_by_its_own_flags(run) ->
     assert [asked["tokenizer"] for asked in found] == [own, own]
     flags = (out / "flags-core.txt").read_text(encoding="utf-8")
     assert "--train-iters 3\n--global-batch-size 8\n--eod-mask-loss\n" in flags
-    assert not (out / "tokenizer").exists()
 
 
 def test_a_job_that_never_evaluates_has_no_validation(run) -> None:
@@ -105,7 +107,7 @@ def test_a_job_that_never_evaluates_has_no_validation(run) -> None:
 
 
 def test_a_folder_of_hugging_face_is_named_as_a_folder(run, tmp_path) -> None:
-    """Two files of it are copied; its configuration names the end of a document, as text or as a token."""
+    """It needs two files there; its configuration names the end of a document, as text or as a token."""
     words = {"<unk>": 0, "a": 1, "</s>": 2, "b": 3}
     made = tmp_path / "made"
     made.mkdir()
@@ -121,11 +123,7 @@ def test_a_folder_of_hugging_face_is_named_as_a_folder(run, tmp_path) -> None:
     shutil.rmtree(tmp_path / "index")
     (made / "tokenizer_config.json").write_text('{"eos_token": {"content": "</s>"}}', encoding="utf-8")
     out, _ = run(made=made, readers=["core"], tokenizer=wanted)
-    assert sorted(path.name for path in (out / "tokenizer").iterdir()) == [
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ]
-    assert "index/ADDRESS/tokenizer\n" in (out / "flags-core.txt").read_text(encoding="utf-8")
+    assert "--tokenizer-model tokenizer\n" in (out / "flags-core.txt").read_text(encoding="utf-8")
 
 
 def test_more_than_there_is_is_an_error(run, packed_runs, make, tmp_path, monkeypatch) -> None:
@@ -136,8 +134,7 @@ def test_more_than_there_is_is_an_error(run, packed_runs, make, tmp_path, monkey
         shutil.rmtree(tmp_path / "index")
     about = json.loads((packed_runs["lanes"] / "manifest.json").read_bytes())
     about["binaries"] = {"c_text_document": about["binaries"]["c_text_document"]}
-    home = make.file(tmp_path / "none" / "x" / "manifest.json", json.dumps(about))
-    (tmp_path / "train" / "x").mkdir(parents=True)
+    home = make.file(tmp_path / "none" / "manifest.json", json.dumps(about))
     monkeypatch.setitem(packed_runs, "none", home.parent)
     with pytest.raises(ParameterError, match=r"index\.schedule: got evaluation, wanted none"):
         run("none", schedule=Schedule(global_batch=8, eval_interval=1, eval_iters=1))
@@ -154,11 +151,10 @@ def test_stock_goes_in_megatrons_order(run) -> None:
 
 def test_several_binaries_are_megatrons_to_blend(run, packed_runs, make, tmp_path, monkeypatch) -> None:
     """Their maps hold what the blend asks of each, which this can't know."""
-    home = make.file(tmp_path / "two" / "x" / "manifest.json", "")
+    home = make.file(tmp_path / "two" / "manifest.json", "")
     about = json.loads((packed_runs["stock"] / "manifest.json").read_bytes())
     about["binaries"]["c_01_text_document"] = about["binaries"]["c_text_document"]
     home.write_text(json.dumps(about), encoding="utf-8")
-    (tmp_path / "train" / "x").mkdir(parents=True)
     monkeypatch.setitem(packed_runs, "two", home.parent)
     with pytest.raises(ParameterError, match="index: got 2 binaries for training, wanted one"):
         run("two")
