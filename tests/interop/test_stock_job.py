@@ -67,23 +67,18 @@ def jobs(make, kakehi, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
     of_pieces = [kind for kind in TYPES if kind != "HuggingFaceTokenizer"]
     model = begin + "train: {vocab_size: 400}\n" + PACKED
     make.file(home / "model.yaml", model + "".join(index(kind, kind.lower()) for kind in of_pieces))
-    existing = tokenizer_json(home, texts)
-    exported = begin + f"train: {{existing: {existing}}}\n" + PACKED
-    make.file(home / "packed.yaml", exported)
+    exported = begin + f"train: {{existing: {tokenizer_json(home, texts)}}}\n" + PACKED
     make.file(home / "json.yaml", exported + index("HuggingFaceTokenizer", "huggingfacetokenizer"))
-    for name in ("model", "packed", "json"):
-        said = kakehi("run", home / f"{name}.yaml", "--work", home / name[0])
+    for name, *until in (("model",), ("json", "--until", "encode"), ("json",)):
+        said = kakehi("run", home / f"{name}.yaml", "--work", home / name, *until)
         assert said.code == 0, said.err
-        if name == "packed":
-            (home / "p").rename(home / "j")
-            [train] = (home / "j" / "train").iterdir()
-            make.file(
-                train / "tokenizer_config.json",
-                json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"}),
-            )
+        for train in (home / "json" / "train").glob("*"):
+            if not (train / "tokenizer_config.json").exists():
+                config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"}
+                make.file(train / "tokenizer_config.json", json.dumps(config))
     found = {}
     for kind in TYPES:
-        work = home / ("j" if kind == "HuggingFaceTokenizer" else "m")
+        work = home / ("json" if kind == "HuggingFaceTokenizer" else "model")
         [flags] = (work / kind.lower()).glob("*/flags-core.txt")
         [packed] = (work / "pack").iterdir()
         found[kind] = packed, flags

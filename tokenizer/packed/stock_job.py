@@ -4,12 +4,8 @@ Source: `build_tokenizer` and `MegatronTokenizerText.unique_identifiers` of mega
 `get_train_valid_test_num_samples` in `megatron/training/training.py` of NVIDIA/Megatron-LM, core_v0.16.1 to core_v0.19.0.
 """
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
-
-from kakehi.tokenizer.encoding import open_encoder
 
 from .maps import Split
 
@@ -57,23 +53,6 @@ def unique_identifiers(kind: TokenizerType, path: str, core: Core) -> dict[str, 
     of_pieces, of_hugging_face = _ARGUMENTS[core]
     more = of_hugging_face if kind == "HuggingFaceTokenizer" else of_pieces
     return {"class": _CLASS, "tokenizer_path": path, **more}
-
-
-def end_of_documents(folder: Path, kind: TokenizerType) -> tuple[int | None, str | None]:
-    """Say what a tokenizer built from a folder takes for the end of a document: its id and how it is spelt, None for none."""
-    if kind != "HuggingFaceTokenizer":
-        import sentencepiece  # noqa: PLC0415 - heavy
-
-        pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
-        end = pieces.eos_id()
-        return end, pieces.id_to_piece(end) if end >= 0 else None
-    told = json.loads((folder / "tokenizer_config.json").read_bytes()).get("eos_token")
-    spelt = told.get("content") if isinstance(told, Mapping) else told
-    try:
-        encoder = open_encoder((folder / "tokenizer.json").read_bytes(), "tokenizer.json")
-        return (encoder.piece_id(spelt) if spelt else None), spelt
-    except ValueError:
-        return None, spelt
 
 
 def cores_of(identity: Mapping[str, object]) -> list[Core]:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kakehi.pipeline.errors import ParameterError
-from kakehi.tokenizer.packed.stock_job import CORES, Core, TokenizerType, end_of_documents, unique_identifiers
+from kakehi.tokenizer.end_mark import end_of_documents
+from kakehi.tokenizer.packed.stock_job import CORES, Core, TokenizerType, unique_identifiers
 
 #: Folder of the tokenizer beside the binaries.
 FOLDER: Final = "tokenizer"
