@@ -129,7 +129,11 @@ def started(build_tokenizer: Any, folder: Path, flags: Path) -> tuple[dict[str, 
     tokenizer = build_tokenizer(args)
     read: dict[str, Any] = {}
     said: dict[str, Any] = {"identity": dict(tokenizer.unique_identifiers), "eod": tokenizer.eod}
-    for split, data in zip(("train", "valid", "test"), built(args, tokenizer), strict=True):
+    try:
+        datasets = built(args, tokenizer)
+    except Exception as error:  # noqa: BLE001 - some versions raise a bare one from the file that was not found
+        return {**said, "error": type(error.__cause__ or error).__name__}, read
+    for split, data in zip(("train", "valid", "test"), datasets, strict=True):
         said[split] = None if data is None else len(data)
         for name in ("tokens", "labels", "loss_mask") if data is not None else ():
             read[f"{split}/{name}"] = np.stack([data[k][name].numpy() for k in range(len(data))])

@@ -29,6 +29,16 @@ SCHEDULES = {
     "HuggingFaceTokenizer": "{global_batch: 8, eval_interval: 30, eval_iters: 1}",
 }
 
+#: Spellings that lead to no cache, as users have them: paths from elsewhere, a job that goes on longer or evaluates more.
+MISSES = {
+    "a prefix with ./": ("--train-data-path ", "--train-data-path ./"),
+    "an absolute prefix": ("--train-data-path ", "--train-data-path {packed}/"),
+    "a tokenizer from elsewhere": ("--tokenizer-model ", "--tokenizer-model {packed}/"),
+    "a longer job": ("--train-iters 24", "--train-iters 25"),
+    "more evaluations": ("--eval-interval 12", "--eval-interval 6"),
+    "another seed": ("--seed 1234", "--seed 42"),
+}
+
 PACKED = """\
 encode: {eod: </s>}
 pack: {sequence_tokens: 32, lanes: 24, tile_rows: 5, validation_rows: 40}
@@ -85,8 +95,21 @@ def jobs(make, kakehi, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def missed(jobs, tmp_path_factory) -> dict[str, Path]:
+    """Give flags that were changed by hand, by what was changed."""
+    packed, flags = jobs["Llama2Tokenizer"]
+    home, text = tmp_path_factory.mktemp("missed"), flags.read_text(encoding="utf-8")
+    found = {}
+    for number, (name, (old, new)) in enumerate(MISSES.items()):
+        assert old in text
+        found[name] = home / f"{number}.txt"
+        found[name].write_text(text.replace(old, new.format(packed=packed)), encoding="utf-8")
+    return found
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
-def started(request, jobs, tmp_path_factory) -> tuple[str, dict[str, Any], Any]:
+def started(request, jobs, missed, tmp_path_factory) -> tuple[str, dict[str, Any], Any]:
     """Start every job under one version of megatron-core; give its name, what it said and what it read."""
     first = VERSIONS[request.param]
     assert first is None or first.exists(), f"{first}: is not there: make interop brings it"
@@ -99,6 +122,7 @@ def started(request, jobs, tmp_path_factory) -> tuple[str, dict[str, Any], Any]:
             str(Path(__file__).with_name("stock_job.py")),
             str(out),
             *(f"{folder}={flags}" for folder, flags in jobs.values()),
+            *(f"{jobs['Llama2Tokenizer'][0]}={flags}" for flags in missed.values()),
         ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -165,3 +189,21 @@ def test_jobs_ask_for_what_their_schedules_say(started, jobs) -> None:
     for kind in ("SentencePieceTokenizer", "HuggingFaceTokenizer"):
         about = json.loads((jobs[kind][0] / "manifest.json").read_bytes())
         assert sizes[kind][0] == about["binaries"]["c_text_document"]["samples"]
+
+
+@pytest.mark.slow
+def test_what_check_calls_a_miss_is_one(started, jobs, missed, kakehi) -> None:
+    """Megatron finds no file for flags that were changed by hand, and `check --maps` says so before."""
+    _, said, _ = started
+    packed, flags = jobs["Llama2Tokenizer"]
+    text = flags.read_text(encoding="utf-8")
+    try:
+        for name, changed in missed.items():
+            assert said["jobs"][str(changed)]["error"] == "FileNotFoundError", name
+            flags.write_text(changed.read_text(encoding="utf-8"), encoding="utf-8")
+            prefixes = [packed / "c_text_document", packed / "c_valid_text_document"]
+            checks = [kakehi("check", prefix, "--maps", flags.parent / "cache") for prefix in prefixes]
+            assert 3 in {check.code for check in checks}, name
+    finally:
+        flags.write_text(text, encoding="utf-8")
+    assert kakehi("check", packed / "c_text_document", "--maps", flags.parent / "cache").code == 0

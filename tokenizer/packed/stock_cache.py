@@ -37,11 +37,15 @@ def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None
     if found and flags.exists():
         try:
             told = read_flags(flags.read_text(encoding="utf-8"))
-            wanted = next((request for request in requests(told) if request.prefix == prefix), None)
+            asked_for = {request.prefix: request for request in requests(told)}
         except (KeyError, ValueError, ZeroDivisionError) as fault:
             yield f"{flags}: got flags that can't be read ({fault}), wanted those that index writes"
             return
-        yield from _hold_to_flags(found, prefix, wanted, flags, told)
+        if prefix in asked_for:
+            yield from _hold_to_flags(found, asked_for[prefix], flags, told)
+        else:
+            said = f"got prefixes {', '.join(map(repr, asked_for))}, wanted {prefix!r} among them"
+            yield f"{flags}: {said}: a job with these flags asks for no map of it"
         yield from _hold_to_places(folder, binary.parent, flags, told)
 
 
@@ -57,16 +61,9 @@ def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, A
 
 
 def _hold_to_flags(
-    found: list[tuple[Path, dict[str, Any]]],
-    prefix: str,
-    wanted: Request | None,
-    flags: Path,
-    told: Mapping[str, str],
+    found: list[tuple[Path, dict[str, Any]]], wanted: Request, flags: Path, told: Mapping[str, str]
 ) -> Iterator[str]:
     """Compare each description with what the flags ask for, and see that one is there of all that they ask."""
-    if wanted is None:
-        yield f"{flags}: asks for no {prefix!r}, of which the cache has maps"
-        return
     spelt = told.get("--tokenizer-model")
     kind = next((kind for kind in get_args(TokenizerType) if kind == told.get("--tokenizer-type")), None)
     identities = [unique_identifiers(kind, spelt, core) for core in CORES] if kind and spelt else []
@@ -86,10 +83,12 @@ def _hold_to_flags(
         if identities and asked["tokenizer"] not in identities and cores_of(asked["tokenizer"]):
             wrong.append(f"tokenizer: got {asked['tokenizer']}, wanted that of {kind} at {spelt!r}")
         yield from (f"{path}: {said}, as a job with {flags.name} asks" for said in wrong)
-        named = asked["dataset_path"] == prefix and (not identities or asked["tokenizer"] in identities)
+        named = asked["dataset_path"] == wanted.prefix and (
+            not identities or asked["tokenizer"] in identities
+        )
         right += named and not wrong
     if not right:
-        yield f"{flags}: a job with these flags finds no maps of {prefix!r} in its cache; {_WAY_OUT}"
+        yield f"{flags}: a job with these flags finds no maps of {wanted.prefix!r} in its cache; {_WAY_OUT}"
 
 
 def _hold_to_places(folder: Path, packed: Path, flags: Path, told: Mapping[str, str]) -> Iterator[str]:

@@ -48,6 +48,7 @@ def test_identities_are_known_again_and_those_of_no_builder_are_not() -> None:
 def test_an_evaluation_more_than_intervals_is_asked_for() -> None:
     """As Megatron counts, where the last step is one of an evaluation or not."""
     assert validation_samples(24, 12, 2, 8) == 48
+    assert validation_samples(500_000, 1000, 10, 8) == 40_080  # a log in bigcode-project/Megatron-LM #86
     assert validation_samples(23, 12, 2, 8) == 32
     assert validation_samples(23, 1000, 0, 8) == 0
 
