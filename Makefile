@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 # Version and "+cpu": what pip takes by itself brings CUDA, several GB. Where it lies: docs/packing.md.
 TORCH  ?= torch==2.13.0+cpu
 
+# It says that it needs Python 3.12, for what the tests leave alone; it lies beside the other, for processes of its own.
+CORE_0_19 := megatron-core==0.19.2
+
 .PHONY: help demo check test release interop bench clean
 .DELETE_ON_ERROR:
 
@@ -47,6 +50,9 @@ $(VENV)/.interop: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '$(TORCH)' || { \
 	  echo "pip finds no $(TORCH); docs/packing.md, \"Tests against the real reader\", says how to get it" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,interop]'
+	rm -rf $(VENV)/core-0.19
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
+	  --target $(VENV)/core-0.19 $(CORE_0_19)
 	@touch $@
 
 # Stock Debian's Python lacks ensurepip; virtualenv or uv bring a pip of their own.

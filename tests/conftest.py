@@ -199,7 +199,8 @@ def packed_runs(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[st
             "sources: {a: {ingest: {files: a.jsonl, fields: {text: text, id: id, url: url}}}, b: {ingest: {files: b.jsonl}}}\n"
             "train: {vocab_size: 400}\nencode: {eod: </s>}\n"
             f"pack: {{sequence_tokens: 32, validation_rows: 30, mix: {{a: {{epochs: 2}}, b: {{epochs: 1}}}}, {shape}}}\n"
-            "index: {readers: [core, fork], tokenizer: {class: x.Y, tokenizer_path: t.model}, "
+            "index: {readers: [core, fork], tokenizer: {type: SentencePieceTokenizer, core: [0.19]}, "
+            "schedule: {global_batch: 4, eval_interval: 10, eval_iters: 1}, "
             "jobs: [{micro_batch: 1, data_parallel: 4}]}\n",
         )
         said = _kakehi("run", manifest, "--work", home / "work")

@@ -19,6 +19,7 @@ from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Lanes
+from kakehi.tokenizer.packed.stock_cache import check_stock
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,17 @@ def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
     yield from checking.check_binary(packed.prefix, packed.about)
     if cache is not None:
         yield from checking.check_maps(cache, packed.prefix, packed.about)
+        yield from check_stock(cache, packed.prefix, _own_tokenizer(cache))
+
+
+def _own_tokenizer(cache: Path) -> Mapping[str, Any] | None:
+    """Give the identifiers that `index` was told to write, as its recipe beside the maps has them."""
+    recipe = cache.parent / "recipe.json"
+    if not recipe.exists():
+        return None
+    asked = json.loads(recipe.read_bytes()).get("params", {}).get("tokenizer") or {}
+    told = asked.get("unique_identifiers")
+    return told if isinstance(told, dict) else None
 
 
 def _id(wanted: str) -> bytes:

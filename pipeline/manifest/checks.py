@@ -152,7 +152,7 @@ def check_histories(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
 
 
 def check_packing(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
-    """Refuse copies by sizes that nobody counts, caches without the name of their tokenizer, jobs that share lanes."""
+    """Refuse copies by sizes that nobody counts, masks by sequences that are tiles, jobs that share lanes."""
     for index, step in enumerate(steps):
         asked = step.parameters
         if step.stage.name == "pack" and asked["copies"] and not _stages(steps[:index], "keep"):
@@ -160,9 +160,6 @@ def check_packing(reading: YamlFile, steps: Sequence[StepSpec]) -> None:
             reading.fault((step.key, "copies"), said)
         if step.stage.name != "index":
             continue
-        if "core" in asked["readers"] and asked["tokenizer"] is None:
-            said = f"{step.key}.tokenizer: reader core needs the tokenizer's unique_identifiers: see docs/packing.md"
-            reading.fault((step.key, "readers"), said)
         for packed in (other.parameters for other in writers_of("packed", steps[:index], step.origin)):
             if asked["inter_document_masking"] and packed["sequences"] == "tiles":
                 said = f"{MASKS_NOTHING.format(step.key)}; {PACK_PIECES}"

@@ -19,6 +19,7 @@ from kakehi.pipeline.manifest.checks import (
     check_signals,
 )
 from kakehi.pipeline.manifest.families import with_files, with_needs
+from kakehi.pipeline.manifest.job_checks import check_jobs
 from kakehi.pipeline.manifest.model import Fetched, Manifest, Selection, SourceSpec, StepSpec
 from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules
 from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, is_name, listed_names, parse, validated
@@ -65,6 +66,7 @@ def compile_tree(reading: YamlFile) -> Manifest:
         check_reads(reading, steps)
         check_histories(reading, steps)
         check_packing(reading, steps)
+        check_jobs(reading, steps)
     return Manifest(path=reading.path, corpus=str(corpus), sources=sources, steps=tuple(steps))
 
 

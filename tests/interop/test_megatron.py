@@ -18,6 +18,9 @@ pytest.importorskip("megatron.core", reason="the interop extra is not installed"
 S = 32
 SEED = 1234
 
+#: Samples of validation that the job asks for: fewer than there are, each of which it may read.
+VALID = 10
+
 #: What makes the layouts: parameters of pack, and the maps' seed does the rest.
 LAYOUTS = {
     "lanes": "{sequence_tokens: 32, lanes: 24, tile_rows: 5, validation_rows: 40}",
@@ -80,7 +83,8 @@ def finished(request, make, kakehi, model, tmp_path_factory) -> Made:
         "corpus: c\n"
         "sources: {a: {ingest: {files: a.jsonl, fields: {text: text, id: id, url: url}}}, b: {ingest: {files: b.jsonl}}}\n"
         f"train: {{existing: {model}}}\nencode: {{eod: </s>}}\npack: {LAYOUTS[request.param]}\n"
-        f"index: {{readers: [core, fork], seed: {SEED}, tokenizer: {identifiers}, "
+        f"index: {{readers: [core, fork], seed: {SEED}, tokenizer: {{unique_identifiers: {identifiers}}}, "
+        f"schedule: {{validation_samples: {VALID}}}, "
         "jobs: [{micro_batch: 2, data_parallel: 4}]}\n",
     )
     said = kakehi("run", manifest, "--work", home / "w")
@@ -128,7 +132,7 @@ def opened(
     )
     sizes = [
         samples or made.binary("c_text_document")["samples"],
-        valid or made.binary("c_valid_text_document")["samples"],
+        valid or VALID,
         0,
     ]
     train, held_out, _ = BlendedMegatronDatasetBuilder(GPTDataset, sizes, lambda: True, config).build()
@@ -188,7 +192,7 @@ def test_wrong_requests_are_misses(made: Made) -> None:
     with pytest.raises(FileNotFoundError):
         opened(made, samples=made.binary("c_text_document")["samples"] - 1)
     with pytest.raises(FileNotFoundError):
-        opened(made, valid=made.binary("c_valid_text_document")["samples"] + 1)
+        opened(made, valid=VALID + 1)
 
 
 def test_a_lost_cache_still_gives_every_row(made: Made, tmp_path: Path) -> None:

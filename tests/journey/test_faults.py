@@ -57,7 +57,7 @@ sources:
 train: {vocab_size: 400}
 encode: {eod: </s>}
 pack: {sequence_tokens: 32, lanes: 4, tile_rows: 5, validation_rows: 8}
-index: {readers: [core, fork], seed: 7, tokenizer: {class: made.up, tokenizer_path: tokenizer.model}}
+index: {readers: [core, fork], seed: 7, tokenizer: {type: Llama2Tokenizer}, schedule: {eval_iters: 0}}
 """
 
 #: Six shards, and a family that takes its time; it kills its process where a text asks for it, until it is mended.

@@ -26,6 +26,8 @@ from kakehi.pipeline.stages.dedupe.against import OF_RUN
 from kakehi.pipeline.stages.dedupe.verdicts import EXACT, NEAR
 from kakehi.pipeline.stages.extract import GATE
 from kakehi.pipeline.stages.pack.index import Job
+from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer
+from kakehi.pipeline.stages.pack.schedule import Schedule
 from kakehi.pipeline.stages.screen import Threshold
 from kakehi.pipeline.stages.stage import parameter_model
 from kakehi.pipeline.stages.withdraw import WITHDRAW
@@ -49,6 +51,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "The machine file": Machine,
     "limits": Limits,
     "a job": Job,
+    "the tokenizer of a job": JobTokenizer,
+    "the schedule of a job": Schedule,
     "scope of a crawl": crawl.Scope,
     "budget of a crawl": crawl.Budget,
     "pace of a crawl": crawl.Pace,

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -213,16 +213,23 @@ def _shuffle_index(maps: Maps, order: UInt32N | None, samples: Int64N) -> UInt32
     return order[once] if order is not None else maps.layout.row_of(once).astype(np.uint32)
 
 
-def core_flags(train: Maps, valid: Maps | None, cache: str) -> list[str]:
-    """Write the flags that go with megatron-core's caches, to be used from the folder of the binaries."""
+def core_flags(train: Maps, valid: Maps | None, cache: str, job: Sequence[str]) -> list[str]:
+    """Write the flags that go with megatron-core's caches, to be used from the folder of the binaries.
+
+    Args:
+        train: maps for training.
+        valid: maps for validation, if the job evaluates.
+        cache: the folder of the maps, from there.
+        job: how long it trains, how often it evaluates, with which tokenizer.
+    """
     return [
         f"--train-data-path {train.prefix}",
-        *([f"--valid-data-path {valid.prefix}"] if valid else ["--eval-iters 0"]),
+        *([f"--valid-data-path {valid.prefix}"] if valid else []),
         f"--data-cache-path {cache}",
         "--dataloader-fast-cache-load",
         f"--seq-length {train.sequence_tokens}",
         f"--seed {train.seed}",
-        f"--train-samples {train.samples}",
+        *job,
         "--eod-mask-loss",
     ]
 
@@ -243,8 +250,8 @@ def core_notes(train: Maps, *, masking: bool) -> list[str]:
     return notes
 
 
-def fork_flags(train: Maps, cache: str) -> list[str]:
-    """Write the flags that go with the 2022 fork's maps; it has no validation from another prefix."""
+def fork_flags(train: Maps, cache: str, job: Sequence[str]) -> list[str]:
+    """Write the flags that go with the 2022 fork's maps, and how long it trains; it has no validation from another prefix."""
     names = fork_names(train)
     return [
         f"--data-path {train.prefix}",
@@ -257,7 +264,7 @@ def fork_flags(train: Maps, cache: str) -> list[str]:
         f"--train-shuffle-idx-path {cache}/{names['shuffle']}",
         f"--seq-length {train.sequence_tokens}",
         f"--seed {train.seed}",
-        f"--train-samples {train.samples}",
+        *job,
         "--eod-mask-loss",
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
+from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer, find_tokenizer
 from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.pack.refusals import refuse_index
+from kakehi.pipeline.stages.pack.schedule import Schedule
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.store import Counts
 from kakehi.tokenizer.packed import maps
@@ -57,9 +59,8 @@ def index(
     engine: Engine,  # noqa: ARG001 - arithmetic, at the speed of the disk
     *,
     readers: list[Reader] = ["fork"],  # noqa: B006 - pydantic copies defaults
-    tokenizer: dict[str, Any] | None = None,
-    train_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
-    validation_samples: Annotated[int, Field(ge=1, lt=(1 << 32) - 1)] | None = None,
+    tokenizer: JobTokenizer | None = None,
+    schedule: Schedule | None = None,
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1234,
     jobs: list[Job] = [],  # noqa: B006, ARG001 - held to the lanes when the manifest is read
     inter_document_masking: bool = False,
@@ -72,31 +73,36 @@ def index(
         engine: not used.
         readers: `core` for megatron-core 0.16 and newer, `fork` for the one used on Fugaku in 2024, `neox` for
             GPT-NeoX.
-        tokenizer: the tokenizer's `unique_identifiers` as a real job has them; for `core`, whose caches it names.
-        train_samples: that the job asks for; null for all there are.
-        validation_samples: the same of validation, over and over where there are fewer; null for each once.
+        tokenizer: that a job of megatron-core builds; for `core`, whose caches it names.
+        schedule: of the job; null for every training sample there is, and no evaluation.
         seed: Megatron's `--seed`.
         jobs: that will read these files: each must suit the lanes.
         inter_document_masking: whether the flags of `core` keep documents from each other; for `pack.sequences: pieces`.
     """
-    packed = inputs.artifacts["packed"]
+    packed, asked = inputs.artifacts["packed"], schedule or Schedule()
     about = json.loads((packed / MANIFEST).read_bytes())
-    train, valid = _asked(packed, about, train_samples, validation_samples, seed)
+    train, valid = _asked(packed, about, asked, seed)
     if inter_document_masking and train.pieces is None:
         raise ParameterError(MASKS_NOTHING.format("index"), hint=PACK_PIECES)
-    cache = out / "cache"
-    cache.mkdir()
-    for asked in filter(None, (train, valid)):
-        _write(asked, cache, readers, tokenizer)
-        if "neox" in readers:
-            maps.write_arrays(asked, cache, maps.neox_names(asked, alone=valid is None), more=1)
+    (out / "cache").mkdir()
     # From the folder of the binaries, wherever both are moved to together.
-    there = os.path.relpath(inputs.scratch.with_name("cache"), inputs.artifacts["packed"])
+    cache = os.path.relpath(inputs.scratch.with_name("cache"), packed)
+    steps = asked.training_flags(train.samples)
     flags: dict[Reader, list[str]] = {
-        "core": [*maps.core_flags(train, valid, there), *([maps.MASKING] if inter_document_masking else [])],
-        "fork": maps.fork_flags(train, there),
-        "neox": maps.neox_config(train, valid, there),
+        "fork": maps.fork_flags(train, cache, steps),
+        "neox": maps.neox_config(train, valid, cache),
     }
+    identities: list[dict[str, Any]] = []
+    if "core" in readers and tokenizer is not None:
+        path, named = _name_tokenizer(tokenizer, packed, about["eod"])
+        identities = tokenizer.identities(path)
+        job = [*steps, *asked.evaluation_flags(), *named]
+        masking = [maps.MASKING] if inter_document_masking else []
+        flags["core"] = [*maps.core_flags(train, valid, cache, job), *masking]
+    for one in filter(None, (train, valid)):
+        _write(one, out / "cache", identities, with_fork="fork" in readers and one is train)
+        if "neox" in readers:
+            maps.write_arrays(one, out / "cache", maps.neox_names(one, alone=valid is None), more=1)
     for reader in readers:
         text = "".join(f"{flag}\n" for flag in flags[reader])
         (out / f"flags-{reader}.{'yml' if reader == 'neox' else 'txt'}").write_text(text, encoding="utf-8")
@@ -113,13 +119,7 @@ def _sequences(about: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: [told["sequences"], told["sequences"] + 1] for name, told in about["binaries"].items()}
 
 
-def _asked(
-    packed: Path,
-    about: Mapping[str, Any],
-    train_samples: int | None,
-    validation_samples: int | None,
-    seed: int,
-) -> tuple[Maps, Maps | None]:
+def _asked(packed: Path, about: Mapping[str, Any], schedule: Schedule, seed: int) -> tuple[Maps, Maps | None]:
     found = {
         kind: [n for n, b in about["binaries"].items() if b["for"] == kind]
         for kind in ("training", "validation")
@@ -130,30 +130,45 @@ def _asked(
             hint="leave index out, or raise pack.file_gb",
         )
 
-    def maps_of(name: str, split: maps.Split, samples: int | None) -> Maps:
-        layout = layout_of(about["binaries"][name])
+    def maps_of(name: str, split: maps.Split, samples: int) -> Maps:
         return Maps(
             prefix=name,
-            layout=layout,
+            layout=layout_of(about["binaries"][name]),
             sequence_tokens=about["sequence_tokens"],
-            samples=layout.samples if samples is None else samples,
+            samples=samples,
             seed=seed,
             split=split,
             shuffled=split == "train" and about["layout"] == "stock",
             pieces=open_pieces(packed / name, about),
         )
 
-    train = maps_of(found["training"][0], "train", train_samples)
-    valid = maps_of(found["validation"][0], "valid", validation_samples) if found["validation"] else None
-    return train, valid
+    [name] = found["training"]
+    samples = schedule.training(layout_of(about["binaries"][name]).samples)
+    wanted = schedule.validation(samples)
+    if wanted and not found["validation"]:
+        raise ParameterError(
+            "index.schedule: got evaluation, wanted none: no document is held out for it",
+            hint="raise pack.validation_rows, or say eval_iters: 0",
+        )
+    valid = maps_of(found["validation"][0], "valid", wanted) if wanted else None
+    return maps_of(name, "train", samples), valid
 
 
-def _write(asked: Maps, cache: Path, readers: list[Reader], tokenizer: Mapping[str, Any] | None) -> None:
+def _name_tokenizer(asked: JobTokenizer, packed: Path, eod: int) -> tuple[str, list[str]]:
+    """Give the path by which the job finds its tokenizer, and the flags that say so; none for one of its own."""
+    if asked.type is None:
+        return "", []
+    beside = find_tokenizer(packed, asked.type, eod)
+    path = asked.path or beside
+    return path, [f"--tokenizer-type {asked.type}", f"--tokenizer-model {path}"]
+
+
+def _write(asked: Maps, cache: Path, identities: Sequence[Mapping[str, Any]], *, with_fork: bool) -> None:
     """Write the arrays once, under the names of each reader; the fork takes no validation of its own prefix."""
-    named = [maps.core_names(asked, tokenizer)] if "core" in readers and tokenizer is not None else []
-    if tokenizer is not None and named:
-        (cache / named[0]["description"]).write_text(maps.description(asked, tokenizer), encoding="utf-8")
-    if "fork" in readers and asked.split == "train":
+    named = [maps.core_names(asked, identity) for identity in identities]
+    for names, identity in zip(named, identities, strict=True):
+        (cache / names["description"]).write_text(maps.description(asked, identity), encoding="utf-8")
+    if with_fork:
         named.append(maps.fork_names(asked))
     for names in named[:1]:
         maps.write_arrays(asked, cache, names)

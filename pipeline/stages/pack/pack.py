@@ -24,6 +24,7 @@ from kakehi.pipeline.engines.shuffle import Shuffles
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
+from kakehi.pipeline.stages.pack.job_tokenizer import keep_tokenizer
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
 from kakehi.pipeline.stages.pack.plan import (
     bucket_ranges,
@@ -118,7 +119,7 @@ def pack(
 
     Args:
         inputs: tokens, documents and the tokenizer.
-        out: folder for the binaries, their provenance and `manifest.json`.
+        out: folder for the binaries, their provenance, `manifest.json` and the tokenizer.
         engine: runs a task for each shard and each bucket.
         sequence_tokens: S, tokens of a row; Megatron's `--seq-length`.
         packing: cut documents longer than S only (`best-fit`), or wherever a row ends (`concat`).
@@ -135,6 +136,7 @@ def pack(
         file_gb: largest `.bin`, in 10^9 bytes; more of them where `layout` is `stock`.
     """
     encoder = load_encoder(inputs.artifacts["tokenizer"])
+    keep_tokenizer(inputs.artifacts["tokenizer"], out)
     settings = replace(_settings(inputs, encoder, sequence_tokens, seed), copies=tuple(copies))
     shares = _shares(inputs.sources, mix)
     shuffles = inputs.shuffles("pack", engine)

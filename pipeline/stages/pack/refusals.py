@@ -62,7 +62,7 @@ def _refuse_sizes(parameters: Mapping[str, Any], row_bytes: int) -> Iterator[Fau
 
 
 def refuse_index(asked: Asked) -> Iterator[Fault]:
-    """Refuse batches that ranks can't share evenly, and samples of a validation that nobody holds out."""
+    """Refuse batches that ranks can't share evenly."""
     for number, job in enumerate(asked.parameters["jobs"]):
         at_once = job["micro_batch"] * job["data_parallel"]
         if job["global_batch"] is not None and job["global_batch"] % at_once:
@@ -70,6 +70,3 @@ def refuse_index(asked: Asked) -> Iterator[Fault]:
                 f"got {job['global_batch']}, wanted a multiple of {at_once}, micro batch × data-parallel size"
             )
             yield ("jobs", number, "global_batch"), said
-    held_out = [packed["validation_rows"] for packed in asked.upstream["packed"]]
-    if asked.parameters["validation_samples"] is not None and held_out and not any(held_out):
-        yield ("validation_samples",), "pack holds nothing out for validation; give pack.validation_rows"

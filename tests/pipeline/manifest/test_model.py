@@ -172,7 +172,7 @@ def test_what_can_never_run_is_told_at_once(tmp_path: Path) -> None:
         ("pack:", "pack: {mix: {web: 5, cod: 5}}", "pack.mix.cod: no source of this name; did you mean 'code'?"),
         ("pack:", "pack: {mix: {web: 5}}", "pack.mix: lacks the source 'code'; code: {epochs: 0} leaves it out"),
         ("pack:", "pack: {mix: {web: {tokens: 5, epochs: 1}, code: 5}}", "wanted one of tokens, epochs, weight"),
-        ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core needs"),
+        ("pack:", "pack:\nindex: {readers: [core]}", "index.tokenizer: reader core names caches by it"),
         (
             "pack:",
             "pack:\nindex: {inter_document_masking: true}",

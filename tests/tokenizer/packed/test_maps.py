@@ -171,13 +171,14 @@ def test_other_names_hold_the_same_bytes(
 def test_flags_say_what_the_names_say() -> None:
     """Samples, seed and length as in the maps; a cache that is missed is an error, never built."""
     train, valid = asked(), asked(STOCK, prefix="c_valid_text_document", split="valid", shuffled=False)
-    flags = core_flags(train, valid, "../cache")
+    flags = core_flags(train, valid, "../cache", ["--train-samples 66"])
     assert {"--train-data-path c_text_document", "--valid-data-path c_valid_text_document"} < {*flags}
     assert {"--dataloader-fast-cache-load", "--train-samples 66", "--seed 1234", "--seq-length 16"} < {*flags}
-    assert "--eval-iters 0" in core_flags(train, None, "../cache")
+    assert not any("valid" in flag for flag in core_flags(train, None, "../cache", []))
+    flags = fork_flags(train, "../cache", ["--train-iters 3"])
     for name in fork_names(train).values():
-        assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in fork_flags(train, "../cache"))
-    assert "--use-cached-dataset" in fork_flags(train, "../cache")
+        assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in flags)
+    assert {"--use-cached-dataset", "--train-iters 3"} < {*flags}
     assert json.loads(description(train, TOKENIZER))["num_samples"] == 66
 
 

@@ -82,7 +82,7 @@ class Packer:
         return {key: [t for start in sorted(p) for t in p[start]] for key, p in parts.items()}
 
     def digest(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in sorted(self.out.iterdir())}
+        return {path.name: path.read_bytes() for path in sorted(self.out.rglob("*")) if path.is_file()}
 
 
 def clusters(sizes) -> pa.RecordBatch:
