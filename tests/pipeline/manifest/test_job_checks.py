@@ -1,5 +1,6 @@
 """What no job could find or train with is refused when the manifest is read, with its place and the way out."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ def read(
     home: Path, index: str, *, tokenizer: str = "type: SentencePieceTokenizer", rows: int = 0, **steps: str
 ) -> dict[str, object]:
     """Read a manifest whose index has these lines; give the parameters of index."""
-    (home / "tokenizer.json").touch()
+    vocab = {"<unk>": 0, "</s>": 1}
+    model = {"version": "1.0", "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"}}
+    (home / "tokenizer.json").write_text(json.dumps(model), encoding="utf-8")
     (home / "m.yaml").write_text(
         "corpus: c\nsources: {a: {ingest: {files: a.jsonl}}}\n"
         f"{steps.get('train', TRAIN)}\n{steps.get('encode', ENCODE)}\n"

@@ -27,7 +27,7 @@ class Copy:
     def faults(self, name: str = NAME, own: dict[str, Any] | None = None) -> list[str]:
         about = json.loads((self.packed / "manifest.json").read_bytes())
         cache = self.index / "cache"
-        return [*check_maps(cache, name, about), *check_stock(cache, self.packed / name, own)]
+        return [*check_maps(cache, self.packed / name, about), *check_stock(cache, self.packed / name, own)]
 
     def describe(self, split: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change descriptions as another job would have them, and name every file of theirs anew."""

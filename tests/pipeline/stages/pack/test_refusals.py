@@ -73,18 +73,9 @@ def test_ranks_share_a_batch_evenly() -> None:
     ) == ["jobs.1.global_batch: got 12, wanted a multiple of 8, micro batch × data-parallel size"]
 
 
-def test_validation_has_rows() -> None:
-    """Samples of it are asked for only where it is held out."""
-    assert indexed(8, validation_samples=5) == []
-    assert indexed(0) == []
-    assert indexed(0, validation_samples=5) == [
-        "validation_samples: pack holds nothing out for validation; give pack.validation_rows"
-    ]
-
-
-def indexed(validation_rows: int = 0, **parameters: Any) -> list[str]:
+def indexed(**parameters: Any) -> list[str]:
     """List what `index` refuses."""
-    packed = STAGE.model().model_validate({"validation_rows": validation_rows}).model_dump()
+    packed = STAGE.model().model_validate({}).model_dump()
     filled = INDEX.model().model_validate(parameters).model_dump()
     assert INDEX.refuse is not None
     found = INDEX.refuse(Asked(filled, {"packed": [packed]}, {}))
