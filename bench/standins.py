@@ -111,7 +111,12 @@ def main() -> None:
         few = max(1, round(tokens * options.scale))
         _write(options.out / "fugaku-llm" / name / "00000.jsonl.zst", _kind(name), few, seed=name)
         tree["pack"]["mix"][name] = few
-    tree["pack"]["validation_rows"] = 16
+    # Few rows: fewer lanes than the real jobs need, and a job for these.
+    tree["pack"] |= {"validation_rows": 16, "lanes": 12}
+    tree["index"] |= {
+        "schedule": {"global_batch": 12, "eval_interval": 10, "eval_iters": 1},
+        "jobs": [{"data_parallel": 12, "global_batch": 12}],
+    }
     tree["train"] |= {"vocab_size": 500, "sample_characters": 50_000}
     with (options.out / "fugaku-llm-small.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="rt").dump(tree, file)

@@ -66,6 +66,7 @@ def discover(
     *,
     limit: int | None = None,
     fetched: Mapping[str, Sequence[InputFile]] | None = None,
+    absent: list[str] | None = None,
 ) -> dict[str, list[Shard]]:
     """Find the inputs of every source and group them into shards.
 
@@ -73,6 +74,10 @@ def discover(
         manifest: checked and filled in.
         limit: records to read of each source, or None.
         fetched: files of the sources that fetch theirs; a source that is not there is left out.
+        absent: takes the names of sources without a file, which then have no shard; None where that is an error.
+
+    Raises:
+        DataError: a pattern that names no file.
     """
     found: dict[str, list[Shard]] = {}
     fetched = fetched or {}
@@ -81,7 +86,16 @@ def discover(
         if source.fetch and source.name not in fetched:
             continue
         if chosen.files or source.fetch:
-            files = fetched.get(source.name, []) if source.fetch else find_files(chosen.files, manifest.root)
+            try:
+                files = (
+                    fetched.get(source.name, []) if source.fetch else find_files(chosen.files, manifest.root)
+                )
+            except DataError:
+                if absent is None:
+                    raise
+                absent.append(source.name)
+                found[source.name] = []
+                continue
             out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
                 source.name,
@@ -132,10 +146,19 @@ def make_plan(
     until: str | None = None,
     limit: int | None = None,
     verify: bool = False,
+    absent: list[str] | None = None,
 ) -> list[Step]:
     """Look at inputs and receipts, and plan.
 
     Where something has to be fetched, the steps that fetch are the whole plan (`planner.waiting`).
+
+    Args:
+        manifest: checked and filled in.
+        store: the work folder.
+        until: last step (or stage) to plan, or None for all.
+        limit: records to read of each source, or None.
+        verify: compare digests of outputs, not sizes alone.
+        absent: as in `discover`.
 
     Raises:
         ManifestError: `until` names no step.
@@ -157,7 +180,7 @@ def make_plan(
         )
     return plan(
         manifest,
-        discover(manifest, limit=limit, fetched=fetched),
+        discover(manifest, limit=limit, fetched=fetched, absent=absent),
         receipts,
         file_digest=_content,
         until=until,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, expm1
@@ -12,7 +12,8 @@ from kakehi.pipeline.engines.machine import Limits, Machine
 from kakehi.pipeline.errors import ManifestError
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import receipts_of
-from kakehi.pipeline.planning.training_cost import Corpus, Job, drawn, refusals
+from kakehi.pipeline.planning.training_cost import Corpus, Job, drawn
+from kakehi.pipeline.planning.training_limits import refusals
 from kakehi.pipeline.stages.pack.index import Job as PlannedJob
 from kakehi.pipeline.stages.pack.pack import Portion
 from kakehi.pipeline.storage.store import Store, merge
@@ -21,15 +22,23 @@ from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.packed.mix import Share, epochs_of
 
 
-def forecast(steps: Sequence[Step], store: Store, machine: Machine) -> Iterator[str]:
+def forecast(
+    steps: Sequence[Step], store: Store, machine: Machine, absent: Container[str] = ()
+) -> Iterator[str]:
     """Yield lines on every packed corpus and job.
+
+    Args:
+        steps: as planned.
+        store: the work folder.
+        machine: with its limits.
+        absent: sources whose files are not there yet.
 
     Raises:
         ManifestError: a limit is broken; after the lines on what was asked for.
     """
     limits, broken = machine.limits or Limits(), list[str]()
     for step in (step for step in steps if step.stage.name == "pack"):
-        tokens = _tokens(step, store)
+        tokens = _tokens(step, store, absent)
         if tokens is None:
             yield f"{machine.name}: {step.name}: how many tokens there will be is known once encode has run, or if pack.mix says so"
             continue
@@ -61,7 +70,7 @@ def refuse(step: Step, steps: Sequence[Step], store: Store, machine: Machine) ->
             pass
 
 
-def _tokens(step: Step, store: Store) -> int | None:
+def _tokens(step: Step, store: Store, absent: Container[str]) -> int | None:
     """Count the tokens for training: as the mix asks, or as encode has made them."""
     mix = step.parameters["mix"]
     shares = {name: Portion(**asked).share for name, asked in (mix or {}).items()}
@@ -70,7 +79,7 @@ def _tokens(step: Step, store: Store) -> int | None:
     counted: dict[str, int] = {}
     for encode in step.upstream["tokens"]:
         receipts = receipts_of(encode, store)
-        if len(receipts) < len(encode.shards):
+        if str(encode.source) in absent or len(receipts) < len(encode.shards):
             return None
         counted[str(encode.source)] = merge(receipt.counts for receipt in receipts).get("tokens", 0)
     epochs = epochs_of(shares or dict.fromkeys(counted, Share(epochs=Fraction(1))), counted)
@@ -125,5 +134,6 @@ def _jobs(step: Step, steps: Sequence[Step]) -> list[Job]:
     for job in planned or [PlannedJob(data_parallel=lanes)]:
         readers = job.readers or 2 * job.data_parallel
         batch = job.global_batch or job.micro_batch * job.data_parallel
-        found.append(Job(job.micro_batch, job.data_parallel, batch, readers, job.nodes or readers))
+        nodes = job.nodes or readers
+        found.append(Job(job.micro_batch, job.data_parallel, batch, readers, nodes, job.copies))
     return found

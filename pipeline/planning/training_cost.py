@@ -1,13 +1,14 @@
-"""What reading a packed corpus costs on a machine, before a byte is written; and which limits it would break. Pure.
+"""What reading a packed corpus costs on a machine, before a byte is written. Pure.
 
 Pages are counted as a mapped file touches them: a reader takes an entry of each index and the tokens of its rows, and
 whatever page holds them moves whole. In lanes a page is used up before it is left; in stock order every row is somewhere
-else. Held to resident pages of the real reader by `bench/packing.py pages`; the numbers are in docs/packing.md.
+else. Held to resident pages of the real reader, and to an own count, by `bench/pages.py`; the numbers are in
+docs/packing.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Final, Literal, NamedTuple
@@ -33,6 +34,7 @@ class Job(NamedTuple):
         global_batch: rows of a step.
         readers: processes that open the files.
         nodes: of the whole job.
+        copies: of the files, each on a volume of its own; readers share them evenly.
     """
 
     micro_batch: int
@@ -40,6 +42,7 @@ class Job(NamedTuple):
     global_batch: int
     readers: int
     nodes: int
+    copies: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,27 +110,66 @@ def pages_per_row(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]
         job: that reads.
         page_bytes: what a fault moves.
     """
-    shuffle = job.data_parallel * _SHUFFLE / page_bytes  # read by all ranks from front to back
-    pieces = (corpus.pieces or 0) / max(1, corpus.rows)
     if corpus.layout == "stock":
-        row = corpus.row_bytes / page_bytes
-        if corpus.pieces is not None:  # which stay in their order: what is next to a row lies behind it
-            behind = {name: 1 + (pieces + 1) * name / page_bytes for name in (_LENGTH, _POINTER, _DOCUMENT)}
-            return {
-                ".bin": 1 + row,
-                ".idx": behind[_LENGTH] + behind[_POINTER],
-                "document_index": behind[_DOCUMENT],
-                "sample_index": 1.0,
-                "shuffle_index": shuffle,
-            }
-        # A row, and the first token of whatever row is next: two sequences, each somewhere.
-        return {
-            ".bin": 2 + row,
-            ".idx": 4.0,
-            "document_index": 1.0,
-            "sample_index": 1.0,
-            "shuffle_index": shuffle,
-        }
+        found = _pages_in_random_order(corpus, page_bytes)
+    elif corpus.pieces is None:
+        found = _pages_lane_after_lane(corpus, job, page_bytes)
+    else:
+        found = _pages_of_pieces(corpus, job, page_bytes)
+    return found | {"shuffle_index": job.data_parallel * _SHUFFLE / page_bytes}  # read by all ranks, whole
+
+
+def _pages_in_random_order(corpus: Corpus, page_bytes: int) -> dict[str, float]:
+    row = corpus.row_bytes / page_bytes
+    if (
+        corpus.pieces is None
+    ):  # a row, and the first token of whatever row is next: two sequences, each somewhere
+        return {".bin": 2 + row, ".idx": 4.0, "document_index": 1.0, "sample_index": 1.0}
+    # Pieces stay in their order: what is next to a row lies behind it.
+    pieces = corpus.pieces / max(1, corpus.rows)
+    behind = {name: 1 + (pieces + 1) * name / page_bytes for name in (_LENGTH, _POINTER, _DOCUMENT)}
+    return {
+        ".bin": 1 + row,
+        ".idx": behind[_LENGTH] + behind[_POINTER],
+        "document_index": behind[_DOCUMENT],
+        "sample_index": 1.0,
+    }
+
+
+def _pages_lane_after_lane(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]:
+    streams = corpus.lanes // job.data_parallel
+    time = max(1, corpus.rows // corpus.lanes)  # rows of a lane
+    high, rest = divmod(time, corpus.tile_rows)
+    tiles = high + bool(rest)
+
+    def lane_after_lane(lane_bytes: float) -> float:
+        """Pages of an array in which each lane's entries lie together: those of a rank's lanes, and their ends."""
+        whole, own = corpus.lanes * lane_bytes, streams * (lane_bytes + page_bytes)
+        return min(whole, own) / page_bytes / (streams * time)
+
+    def set_after_set(entry_bytes: int) -> float:
+        """Pages of an array that has an entry for each lane's first tile, then for each lane's second."""
+        every, own = corpus.lanes * entry_bytes / page_bytes, streams * (1 + entry_bytes / page_bytes)
+        return min(every, own) * tiles / (streams * time)
+
+    def apart(rows: int) -> int:
+        """Bytes of the pages of a tile, which begins somewhere in a page unless pages divide it."""
+        return rows and rows * corpus.row_bytes + page_bytes - gcd(rows * corpus.row_bytes, page_bytes)
+
+    # The label at a tile's end begins the lane's next tile, which is read next.
+    tokens = min(
+        corpus.lanes * time * corpus.row_bytes, streams * (high * apart(corpus.tile_rows) + apart(rest))
+    )
+    return {
+        ".bin": tokens / page_bytes / (streams * time),
+        ".idx": set_after_set(_LENGTH) + set_after_set(_POINTER),
+        "document_index": lane_after_lane(_DOCUMENT * tiles),
+        "sample_index": lane_after_lane(_SAMPLE * time),
+    }
+
+
+def _pages_of_pieces(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]:
+    """Count for sequences that are pieces, whose maps go in the order of the file."""
     streams = corpus.lanes / job.data_parallel
     height = min(corpus.tile_rows, max(1, corpus.rows // corpus.lanes))
 
@@ -136,7 +178,7 @@ def pages_per_row(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]
         every, own = corpus.lanes * entry_bytes / page_bytes, streams * (1 + entry_bytes / page_bytes)
         return min(every, own) / (streams * height)
 
-    each = 1 if corpus.pieces is None else pieces * height  # sequences of a tile
+    each = (corpus.pieces or 0) / max(1, corpus.rows) * height  # sequences of a tile
     tile = corpus.tile_bytes / page_bytes
     own_tiles = min(job.data_parallel * corpus.row_bytes / page_bytes, max(1.0, tile) / height)
     return {
@@ -144,7 +186,6 @@ def pages_per_row(corpus: Corpus, job: Job, page_bytes: int) -> dict[str, float]
         ".idx": entries(_LENGTH * each) + entries(_POINTER * each),
         "document_index": entries(_DOCUMENT * each),
         "sample_index": entries(_SAMPLE * height),
-        "shuffle_index": shuffle,
     }
 
 
@@ -154,6 +195,7 @@ class Costs(NamedTuple):
     Args:
         payload_per_step: tokens that a reader wants in a step.
         read_per_step: that it moves for them.
+        shuffle_per_step: of these, the part of the shuffle_index, which every reader reads whole.
         pages_per_row: touched for each row.
         read_per_job: by a reader, over all steps.
         opens: of all readers at the start.
@@ -167,6 +209,7 @@ class Costs(NamedTuple):
 
     payload_per_step: float
     read_per_step: float
+    shuffle_per_step: float
     pages_per_row: float
     read_per_job: float
     opens: int
@@ -181,15 +224,18 @@ class Costs(NamedTuple):
 def costs(corpus: Corpus, job: Job, limits: Limits) -> Costs:
     """Work out what a job costs."""
     page = limits.of("page_bytes", 4096)
-    pages = sum(pages_per_row(corpus, job, page).values())
+    by_file = pages_per_row(corpus, job, page)
+    pages = sum(by_file.values())
     rows = job.global_batch / job.data_parallel
     sizes = corpus.files()
     stripes = min(limits.of("stripe_count", 1), ceil(sizes[".bin"] / corpus.prefixes / 1e9)) or 1
     opens = job.readers * OPENS * corpus.prefixes
-    streams = corpus.lanes / job.data_parallel if corpus.layout == "lanes" else OPENS
+    # Of each lane a page of tokens and one of the sample_index.
+    streams = 2 * corpus.lanes / job.data_parallel if corpus.layout == "lanes" else OPENS
     return Costs(
         payload_per_step=rows * corpus.row_bytes,
         read_per_step=rows * pages * page,
+        shuffle_per_step=rows * by_file["shuffle_index"] * page,
         pages_per_row=pages,
         read_per_job=corpus.rows / job.data_parallel * pages * page,
         opens=opens,
@@ -202,145 +248,6 @@ def costs(corpus: Corpus, job: Job, limits: Limits) -> Costs:
     )
 
 
-class Refusal(NamedTuple):
-    """A limit that a plan breaks, and what would keep it."""
-
-    limit: str
-    said: str
-    way_out: str
-
-
-def refusals(corpus: Corpus, job: Job, limits: Limits) -> Iterator[Refusal]:
-    """Yield every limit that is broken: of readers' integer types, and of the machine file."""
-    found = costs(corpus, job, limits)
-    yield from _integers(corpus)
-    yield from _tiles(corpus, limits)
-    largest = corpus.files()[".bin"] / corpus.prefixes
-    stripe_rows = max(1, limits.of("stripe_bytes", 1 << 20) // corpus.row_bytes)
-    bytes_a_row = found.while_writing / max(1, corpus.rows)
-    one = "layout: lanes makes one binary" if corpus.layout == "stock" else "fewer readers"
-    for name, got, way_out in (
-        (
-            "quota_bytes",
-            found.while_writing,
-            f"at most {_fitting(limits, 'quota_bytes', bytes_a_row)} rows fit, or raise the quota",
-        ),
-        ("quota_inodes", found.files, one),
-        ("directory_files", found.files, one),
-        (
-            "opens_at_start",
-            found.opens,
-            f"{one}; at most {_fitting(limits, 'opens_at_start', OPENS * job.readers)} binaries fit",
-        ),
-        ("process_open_files", OPENS * corpus.prefixes, one),
-        (
-            "shared_file_processes",
-            job.readers,
-            "stage the files as common ones (llio_transfer), or two copies",
-        ),
-        (
-            "shared_file_nodes",
-            min(job.readers, job.nodes),
-            "stage the files as common ones (llio_transfer), or two copies",
-        ),
-        ("group_nodes", job.nodes, "ask for fewer nodes, or another resource group"),
-        (
-            "node_bytes",
-            found.memory,
-            f"lanes: {job.micro_batch * job.data_parallel} are the fewest for this job",
-        ),
-        ("common_files", OPENS * corpus.prefixes, one),
-        (
-            "common_bytes",
-            found.stored - corpus.files()[".bin"],
-            f"tile_rows: {stripe_rows} or more make index and maps small",
-        ),
-    ):
-        most = limits.of(name)
-        if most is not None and got > most:
-            yield Refusal(name, f"got {got:,}, wanted at most {most:,}", way_out)
-    per_node = limits.of("open_files_per_node")
-    if per_node is not None and found.open_files > per_node * job.nodes:
-        yield Refusal(
-            "open_files_per_node",
-            f"got {found.open_files:,} files open on {job.nodes:,} nodes, wanted at most {per_node:,} a node",
-            "fewer stripes, or one binary",
-        )
-    least = limits.of("stock_file_bytes")
-    if least is not None and corpus.layout == "stock" and corpus.prefixes > 1 and largest < least:
-        yield Refusal(
-            "stock_file_bytes",
-            f"got {corpus.prefixes} binaries of {largest:,.0f} bytes, wanted at least {least:,} each",
-            f"pack.file_gb: {least / 1e9:g} or more",
-        )
-
-
-def _integers(corpus: Corpus) -> Iterator[Refusal]:
-    more_rows = f"tile_rows: {ceil(corpus.rows / (2**31 - 1)) * corpus.tile_rows}"
-    for name, got, most, way_out in (
-        (
-            "tile bytes in int32",
-            corpus.tile_bytes,
-            2**31 - 1,
-            f"tile_rows: {(2**31 - 1) // corpus.row_bytes}",
-        ),
-        (
-            "sequences in int32",
-            corpus.sequences,
-            2**31 - 1,
-            more_rows if corpus.pieces is None else "sequences: tiles, or less of each source (mix)",
-        ),
-        (
-            "binaries of pieces",  # of several, Megatron would make the maps itself, and tear rows apart
-            1 if corpus.pieces is None else corpus.prefixes,
-            1,
-            "raise file_gb, or sequences: tiles",
-        ),
-        ("samples in uint32", corpus.rows, 2**32 - 2, "a longer sequence_tokens"),
-        ("lanes with a row each", corpus.lanes, corpus.rows, f"lanes: {max(1, corpus.rows)} or fewer"),
-    ):
-        if got > most:
-            yield Refusal(name, f"got {got:,}, wanted at most {most:,}", way_out)
-
-
-def _tiles(corpus: Corpus, limits: Limits) -> Iterator[Refusal]:
-    """Refuse tiles that waste pages, cross stripes, or put all readers on the same servers at once."""
-    page, stripe = limits.of("page_bytes"), limits.of("stripe_bytes")
-    if corpus.layout == "stock" or page is None or stripe is None:
-        return
-    fitting = max(1, stripe // corpus.row_bytes)
-    height = corpus.rows // corpus.lanes
-    if corpus.tile_rows < height and corpus.tile_bytes % page:
-        least = page // gcd(page, corpus.row_bytes)
-        yield Refusal(
-            "page_bytes",
-            f"got tiles of {corpus.tile_bytes:,} bytes, wanted a multiple of {page:,}",
-            f"tile_rows: {max(least, round(corpus.tile_rows / least) * least)}",
-        )
-    if corpus.tile_bytes > stripe:
-        yield Refusal(
-            "stripe_bytes",
-            f"got tiles of {corpus.tile_bytes:,} bytes, wanted at most {stripe:,}, one stripe",
-            f"tile_rows: {fitting}",
-        )
-    round_bytes = stripe * limits.of("stripe_count", 1)
-    if (
-        corpus.tile_rows >= height
-        and corpus.tile_bytes >= round_bytes
-        and corpus.tile_bytes % round_bytes == 0
-    ):
-        yield Refusal(
-            "stripe_count",
-            f"got lanes of {corpus.tile_bytes:,} bytes, a multiple of all stripes: every reader asks one server",
-            f"tile_rows: {fitting}",
-        )
-
-
-def _fitting(limits: Limits, name: str, each: float) -> str:
-    most = limits.of(name)
-    return "all" if most is None else f"{int(most / each):,}"
-
-
 def drawn(corpus: Corpus, job: Job, limits: Limits, name: str) -> list[str]:
     """Write the costs as lines."""
     found = costs(corpus, job, limits)
@@ -350,14 +257,17 @@ def drawn(corpus: Corpus, job: Job, limits: Limits, name: str) -> list[str]:
         if corpus.layout == "lanes"
         else f"{corpus.prefixes} binaries"
     ) + ("" if corpus.pieces is None else f", {corpus.pieces:,} pieces as sequences")
+    of_copies = f" on each of {job.copies} volumes" if job.copies > 1 else ""
     rows: Mapping[str, str] = {
         "payload": f"{format_size(found.payload_per_step, 'B')} a reader and step",
-        "read": f"{format_size(found.read_per_step, 'B')} a reader and step, {found.read_per_step / found.payload_per_step:.2f} × the payload; "
-        f"{format_size(found.read_per_job, 'B')} in the whole job",
+        "read": f"{format_size(found.read_per_step, 'B')} a reader and step; {format_size(found.read_per_job, 'B')} in the whole job",
+        "of payload": f"{found.read_per_step / found.payload_per_step:.3f} ×: "
+        f"{(found.read_per_step - found.shuffle_per_step) / found.payload_per_step:.3f}, and the shuffle_index, "
+        f"{found.shuffle_per_step / found.payload_per_step:.3f}",
         "pages": f"{found.pages_per_row:.3f} of {page // 1024} KiB a row",
         "opens": f"{found.opens:,} at the start, {found.open_files:,} files open with stripes",
         "files": f"{found.files:,} for training, {found.stripes} stripes the largest",
-        "bytes": f"{format_size(found.stored, 'B')}; {format_size(found.while_writing, 'B')} while they are written",
+        "bytes": f"{format_size(found.stored, 'B')}{of_copies}; {format_size(found.while_writing, 'B')} while they are written",
         "memory": f"{format_size(found.memory, 'B')} of pages in use a reader",
     }
     head = (

@@ -1,7 +1,6 @@
 """Megatron's own classes read what `kakehi run` made of text: every layout, every sample, without building a thing."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from kakehi.tokenizer.packed.checking import layout_of
 from kakehi.tokenizer.packed.indexed import Reader, write_index
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
@@ -139,21 +139,16 @@ def opened(
     return [train, held_out]
 
 
-def samples_of(made: Made, name: str, shuffled: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Read samples by the byte table: row k of the file, and the first token of what follows it there."""
-    ids = np.fromfile(made.packed / f"{name}.bin", np.uint16)
-    for row in shuffled:
-        yield ids[row * S : row * S + S + 1].astype(np.int64)
-
-
-def rows_in_order(made: Made, split: str) -> np.ndarray[Any, Any]:
-    """Say which row each sample is, by the fork's plain arrays."""
-    [path] = made.cache.glob(f"*-{split}-shuffle_index.npy")
-    [documents] = made.cache.glob(f"*-{split}-document_index.npy")
-    shuffle, order = np.load(path), np.load(documents)
-    if made.about["layout"] == "stock" and split == "train":
-        return order[shuffle]
-    return shuffle
+def rows_in_order(made: Made, split: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Say which row of the file each sample is, and whose first token is its last label, by the plain arrays."""
+    name = "c_text_document" if split == "train" else "c_valid_text_document"
+    documents, sample, shuffle = (
+        np.load(next(made.cache.glob(f"*-{split}-{array}_index.npy")))
+        for array in ("document", "sample", "shuffle")
+    )
+    starts = Reader(made.packed / name).offsets[documents] // 2
+    rows = (starts[sample[:, 0]] + sample[:, 1]) // S
+    return rows[shuffle], rows[shuffle.astype(np.int64) + 1]
 
 
 @pytest.mark.parametrize("mmap", [True, False])
@@ -164,14 +159,16 @@ def test_every_sample_is_ours(made: Made, mmap: bool) -> None:
         ("c_text_document", "c_valid_text_document"), ("train", "valid"), opened(made, mmap=mmap), strict=True
     ):
         assert len(data) == made.binary(name)["samples"]
-        rows = rows_in_order(made, split)
-        ours = list(samples_of(made, name, rows))
+        rows, after = rows_in_order(made, split)
+        ids = np.fromfile(made.packed / f"{name}.bin", np.uint16).reshape(-1, S).astype(np.int64)
         for k in range(len(data)):
-            theirs = data[k]
-            labels = ours[k][1:] if made.about["layout"] != "stock" else theirs["labels"].numpy()
-            assert np.array_equal(theirs["tokens"].numpy(), ours[k][:-1])
-            assert np.array_equal(theirs["labels"].numpy(), labels)
+            assert np.array_equal(data[k]["tokens"].numpy(), ids[rows[k]])
+            assert np.array_equal(data[k]["labels"].numpy(), [*ids[rows[k]][1:], ids[after[k]][0]])
         assert sorted(rows.tolist()) == list(range(len(data)))
+        if made.about["layout"] == "lanes" and split == "train":
+            layout = layout_of(made.binary(name))
+            assert rows.tolist() == layout.row_of(np.arange(len(data))).tolist()
+            assert after[:-24].tolist() == layout.row_of(np.arange(24, len(data))).tolist()
     assert sorted(path.name for path in made.cache.iterdir()) == before
 
 
@@ -218,13 +215,13 @@ def test_a_lost_cache_still_gives_every_row(made: Made, tmp_path: Path) -> None:
 
 
 def test_its_builder_makes_our_sample_index(made: Made) -> None:
-    """For sequences in their own order the compiled builder's array is ours, bit for bit, ragged tiles included."""
+    """For our order of sequences the compiled builder's array is ours, bit for bit, ragged tiles included."""
     from megatron.core.datasets import helpers  # noqa: PLC0415 - optional
 
     if made.about["layout"] == "stock":
         pytest.skip("stock order is shuffled")
     reader = Reader(made.packed / "c_text_document")
-    order = np.arange(len(reader.lengths), dtype=np.int32)
+    order = np.load(next(made.cache.glob("*-train-document_index.npy")))
     theirs = helpers.build_sample_idx(np.array(reader.lengths), order, S, 1, reader.tokens, True, 1)
     [path] = made.cache.glob("*-train-sample_index.npy")
     ours = np.load(path)
@@ -235,7 +232,7 @@ def test_its_builder_makes_our_sample_index(made: Made) -> None:
 def test_several_sizes_read_one_set_of_files(made: Made, micro_batch: int, data_parallel: int) -> None:
     """Ranks of each size read disjoint samples, all of them, and with lanes each goes forward; a resume changes nothing."""
     parallel, batch = Parallel(micro_batch, data_parallel), micro_batch * data_parallel
-    rows = rows_in_order(made, "train")
+    rows, _ = rows_in_order(made, "train")
     steps = len(rows) // batch
     seen: list[int] = []
     for rank in range(data_parallel):

@@ -135,21 +135,27 @@ def started(request, jobs, missed, tmp_path_factory) -> tuple[str, dict[str, Any
 
 
 def ours(packed: Path, name: str, samples: int) -> np.ndarray[Any, Any]:
-    """Read samples from the `.bin` by the arithmetic of lanes: S tokens each and the one that follows in the file."""
+    """Read samples from the `.bin` by the arithmetic of lanes: S tokens each and the first of the lane's next row."""
     about = json.loads((packed / "manifest.json").read_bytes())["binaries"][name]
     lanes, height, there = about["lanes"], about["tile_rows"], about["samples"]
     ids = np.fromfile(packed / f"{name}.bin", np.uint16).astype(np.int64)
-    k = np.arange(samples) % there
-    lane, time = k % lanes, k // lanes
     turns = there // lanes
     full = turns // height * height
-    low = np.where(time < full, height, turns - full)
-    rows = np.where(
-        time < full,
-        time // height * lanes * height + lane * height + time % height,
-        full * lanes + lane * low + time - full,
-    )
-    return np.stack([ids[row * S : row * S + S + 1] for row in rows.tolist()])
+
+    def row_of(k: int) -> int:
+        lane, time = k % lanes, k // lanes
+        if k >= there:
+            return k
+        if time < full:
+            return time // height * lanes * height + lane * height + time % height
+        return full * lanes + lane * (turns - full) + time - full
+
+    found = []
+    for k in (number % there for number in range(samples)):
+        # Behind a lane comes the next lane, behind the last what is no sample.
+        after = k + lanes if k + lanes < there else k % lanes + 1 if k % lanes + 1 < lanes else there
+        found.append([*ids[row_of(k) * S :][:S], ids[row_of(after) * S]])
+    return np.array(found)
 
 
 @pytest.mark.slow

@@ -21,6 +21,21 @@ def test_the_mix_sums_to_four_hundred_billion() -> None:
     assert pack["sequence_tokens"] == 2048
 
 
+def test_jobs_are_those_of_the_published_scripts() -> None:
+    """TP 6, PP 8, batches of 2,016 rows, and an evaluation every 100 steps of rows that the fork can read."""
+    manifest = load(ROOT / "manifests" / "fugaku-llm.yaml")
+    steps = {step.stage.name: step.parameters for step in manifest.steps}
+    jobs = steps["index"]["jobs"]
+    assert [job["data_parallel"] for job in jobs] == [144, 224, 252, 288]
+    for job in jobs:
+        assert job["nodes"] == 6 * 8 * job["data_parallel"]
+        assert job["readers"] == 8 * job["data_parallel"]
+        assert (job["global_batch"], steps["pack"]["lanes"] % job["data_parallel"]) == (2016, 0)
+    schedule = steps["index"]["schedule"]
+    assert (schedule["global_batch"], schedule["eval_interval"], schedule["eval_iters"]) == (2016, 100, 10)
+    assert steps["pack"]["validation_behind"]
+
+
 @pytest.mark.slow
 def test_it_runs_on_stand_ins(kakehi, tmp_path, monkeypatch) -> None:
     """The plan says the real sizes; a millionth of each set goes the whole way in one binary."""

@@ -24,6 +24,7 @@ PURE = [
     "pipeline/planning/planner.py",
     "pipeline/storage/addresses.py",
     "pipeline/planning/training_cost.py",
+    "pipeline/planning/training_limits.py",
     "pipeline/stages/pack/plan.py",
 ]
 DOORS = {

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from kakehi.arrays import AnyN, Int64N
+from kakehi.arrays import AnyN, Int32N, Int64N
 
 from . import maps
 from .indexed import Reader, repeated
@@ -53,16 +53,23 @@ def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
         yield str(error)
         return
     size, in_pieces = about["sequence_tokens"], about.get("sequences", "tiles") == "pieces"
+    own, tokens = len(reader.lengths), reader.tokens
+    if "behind" in told and told["sequences"] < own:
+        own = told["sequences"]
+        tokens = int(reader.offsets[own]) // reader.dtype.itemsize
+    if "behind" in told:
+        yield from _check_behind(prefix, reader, (own, tokens), told["behind"]["binary"])
     if not in_pieces:
         layout = layout_of(told)
-        yield from _check_lengths(prefix, reader, layout.sequences, repeated(layout.runs(size)))
+        runs = repeated(layout.runs(size))
+        yield from _check_lengths(prefix, reader.lengths[:own], layout.sequences, runs)
     if path_beside(prefix).exists():
         try:
             if in_pieces:
                 firsts = first_tokens(path_beside(prefix))
                 lengths = sequence_lengths(firsts, reader.tokens, size)
-                yield from _check_lengths(prefix, reader, told["sequences"], lengths)
-            yield from _check_pieces(prefix, reader, about, told)
+                yield from _check_lengths(prefix, reader.lengths, told["sequences"], lengths)
+            yield from _check_pieces(prefix, reader, about, told, tokens)
         except (ValueError, OSError) as error:
             yield f"{path_beside(prefix)}: can't be read ({error})"
 
@@ -123,25 +130,44 @@ def layout_of(told: Mapping[str, Any]) -> Lanes:
     return Lanes(**{name: told[name] for name in ("lanes", "tile_rows", "samples", "rows")})
 
 
-def _check_lengths(prefix: Path, reader: Reader, count: int, lengths: Iterable[Int64N]) -> Iterator[str]:
-    if len(reader.lengths) != count:
-        yield f"{prefix}.idx: got {len(reader.lengths):,} sequences, wanted {count:,} for its layout"
+def _check_lengths(prefix: Path, found: Int32N, count: int, lengths: Iterable[Int64N]) -> Iterator[str]:
+    if len(found) != count:
+        yield f"{prefix}.idx: got {len(found):,} sequences, wanted {count:,} for its layout"
         return
     start = 0
     for wanted in lengths:
-        got = reader.lengths[start : start + len(wanted)]
+        got = found[start : start + len(wanted)]
         wrong = np.flatnonzero(got != wanted[: len(got)])
         if len(wrong):
             at = start + int(wrong[0])
-            yield f"{prefix}.idx: length of sequence {at}: got {reader.lengths[at]}, wanted {wanted[wrong[0]]}"
+            yield f"{prefix}.idx: length of sequence {at}: got {found[at]}, wanted {wanted[wrong[0]]}"
             return
         start += len(wanted)
     if start != count:
         yield f"{prefix}.idx: got {count:,} sequences, wanted {start:,} for its pieces"
 
 
+def _check_behind(prefix: Path, reader: Reader, own: tuple[int, int], name: str) -> Iterator[str]:
+    """Hold what lies behind a binary's own sequences and tokens to the binary it is a copy of."""
+    sequences, tokens = own
+    other = prefix.with_name(name)
+    try:
+        wanted = Reader(other)
+    except (ValueError, OSError) as error:
+        yield str(error)
+        return
+    if not np.array_equal(reader.lengths[sequences:], wanted.lengths):
+        yield f"{prefix}.idx: got other sequences behind its own than those of {name}"
+        return
+    for start in range(0, wanted.tokens, _BLOCK):
+        count = min(_BLOCK, wanted.tokens - start)
+        if not np.array_equal(reader.ids(tokens + start, count), wanted.ids(start, count)):
+            yield f"{prefix}.bin: got other ids behind its own than those of {name}"
+            return
+
+
 def _check_pieces(
-    prefix: Path, reader: Reader, about: Mapping[str, Any], told: Mapping[str, Any]
+    prefix: Path, reader: Reader, about: Mapping[str, Any], told: Mapping[str, Any], bound: int
 ) -> Iterator[str]:
     """Hold the table of pieces to the tokens: end marks end documents and fill rows, and are nowhere else."""
     size, eod = about["sequence_tokens"], about["eod"]
@@ -173,7 +199,7 @@ def _check_pieces(
             if ids.max(initial=0) >= about["vocab_size"]:
                 yield f"{prefix}.bin: got id {ids.max()}, wanted less than {about['vocab_size']}"
             at = end
-    if (reader.ids(at, reader.tokens - at) != eod).any():
+    if (reader.ids(at, bound - at) != eod).any():
         yield f"{prefix}.bin: got padding other than {eod} behind token {at:,}"
     if pieces != told["pieces"]:
         yield f"{path_beside(prefix)}: got {pieces:,} pieces, wanted {told['pieces']:,}"
@@ -188,6 +214,9 @@ def _maps(
     split: str,
     pieces: PieceIndex | None,
 ) -> Maps:
+    behind = 0
+    if split == "valid" and "behind" in told:
+        behind, told = told["sequences"], about["binaries"][told["behind"]["binary"]]
     return Maps(
         prefix=prefix,
         layout=layout_of(told),
@@ -197,6 +226,7 @@ def _maps(
         split="train" if split == "train" else "valid",
         shuffled=split == "train" and about["layout"] == "stock",
         pieces=pieces,
+        behind=behind,
     )
 
 

@@ -4,6 +4,7 @@ Source: megatron-core 0.16.1, `megatron/core/datasets/indexed_dataset.py`; layou
 """
 
 import os
+import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -120,6 +121,27 @@ def repeated(runs: Iterable[tuple[int, int]]) -> Iterator[Int64N]:
     for count, tokens in runs:
         for start in range(0, count, _BLOCK):
             yield np.full(min(_BLOCK, count - start), tokens, np.int64)
+
+
+def append(prefix: Path, other: Path) -> None:
+    """Append a pair's bytes to another pair's `.bin`, and its sequences to that one's `.idx`.
+
+    Raises:
+        ValueError: either pair is not sound, or their ids have other dtypes.
+    """
+    front, back = Reader(prefix), Reader(other)
+    _expect(_path(other, ".idx"), "dtype", back.dtype, front.dtype)
+
+    def lengths() -> Iterator[Int64N]:
+        for part in (front.lengths, back.lengths):
+            yield from (part[at : at + _BLOCK].astype(np.int64) for at in range(0, len(part), _BLOCK))
+
+    joined = prefix.with_name(f"{prefix.name}.joined")  # the old one is read while it is written
+    write_index(joined, front.dtype, lengths)
+    with _path(prefix, ".bin").open("ab") as whole, _path(other, ".bin").open("rb") as more:
+        shutil.copyfileobj(more, whole)
+        _sync(whole)
+    _path(joined, ".idx").replace(_path(prefix, ".idx"))
 
 
 def _checked(lengths: Int64N, dtype: Dtype) -> int:

@@ -49,6 +49,11 @@ class Lanes:
         high, rest = divmod(self.samples // self.lanes, self.tile_rows)
         return high * self.tile_rows * self.lanes, rest
 
+    @property
+    def _tiles(self) -> int:
+        """Tiles of a lane, the last lower ones too."""
+        return -(-self.samples // self.lanes // self.tile_rows)
+
     def row_of(self, samples: Int64N) -> Int64N:
         """Give the row of samples, int64[n]; a number behind the last sample is its own row."""
         body, rest = self._body
@@ -67,16 +72,23 @@ class Lanes:
         last = (body // self.lanes + low) * self.lanes + lane
         return np.where(rows >= self.samples, rows, np.where(rows < body, full, last))
 
-    def sequence_of(self, rows: Int64N) -> tuple[Int64N, Int64N]:
-        """Give the sequence a row is in (a tile, or a row behind them) and its place there, int64[n] each."""
-        body, rest = self._body
-        sequence, within = np.divmod(rows, self.tile_rows)
-        tiles = body // self.tile_rows
-        lane, low = np.divmod(rows - body, max(rest, 1))
-        behind = tiles + (self.lanes if rest else 0) + rows - self.samples
-        sequence = np.where(rows < body, sequence, np.where(rows < self.samples, tiles + lane, behind))
-        within = np.where(rows < body, within, np.where(rows < self.samples, low, 0))
-        return sequence, within
+    def turn_of(self, samples: Int64N) -> Int64N:
+        """Number samples lane after lane, int64[n]: all of lane 0, then all of lane 1; behind them, their own number."""
+        time, lane = np.divmod(samples, self.lanes)
+        return np.where(samples >= self.samples, samples, lane * (self.samples // self.lanes) + time)
+
+    def place_of(self, turns: Int64N) -> tuple[Int64N, Int64N]:
+        """Give which tile, lane after lane, holds the row of a turn, and which of its rows it is, int64[n] each."""
+        lane, time = np.divmod(turns, max(1, self.samples // self.lanes))
+        tile, within = np.divmod(time, self.tile_rows)
+        behind = turns - self.samples
+        tile = np.where(behind < 0, lane * self._tiles + tile, self._tiles * self.lanes + behind)
+        return tile, np.where(behind < 0, within, 0)
+
+    def sequence_at(self, places: Int64N) -> Int64N:
+        """Give the sequence of the file that is the n-th lane after lane, int64[n]."""
+        lane, tile = np.divmod(places, max(1, self._tiles))
+        return np.where(places < self._tiles * self.lanes, tile * self.lanes + lane, places)
 
     def runs(self, sequence_tokens: int) -> list[tuple[int, int]]:
         """List the sequences as (how many, tokens of each), in their order."""

@@ -1,7 +1,8 @@
 """Index maps as Megatron caches them, written beforehand, so that loading builds nothing.
 
-Sample k is row shuffle_index[k]; a row begins at sample_index[row] = (place in document_index, token in that sequence),
-and ends with the first token of the next. Lanes need no shuffle at load time: theirs is written into the shuffle_index.
+Sample k is entry j = shuffle_index[k]; it begins at sample_index[j] = (place in document_index, token in that sequence),
+and ends with the first token of entry j + 1. With lanes the entries go lane after lane, whatever the order of the file:
+a rank then reads its entries, and the label at a tile's end, from pages that it reads anyway.
 
 Source: megatron-core 0.16.1, `megatron/core/datasets/gpt_dataset.py` and `megatron_dataset.py`; for the fork,
 Fugaku-LLM/DeepSpeedFugaku 74753f95, `megatron/data/gpt_dataset.py`; EleutherAI/gpt-neox ea7aefd8,
@@ -45,6 +46,7 @@ class Maps(NamedTuple):
         split: `train` or `valid`.
         shuffled: whether the readers go in Megatron's own random order; else as the lanes say.
         pieces: the index, if its sequences are pieces of documents; null where they are tiles.
+        behind: sequences of the file in front of the layout's first.
     """
 
     prefix: str
@@ -55,6 +57,7 @@ class Maps(NamedTuple):
     split: Split
     shuffled: bool
     pieces: PieceIndex | None = None
+    behind: int = 0
 
 
 def description(maps: Maps, tokenizer: Mapping[str, Any]) -> str:
@@ -154,22 +157,24 @@ def arrays(maps: Maps, *, more: int = 0) -> dict[str, Array]:
             f"rows: got {layout.rows:,} in {sequences:,} sequences, wanted less than 2**31 sequences"
         )
     total = max(layout.samples, maps.samples)
-    documents: Int32N | None = None
+    shuffled: Int32N | None = None
     if maps.shuffled:  # as Megatron shuffles; only the guard stays where it is
         state = np.random.RandomState(maps.seed)
         shuffled = np.arange(layout.sequences, dtype=np.int32)
         state.shuffle(shuffled[:-1])
         order = np.arange(layout.samples, dtype=np.uint32)
         state.shuffle(order)
-        if maps.pieces is None:
-            documents = shuffled
-        else:  # the same rows in the same order; but pieces stay where their row is
+        if maps.pieces is not None:  # the same rows in the same order; but pieces stay where their row is
             order = shuffled[order].astype(np.uint32)
+
+    def documents(places: Int64N) -> AnyN:
+        if maps.pieces is not None:
+            return places
+        return maps.behind + (layout.sequence_at(places) if shuffled is None else shuffled[places])
+
     return {
-        "document": Array(
-            np.dtype("<i4"), (sequences,), lambda some: some if documents is None else documents[some]
-        ),
-        "sample": Array(np.dtype("<i4"), (total + 1, 2), lambda rows: _sample_index(maps, rows)),
+        "document": Array(np.dtype("<i4"), (sequences,), documents),
+        "sample": Array(np.dtype("<i4"), (total + 1, 2), lambda entries: _sample_index(maps, entries)),
         "shuffle": Array(
             np.dtype("<u4"), (total + more,), lambda samples: _shuffle_index(maps, order, samples)
         ),
@@ -196,21 +201,23 @@ def link(folder: Path, names: Mapping[str, str], others: Mapping[str, str]) -> N
             shutil.copyfile(array, other)
 
 
-def _sample_index(maps: Maps, rows: Int64N) -> Int32N:
-    """Say where rows begin; rows behind the last are asked for by nobody, and make up the number alone."""
-    there = np.where(rows < maps.layout.rows, rows, 0)
-    if maps.pieces is not None:
-        first = np.zeros(len(rows), np.int64)
-        inside = int(np.count_nonzero(rows < maps.layout.rows))  # rows come in their order
-        first[:inside] = maps.pieces.first_of(int(rows[0]), inside)
+def _sample_index(maps: Maps, entries: Int64N) -> Int32N:
+    """Say where entries begin; those behind the last row are asked for by nobody, and make up the number alone."""
+    if maps.pieces is not None:  # an entry is a row of the file
+        first = np.zeros(len(entries), np.int64)
+        inside = int(np.count_nonzero(entries < maps.layout.rows))  # entries come in their order
+        first[:inside] = maps.pieces.first_of(int(entries[0]), inside)
         return np.stack([first, np.zeros_like(first)], axis=1).astype(np.int32)
-    sequence, row = maps.layout.sequence_of(there)
-    return np.stack([sequence, row * maps.sequence_tokens], axis=1).astype(np.int32)
+    place, row = maps.layout.place_of(np.where(entries < maps.layout.rows, entries, 0))
+    return np.stack([place, row * maps.sequence_tokens], axis=1).astype(np.int32)
 
 
 def _shuffle_index(maps: Maps, order: UInt32N | None, samples: Int64N) -> UInt32N:
     once = samples % maps.layout.samples
-    return order[once] if order is not None else maps.layout.row_of(once).astype(np.uint32)
+    if order is not None:
+        return order[once]
+    of_lanes = maps.layout.row_of if maps.pieces is not None else maps.layout.turn_of
+    return of_lanes(once).astype(np.uint32)
 
 
 def core_flags(train: Maps, valid: Maps | None, cache: str, job: Sequence[str]) -> list[str]:
@@ -250,20 +257,28 @@ def core_notes(train: Maps, *, masking: bool) -> list[str]:
     return notes
 
 
-def fork_flags(train: Maps, cache: str, job: Sequence[str]) -> list[str]:
-    """Write the flags that go with the 2022 fork's maps, and how long it trains; it has no validation from another prefix."""
+def fork_flags(train: Maps, valid: Maps | None, cache: str, job: Sequence[str]) -> list[str]:
+    """Write the flags that go with the 2022 fork's maps, to be used from the folder of the binaries.
+
+    Args:
+        train: maps for training.
+        valid: maps for validation, of the same prefix: the fork knows one, and finds them beside it by their names alone.
+        cache: the folder of the maps, from there.
+        job: how long it trains, how often it evaluates.
+    """
     names = fork_names(train)
+    split = f"{valid.behind},{valid.layout.sequences},0" if valid else "100,0,0"
     return [
         f"--data-path {train.prefix}",
         "--data-impl mmap",
-        "--split 100,0,0",
-        "--eval-iters 0",
+        f"--split {split}",
         "--use-cached-dataset",
         f"--train-doc-idx-path {cache}/{names['document']}",
         f"--train-sample-idx-path {cache}/{names['sample']}",
         f"--train-shuffle-idx-path {cache}/{names['shuffle']}",
         f"--seq-length {train.sequence_tokens}",
         f"--seed {train.seed}",
+        f"--train-tokens {train.samples * train.sequence_tokens}",
         *job,
         "--eod-mask-loss",
     ]

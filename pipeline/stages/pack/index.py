@@ -40,9 +40,10 @@ class Job(BaseModel):
     Args:
         micro_batch: rows of a step for one rank at a time.
         data_parallel: ranks that read.
-        global_batch: rows of a step; null for one micro batch a rank. For `kakehi plan`, as the next two.
+        global_batch: rows of a step; null for one micro batch a rank. For `kakehi plan`, as the next three.
         readers: processes that open the files; null for two a rank (megatron-core: first and last pipeline stage).
         nodes: of the job; null for one a reader.
+        copies: of the files, each on a volume of its own; a reader takes one of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +52,7 @@ class Job(BaseModel):
     global_batch: Annotated[int, Field(ge=1)] | None = None
     readers: Annotated[int, Field(ge=1)] | None = None
     nodes: Annotated[int, Field(ge=1)] | None = None
+    copies: Annotated[int, Field(ge=1)] = 1
 
 
 def index(
@@ -88,8 +90,10 @@ def index(
     # From the folder of the binaries, wherever both are moved to together.
     cache = os.path.relpath(inputs.scratch.with_name("cache"), packed)
     steps = asked.training_flags(train.samples)
+    behind = _behind(about["binaries"][train.prefix], train, valid)
+    often = asked.evaluation_flags() if behind else ["--eval-iters 0"]
     flags: dict[Reader, list[str]] = {
-        "fork": maps.fork_flags(train, cache, steps),
+        "fork": maps.fork_flags(train, behind, cache, [*steps, *often]),
         "neox": maps.neox_config(train, valid, cache),
     }
     identities: list[dict[str, Any]] = []
@@ -100,7 +104,8 @@ def index(
         masking = [maps.MASKING] if inter_document_masking else []
         flags["core"] = [*maps.core_flags(train, valid, cache, job), *masking]
     for one in filter(None, (train, valid)):
-        _write(one, out / "cache", identities, with_fork="fork" in readers and one is train)
+        forks = (train if one is train else behind) if "fork" in readers else None
+        _write(one, out / "cache", identities, forks)
         if "neox" in readers:
             maps.write_arrays(one, out / "cache", maps.neox_names(one, alone=valid is None), more=1)
     for reader in readers:
@@ -115,8 +120,12 @@ def index(
 
 def _sequences(about: Mapping[str, Any]) -> dict[str, list[int]]:
     """Count sequences and entries of the document index, for `--per-dataset-sequences-path`."""
-    # Each sequence is a document of its own.
-    return {name: [told["sequences"], told["sequences"] + 1] for name, told in about["binaries"].items()}
+    binaries, counts = about["binaries"], {}
+    for name, told in binaries.items():
+        behind = binaries[told["behind"]["binary"]]["sequences"] if "behind" in told else 0
+        count = told["sequences"] + behind
+        counts[name] = [count, count + 1]  # each sequence is a document of its own
+    return counts
 
 
 def _asked(packed: Path, about: Mapping[str, Any], schedule: Schedule, seed: int) -> tuple[Maps, Maps | None]:
@@ -163,13 +172,22 @@ def _name_tokenizer(asked: JobTokenizer, packed: Path, eod: int) -> tuple[str, l
     return path, [f"--tokenizer-type {asked.type}", f"--tokenizer-model {path}"]
 
 
-def _write(asked: Maps, cache: Path, identities: Sequence[Mapping[str, Any]], *, with_fork: bool) -> None:
-    """Write the arrays once, under the names of each reader; the fork takes no validation of its own prefix."""
+def _behind(told: Mapping[str, Any], train: Maps, valid: Maps | None) -> Maps | None:
+    """Say what a reader that knows one prefix asks for validation: rows behind those for training, if there are any."""
+    if valid is None or "behind" not in told:
+        return None
+    return valid._replace(prefix=train.prefix, behind=told["sequences"])
+
+
+def _write(asked: Maps, cache: Path, identities: Sequence[Mapping[str, Any]], forks: Maps | None) -> None:
+    """Write the arrays once, under the names of each reader; once more for the fork where these are of another prefix."""
     named = [maps.core_names(asked, identity) for identity in identities]
     for names, identity in zip(named, identities, strict=True):
         (cache / names["description"]).write_text(maps.description(asked, identity), encoding="utf-8")
-    if with_fork:
+    if forks == asked:
         named.append(maps.fork_names(asked))
+    elif forks:
+        maps.write_arrays(forks, cache, maps.fork_names(forks))
     for names in named[:1]:
         maps.write_arrays(asked, cache, names)
     for names in named[1:]:

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.engines.shuffle import Shuffles
+from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
@@ -112,6 +113,7 @@ def pack(
     mix: Mix | None = None,
     copies: Copies = [],  # noqa: B006 - pydantic copies defaults
     validation_rows: Annotated[int, Field(ge=0, lt=1 << 31)] = 0,
+    validation_behind: bool = False,
     seed: Annotated[int, Field(ge=0)] = 1,
     file_gb: Annotated[float, Field(gt=0, le=1e9)] | None = None,
 ) -> Counts:
@@ -132,6 +134,8 @@ def pack(
         copies: how often an epoch has a document, by the least size of its cluster of look-alikes; once below the
             least size named.
         validation_rows: about so many rows of documents held out from training, in binaries of their own.
+        validation_behind: whether the binary for training has these rows too, behind all others, for readers that know
+            one prefix.
         seed: of all shuffles.
         file_gb: largest `.bin`, in 10^9 bytes; more of them where `layout` is `stock`.
     """
@@ -148,6 +152,7 @@ def pack(
     settings = replace(settings, binaries=lay_out(inputs.corpus, settings, shape, file_gb))
     if sequences == "pieces":
         refuse_pieces(lots, settings.binaries)
+    pair = _pair(settings.binaries) if validation_behind else None
     loads = pair_loads(inputs.shards, counted, lots)
     made = _move(inputs, shuffles, settings, lots, loads)
     cut = _cut(shuffles, settings, loads)
@@ -156,6 +161,10 @@ def pack(
         binary.name: _finish(binary, out, settings, made[binary.name][1], sequences)
         for binary in settings.binaries
     }
+    behind: dict[str, Any] = {}
+    if pair:
+        indexed.append(out / pair[0], out / pair[1])
+        behind[pair[0]] = {"behind": {"binary": pair[1]}}
     counts = _counts(counted, settings, made, cut)
     about = {
         "corpus": inputs.corpus,
@@ -174,6 +183,7 @@ def pack(
         "files": _digests(documents),
         "binaries": {
             binary.name: _told(binary, made[binary.name][0], written[binary.name], lots, out)
+            | behind.get(binary.name, {})
             for binary in settings.binaries
         },
     }
@@ -304,6 +314,22 @@ def _finish(
     return indexed.write_index(prefix, np.dtype(settings.dtype), lengths)
 
 
+def _pair(binaries: Sequence[Binary]) -> tuple[str, str]:
+    """Name the binary for training and the one whose rows come behind it.
+
+    Raises:
+        ParameterError: there is not one of each.
+    """
+    training, held_out = ([one.name for one in binaries if one.held_out is kind] for kind in (False, True))
+    if (len(training), len(held_out)) != (1, 1):
+        raise ParameterError(
+            f"pack.validation_behind: got {len(training)} binaries for training and {len(held_out)} for validation, "
+            "wanted one of each",
+            hint="raise validation_rows or file_gb, or leave validation_behind out",
+        )
+    return training[0], held_out[0]
+
+
 def _join_documents(inputs: Inputs, out: Path) -> Path:
     """Write the table of all documents, of which each shard's part was written as it was counted."""
     path = out / f"{inputs.corpus}.documents.parquet"
@@ -417,7 +443,7 @@ STAGE = Stage(
     optional=("verdict",),
     writes="packed",
     version=5,
-    added=("sequences",),
+    added=("sequences", "validation_behind"),
     libraries=("numpy",),
     kernels=("move",),
     refuse=refuse_pack,

@@ -18,9 +18,18 @@ def refuse_pack(asked: Asked) -> Iterator[Fault]:
     sizes = [name for name, _ in asked.parameters["copies"]]
     for size in sorted({size for size in sizes if sizes.count(size) > 1}):
         yield ("copies",), f"names the size {size} more than once"
+    yield from _refuse_behind(asked.parameters)
     for vocab_size in vocab_sizes(asked.upstream["tokenizer"]):
         row_bytes = asked.parameters["sequence_tokens"] * token_dtype(vocab_size).itemsize
         yield from _refuse_sizes(asked.parameters, row_bytes)
+
+
+def _refuse_behind(parameters: Mapping[str, Any]) -> Iterator[Fault]:
+    if parameters["validation_behind"] and not parameters["validation_rows"]:
+        yield ("validation_behind",), "got true, and nothing is held out; give validation_rows"
+    if parameters["validation_behind"] and parameters["sequences"] == "pieces":
+        said = "got true for sequences that are pieces, wanted tiles: rows behind the guard begin in no row"
+        yield ("validation_behind",), said
 
 
 def _refuse_mix(

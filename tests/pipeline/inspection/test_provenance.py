@@ -11,6 +11,7 @@ import pytest
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inspection.provenance import faults, open_packed
+from kakehi.tokenizer.packed.indexed import Reader
 from tests.tokenizer.packed.test_checking import same_layout
 
 NAME = "c_text_document"
@@ -51,11 +52,14 @@ def test_every_token_of_a_row_leads_to_its_document(packed) -> None:
 def test_a_sample_is_the_row_that_readers_read(packed) -> None:
     """By the maps that readers use, its documents those of the row."""
     cache = cache_of(packed)
-    shuffle, order = (np.load(next(cache.glob(f"{NAME}_train_*_{n}_idx.npy"))) for n in ("shuffle", "doc"))
-    stock = packed.about["layout"] == "stock"
+    document, sample, shuffle = (
+        np.load(next(cache.glob(f"{NAME}_train_*_{n}_idx.npy"))) for n in ("doc", "sample", "shuffle")
+    )
     every = np.arange(packed.layout.samples)
     found = packed.samples(every, cache)
-    assert [s["row"] for s in found] == (order[shuffle] if stock else shuffle).tolist()
+    place, token = sample[shuffle].T
+    first = Reader(packed.prefix).offsets[document[place]] // 2 + token
+    assert [s["row"] * S for s in found] == first.tolist()
     for sample in found[::7]:
         for piece in sample["documents"]:
             assert piece["first_token"] // S == sample["row"]

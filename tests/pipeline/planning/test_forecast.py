@@ -36,8 +36,24 @@ def test_tokens_of_a_mix_are_known_beforehand(plan) -> None:
     said = plan("{lanes: 2016, mix: {a: 379e9, b: 999420416}}")
     assert said.code == 0, said.err
     assert "fugaku: pack: 185,546,592 rows of 2,048 tokens, lanes (Λ 2,016, B 256)" in said.out
-    assert "1.41 × the payload" in said.out
+    assert "1.287 ×: 1.006, and the shuffle_index, 0.281" in said.out
     assert "3,456 at the start" in said.out
+
+
+def test_training_costs_are_known_without_any_input(plan, kakehi, tmp_path) -> None:
+    """Sources without a file are named, and exit code is 0; what would run is another question, and an error as ever."""
+    (tmp_path / "b.jsonl").unlink()
+    said = plan("{lanes: 2016, mix: {a: 379e9, b: 999420416}}")
+    assert said.code == 0, said.err
+    assert said.out.startswith("no file yet for 1 of 2 sources, so what would run is not known: b\n")
+    assert "fugaku: pack: 185,546,592 rows of 2,048 tokens" in said.out
+    assert "is known once encode has run" in plan("{lanes: 2016}").out
+    said = kakehi("plan", tmp_path / "m.yaml", "--work", tmp_path / "w")
+    assert (said.code, "'b.jsonl': no file of that name" in said.err) == (3, True)
+    assert kakehi("run", tmp_path / "m.yaml", "--work", tmp_path / "w", "--machine", FUGAKU).code == 3
+    published = ROOT / "manifests" / "fugaku-llm.yaml"
+    said = kakehi("plan", published, "--work", tmp_path / "w", "--machine", FUGAKU)
+    assert (said.code, said.out.count("fugaku: pack: 195,312,500 rows")) == (0, 4), said.err
 
 
 def test_without_a_mix_they_are_known_once_encode_has_run(plan) -> None:

@@ -1,4 +1,4 @@
-"""What reading costs, against numbers that were counted on the real reader, and every limit that refuses."""
+"""What reading costs, against numbers that were counted."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kakehi.pipeline.engines.machine import Limit, Limits
-from kakehi.pipeline.planning.training_cost import Corpus, Job, costs, pages_per_row, refusals
+from kakehi.pipeline.planning.training_cost import Corpus, Job, costs, pages_per_row
 
 #: The published 13 B run: 2,016 rows a step, 288 ranks, 2,048 tokens of 2 bytes, pages of 64 KiB.
 RUN = Job(micro_batch=1, data_parallel=288, global_batch=2016, readers=576, nodes=13_824)
@@ -27,15 +27,27 @@ def limits(**values: int) -> Limits:
     ("corpus", "per_step"),
     [
         (STOCK, 56.9),
-        (replace(LANES, tile_rows=16), 1.28),
-        (LANES, 0.62),
-        (replace(LANES, tile_rows=1024), 0.575),
-        (replace(LANES, tile_rows=92_037), 0.565),
+        (replace(LANES, tile_rows=16), 0.5848),
+        (LANES, 0.5631),
+        (replace(LANES, tile_rows=1024), 0.5621),
+        (replace(LANES, tile_rows=92_037), 0.5616),
     ],
 )
 def test_pages_are_those_that_were_counted(corpus: Corpus, per_step: float) -> None:
-    """Of seven rows a step, counted entry by entry over 100 million documents, to 3 %."""
-    assert 7 * sum(pages_per_row(corpus, RUN, PAGE).values()) == pytest.approx(per_step, rel=0.03)
+    """Of seven rows a step, counted entry by entry (bench/pages.py), those of stock over 100 million documents, to 1 %."""
+    assert 7 * sum(pages_per_row(corpus, RUN, PAGE).values()) == pytest.approx(per_step, rel=0.01)
+
+
+@pytest.mark.parametrize("lanes", [96, 288, 2016])
+@pytest.mark.parametrize("ranks", [12, 144, 288])
+def test_a_byte_of_payload_moves_little_more(lanes: int, ranks: int) -> None:
+    """In every fitting pair 1 % more, beside the shuffle_index, which is 4 bytes a sample for every rank."""
+    if lanes % ranks:
+        return
+    corpus, job = replace(LANES, lanes=lanes), RUN._replace(data_parallel=ranks)
+    found = costs(corpus, job, limits(page_bytes=PAGE))
+    assert found.shuffle_per_step / found.payload_per_step == pytest.approx(ranks / 1024)
+    assert 1 <= (found.read_per_step - found.shuffle_per_step) / found.payload_per_step < 1.01
 
 
 def counted_pages(corpus: Corpus, ranks: int, page: int, first_of: np.ndarray) -> float:
@@ -93,73 +105,5 @@ def test_the_worked_example() -> None:
     found = costs(LANES, RUN, limits(page_bytes=PAGE, stripe_count=48))
     assert found.opens == 3456
     assert found.payload_per_step == 7 * 4096
-    assert found.read_per_step == pytest.approx(40_500, rel=0.01)
+    assert found.read_per_step == pytest.approx(36_940, rel=0.01)
     assert found.stripes == 48
-
-
-@pytest.mark.parametrize(
-    ("corpus", "job", "limit", "value", "way_out"),
-    [
-        (LANES, RUN, "quota_bytes", 10**12, "rows fit"),
-        (LANES, RUN, "quota_inodes", 5, "fewer readers"),
-        (LANES, RUN, "directory_files", 5, "fewer readers"),
-        (STOCK, RUN, "opens_at_start", 3000, "at most 0 binaries fit"),
-        (replace(STOCK, prefixes=34), RUN, "opens_at_start", 100_000, "at most 28 binaries fit"),
-        (LANES, RUN, "process_open_files", 5, "fewer readers"),
-        (LANES, RUN._replace(readers=30_000), "shared_file_processes", 28_000, "common ones"),
-        (LANES, RUN._replace(readers=9_000), "shared_file_nodes", 7_000, "common ones"),
-        (LANES, RUN, "group_nodes", 12_288, "fewer nodes"),
-        (LANES, RUN, "node_bytes", 1000, "lanes: 288 are the fewest"),
-        (LANES, RUN, "common_files", 5, "fewer readers"),
-        (LANES, RUN, "common_bytes", 10**9, "tile_rows: 256 or more"),
-        (LANES, RUN._replace(nodes=1), "open_files_per_node", 1024, "fewer stripes"),
-        (replace(STOCK, prefixes=100), RUN, "stock_file_bytes", 10**10, "pack.file_gb: 10 or more"),
-    ],
-)
-def test_each_limit_refuses(corpus: Corpus, job: Job, limit: str, value: int, way_out: str) -> None:
-    """Just the one that is broken, with what it got and a way out; not where nobody says."""
-    [refusal] = refusals(corpus, job, limits(**{limit: value}))
-    assert refusal.limit == limit
-    assert f"{value:,}" in refusal.said
-    assert way_out in refusal.way_out
-    assert list(refusals(corpus, job, Limits())) == []
-
-
-@pytest.mark.parametrize(
-    ("tile_rows", "limit", "way_out"),
-    [
-        (1024, "stripe_bytes", "tile_rows: 256"),
-        (100, "page_bytes", "tile_rows: 96"),
-        (1, "page_bytes", "tile_rows: 16"),
-    ],
-)
-def test_tiles_are_pages_and_within_a_stripe(tile_rows: int, limit: str, way_out: str) -> None:
-    """Whole pages, one stripe at most; the nearest number of rows that is both."""
-    known = limits(page_bytes=PAGE, stripe_bytes=1 << 20, stripe_count=48)
-    [refusal] = refusals(replace(LANES, tile_rows=tile_rows), RUN, known)
-    assert (refusal.limit, refusal.way_out) == (limit, way_out)
-    assert list(refusals(LANES, RUN, known)) == []
-    assert list(refusals(replace(LANES, tile_rows=int(way_out.split()[1])), RUN, known)) == []
-
-
-def test_lanes_that_all_begin_on_one_server_are_refused() -> None:
-    """Whole lanes in a row, each a multiple of all stripes."""
-    corpus = replace(LANES, rows=2016 * 12_288 * 2, tile_rows=10**6)
-    known = limits(page_bytes=PAGE, stripe_bytes=1 << 20, stripe_count=48)
-    assert {refusal.limit for refusal in refusals(corpus, RUN, known)} == {"stripe_bytes", "stripe_count"}
-
-
-@pytest.mark.parametrize(
-    ("corpus", "limit"),
-    [
-        (replace(LANES, tile_rows=600_000, rows=2016 * 600_000), "tile bytes in int32"),
-        (replace(LANES, rows=2**32 - 1), "samples in uint32"),
-        (replace(STOCK, rows=2**31), "sequences in int32"),
-        (replace(LANES, pieces=2**31), "sequences in int32"),
-        (replace(STOCK, prefixes=3, pieces=10), "binaries of pieces"),
-        (replace(LANES, rows=2000), "lanes with a row each"),
-    ],
-)
-def test_what_readers_cannot_number_is_refused(corpus: Corpus, limit: str) -> None:
-    """On every machine, with a layout they can."""
-    assert limit in {refusal.limit for refusal in refusals(corpus, RUN, Limits())}

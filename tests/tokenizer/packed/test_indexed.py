@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as npst
 from kakehi.tokenizer.packed import indexed
 from kakehi.tokenizer.packed.indexed import (
     Reader,
+    append,
     find_documents,
     insert_eod,
     repeated,
@@ -178,3 +179,17 @@ def test_an_eod_inside_a_document_is_refused() -> None:
         insert_eod(ids, lengths, 2)
     with pytest.raises(ValueError, match="got bos 7"):
         insert_eod(ids, lengths, 9, bos=7)
+
+
+def test_a_pair_is_appended(tmp_path: Path) -> None:
+    """Bytes as they are, sequences behind those that were there; other dtypes are refused, and nothing is changed."""
+    for name, ids, dtype in (("a", [1, 2, 3], "<u2"), ("b", [4, 5], "<u2"), ("c", [6], "<i4")):
+        np.array(ids, dtype).tofile(tmp_path / f"{name}.bin")
+        write_index(tmp_path / name, np.dtype(dtype), lambda ids=ids: [np.ones(len(ids), np.int64)])
+    append(tmp_path / "a", tmp_path / "b")
+    reader = Reader(tmp_path / "a")
+    assert [reader.document(number).tolist() for number in range(len(reader))] == [[1], [2], [3], [4], [5]]
+    with pytest.raises(ValueError, match="dtype: got"):
+        append(tmp_path / "a", tmp_path / "c")
+    assert len(Reader(tmp_path / "a")) == 5
+    assert sorted(path.name for path in tmp_path.glob("a*")) == ["a.bin", "a.idx"]

@@ -37,16 +37,23 @@ def test_rows_and_samples_agree_with_the_slow_twin(shape) -> None:
 
 
 @given(shapes)
-def test_sequences_are_tiles(shape) -> None:
-    """A tile is one sequence, a row behind the samples one by itself, and the guard is one token."""
+def test_lane_after_lane_every_row_is_in_its_tile(shape) -> None:
+    """Turns take each lane's samples together; the tiles at their places are the file's, each once, and hold those rows."""
     made = layout(*shape)
+    lanes, _, length, _ = shape
+    turns = made.turn_of(np.arange(made.rows))
+    by_lane = [time * lanes + lane for lane in range(lanes) for time in range(length)]
+    assert np.argsort(turns).tolist() == by_lane + list(range(made.samples, made.rows))
     lengths = [tokens for count, tokens in made.runs(8) for _ in range(count)]
     assert (lengths[-1], sum(lengths)) == (1, made.tokens(8))
-    heights = [*(tokens // 8 for tokens in lengths[:-1]), 1]
-    wanted = [(number, row) for number, rows in enumerate(heights) for row in range(rows)]
-    sequence, row = made.sequence_of(np.arange(made.rows))
-    assert [*zip(sequence.tolist(), row.tolist(), strict=True)] == wanted
+    heights = np.array([-(-tokens // 8) for tokens in lengths])
     assert made.sequences == len(heights)
+    sequences = made.sequence_at(np.arange(made.sequences))
+    assert sorted(sequences.tolist()) == list(range(made.sequences))
+    place, within = made.place_of(turns)
+    assert (within < heights[sequences[place]]).all()
+    rows = (np.cumsum(heights) - heights)[sequences[place]] + within
+    assert rows.tolist() == made.row_of(np.arange(made.rows)).tolist()
 
 
 #: Ramp-up of the global batch, changes of size and micro batch, and a resume in the middle, all on 96 lanes.

@@ -123,11 +123,17 @@ def test_a_sample_is_one_row(
     assert tokens.tolist() == [16 * row for row in range(layout.samples + 1)]
 
 
-def test_lanes_are_in_the_shuffle_and_stock_is_megatrons_own(tmp_path: Path) -> None:
-    """The guard stays last."""
-    document, _, shuffle = written(tmp_path, asked())
-    assert shuffle.tolist() == LANES.row_of(np.arange(66)).tolist()
-    assert document.tolist() == list(range(LANES.sequences))
+def test_lanes_follow_each_other_and_stock_is_megatrons_own(tmp_path: Path) -> None:
+    """A sample ends with the first token of its lane's next row, the last of a lane with the next lane's; the guard stays last."""
+    document, sample, shuffle = written(tmp_path, asked())
+    assert shuffle.tolist() == [k % 6 * 11 + k // 6 for k in range(66)]
+    heights = np.array([-(-tokens // 16) for count, tokens in LANES.runs(16) for _ in range(count)])
+    place, token = sample.T
+    rows = (np.cumsum(heights) - heights)[document[place]] + token // 16
+    first, after = (rows[shuffle[np.arange(66)] + more] for more in (0, 1))
+    assert first.tolist() == LANES.row_of(np.arange(66)).tolist()
+    following = [k + 6 if k < 60 else (k + 1) % 6 if k < 65 else 66 for k in range(66)]
+    assert after.tolist() == LANES.row_of(np.array(following)).tolist()
     document, _, shuffle = written(tmp_path, asked(STOCK))
     state = np.random.RandomState(1234)
     rows, order = np.arange(50), np.arange(50)
@@ -169,16 +175,17 @@ def test_other_names_hold_the_same_bytes(
 
 
 def test_flags_say_what_the_names_say() -> None:
-    """Samples, seed and length as in the maps; a cache that is missed is an error, never built."""
+    """Seed and length as in the maps, and how long the job says; a cache that is missed is an error, never built."""
     train, valid = asked(), asked(STOCK, prefix="c_valid_text_document", split="valid", shuffled=False)
-    flags = core_flags(train, valid, "../cache", ["--train-samples 66"])
+    job = ["--train-samples 66", "--eval-iters 0"]
+    flags = core_flags(train, valid, "../cache", job)
     assert {"--train-data-path c_text_document", "--valid-data-path c_valid_text_document"} < {*flags}
-    assert {"--dataloader-fast-cache-load", "--train-samples 66", "--seed 1234", "--seq-length 16"} < {*flags}
+    assert {"--dataloader-fast-cache-load", *job, "--seed 1234", "--seq-length 16"} < {*flags}
     assert not any("valid" in flag for flag in core_flags(train, None, "../cache", []))
-    flags = fork_flags(train, "../cache", ["--train-iters 3"])
+    alone = fork_flags(train, None, "../cache", job)
     for name in fork_names(train).values():
-        assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in flags)
-    assert {"--use-cached-dataset", "--train-iters 3"} < {*flags}
+        assert any(flag.endswith(f"idx-path ../cache/{name}") for flag in alone)
+    assert {"--use-cached-dataset", "--split 100,0,0", "--train-tokens 1056", *job} < {*alone}
     assert json.loads(description(train, TOKENIZER))["num_samples"] == 66
 
 
@@ -192,3 +199,11 @@ def test_the_config_of_gpt_neox_is_yaml() -> None:
     assert listed["train_data_paths"] == "[c_text_document]"
     assert listed["valid_data_paths"] == listed["test_data_paths"] == "[v]"
     assert not {"data_path", "split", "eval_iters"} & listed.keys()
+
+
+def test_validation_behind_is_of_the_same_prefix(tmp_path: Path) -> None:
+    """The split counts sequences; the arrays begin where those of training end."""
+    valid = asked(STOCK, split="valid", shuffled=False, behind=22)
+    assert "--split 22,51,0" in fork_flags(asked(), valid, "../cache", [])
+    document, _, _ = written(tmp_path, valid)
+    assert document.tolist() == list(range(22, 73))
