@@ -40,6 +40,23 @@ def test_tokens_of_a_mix_are_known_beforehand(plan) -> None:
     assert "3,456 at the start" in said.out
 
 
+def test_a_job_takes_the_batch_of_the_schedule(make, kakehi, tmp_path) -> None:
+    """Where it names none of its own: what a step reads is the same."""
+    make.texts(tmp_path / "a.jsonl", 20)
+    make.texts(tmp_path / "b.jsonl", 20)
+    pack, machine = "{lanes: 2016, mix: {a: 379e9, b: 999420416}}", ("--machine", FUGAKU)
+    said = []
+    for given in ("jobs: [{global_batch: 2016, ", "schedule: {global_batch: 2016}, jobs: [{", "jobs: [{"):
+        text = (
+            MANIFEST.format(pack=pack)
+            .replace("jobs: [{", given)
+            .replace(" global_batch: 2016, readers", " readers")
+        )
+        manifest = make.file(tmp_path / "m.yaml", text)
+        said.append(kakehi("plan", manifest, "--work", tmp_path / "w", *machine).out.split("fugaku: ")[1])
+    assert said[0] == said[1] != said[2]
+
+
 def test_without_a_mix_they_are_known_once_encode_has_run(plan) -> None:
     """Before, it says so; afterwards the rows are those of the receipts."""
     pack = "{sequence_tokens: 32, lanes: 288, tile_rows: 2048, mix: {a: {weight: 1}, b: {weight: 1}}}"
