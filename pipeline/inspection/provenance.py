@@ -204,7 +204,7 @@ def _own_tokenizer(cache: Path) -> Mapping[str, Any] | None:
         return None
     asked = json.loads(recipe.read_bytes()).get("params", {}).get("tokenizer") or {}
     told = asked.get("unique_identifiers")
-    return told if isinstance(told, dict) else None
+    return None if told is None else dict(told)
 
 
 def _id(wanted: str) -> bytes:

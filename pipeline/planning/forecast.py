@@ -124,9 +124,10 @@ def _vocabulary(train: Step) -> int:
 def _jobs(step: Step, steps: Sequence[Step]) -> list[Job]:
     """List the jobs that index steps plan for these binaries; where there are none, one of a rank a lane."""
     planned = [
-        PlannedJob(**job)
+        PlannedJob(**{**job, "global_batch": job["global_batch"] or schedule.get("global_batch")})
         for other in steps
         if other.stage.name == "index" and step in other.upstream["packed"]
+        for schedule in [other.parameters["schedule"] or {}]
         for job in other.parameters["jobs"]
     ]
     lanes = step.parameters["lanes"] if step.parameters["layout"] == "lanes" else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -31,6 +32,11 @@ def _version(value: object) -> object:
     )
 
 
+def _pairs(value: object) -> object:
+    """Keep the order of a mapping, which is part of a cache's name and would be lost in a recipe."""
+    return list(value.items()) if isinstance(value, Mapping) else value
+
+
 class JobTokenizer(BaseModel):
     """The tokenizer a job builds, by which megatron-core names its caches.
 
@@ -45,7 +51,7 @@ class JobTokenizer(BaseModel):
     type: TokenizerType | None = None
     core: Annotated[list[Annotated[Core, BeforeValidator(_version)]], Field(min_length=1)] | None = None
     path: Annotated[str, Field(pattern=r"^\S+$")] | None = None
-    unique_identifiers: dict[str, Any] | None = None
+    unique_identifiers: Annotated[list[tuple[str, Any]], BeforeValidator(_pairs)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> JobTokenizer:
@@ -58,7 +64,7 @@ class JobTokenizer(BaseModel):
     def identities(self, path: str) -> list[dict[str, Any]]:
         """List what caches are named by, each once, where the job finds its tokenizer at a path."""
         if self.type is None:
-            return [self.unique_identifiers or {}]
+            return [dict(self.unique_identifiers or ())]
         found: list[dict[str, Any]] = []
         for core in self.core or CORES:
             mine = unique_identifiers(self.type, path, core)

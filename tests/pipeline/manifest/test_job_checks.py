@@ -79,7 +79,9 @@ def test_what_a_job_can_have_is_taken(tmp_path: Path) -> None:
     read(tmp_path, ALWAYS, rows=9)
     read(tmp_path, NEVER, rows=9)
     read(tmp_path, "schedule: {validation_samples: 50}", rows=9)
-    read(tmp_path, "seed: 1", tokenizer="unique_identifiers: {class: x.Y}", encode="encode: {eod: <s>}")
+    own = "unique_identifiers: {z: 1, a: null}"
+    asked = read(tmp_path, "seed: 1", tokenizer=own, encode="encode: {eod: <s>}")
+    assert asked["tokenizer"]["unique_identifiers"] == [("z", 1), ("a", None)]  # type: ignore[index]
     read(
         tmp_path, "seed: 1", tokenizer="type: HuggingFaceTokenizer", train="train: {existing: tokenizer.json}"
     )

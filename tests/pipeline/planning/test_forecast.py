@@ -56,6 +56,23 @@ def test_training_costs_are_known_without_any_input(plan, kakehi, tmp_path) -> N
     assert (said.code, said.out.count("fugaku: pack: 195,312,500 rows")) == (0, 4), said.err
 
 
+def test_a_job_takes_the_batch_of_the_schedule(make, kakehi, tmp_path) -> None:
+    """Where it names none of its own: what a step reads is the same."""
+    make.texts(tmp_path / "a.jsonl", 20)
+    make.texts(tmp_path / "b.jsonl", 20)
+    pack, machine = "{lanes: 2016, mix: {a: 379e9, b: 999420416}}", ("--machine", FUGAKU)
+    said = []
+    for given in ("jobs: [{global_batch: 2016, ", "schedule: {global_batch: 2016}, jobs: [{", "jobs: [{"):
+        text = (
+            MANIFEST.format(pack=pack)
+            .replace("jobs: [{", given)
+            .replace(" global_batch: 2016, readers", " readers")
+        )
+        manifest = make.file(tmp_path / "m.yaml", text)
+        said.append(kakehi("plan", manifest, "--work", tmp_path / "w", *machine).out.split("fugaku: ")[1])
+    assert said[0] == said[1] != said[2]
+
+
 def test_without_a_mix_they_are_known_once_encode_has_run(plan) -> None:
     """Before, it says so; afterwards the rows are those of the receipts."""
     pack = "{sequence_tokens: 32, lanes: 288, tile_rows: 2048, mix: {a: {weight: 1}, b: {weight: 1}}}"

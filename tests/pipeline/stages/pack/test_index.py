@@ -85,12 +85,12 @@ def test_core_has_four_files_for_each_binary_and_name(run) -> None:
 
 def test_a_job_may_build_its_own_tokenizer_and_evaluate_by_its_own_flags(run) -> None:
     """No flag says then what it does; the cache is named by what the manifest says it has."""
-    own = {"class": "x.Y", "tokenizer_path": "t.model"}
+    own = {"tokenizer_path": "t.model", "class": "x.Y"}
     schedule = Schedule(train_iters=3, global_batch=8, validation_samples=100)
     out, counts = run(readers=["core"], tokenizer=JobTokenizer(unique_identifiers=own), schedule=schedule)
     assert counts == {"train_samples": 24, "validation_samples": 100}
     found = [json.loads(path.read_bytes()) for path in (out / "cache").glob("*-description.txt")]
-    assert [asked["tokenizer"] for asked in found] == [own, own]
+    assert [list(asked["tokenizer"].items()) for asked in found] == [list(own.items())] * 2
     flags = (out / "flags-core.txt").read_text(encoding="utf-8")
     assert "--train-iters 3\n--global-batch-size 8\n--eod-mask-loss\n" in flags
     sequences = json.loads((out / "sequences.json").read_bytes())
