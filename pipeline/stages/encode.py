@@ -46,8 +46,14 @@ def load_encoder(folder: Path) -> Encoder:
     Raises:
         DataError: it is another than the folder's receipt says.
     """
-    [path] = [path for path in (folder / "tokenizer.model", folder / "tokenizer.json") if path.exists()]
+    path = tokenizer_path(folder)
     return _open_encoder(path, path.stat().st_mtime_ns)
+
+
+def tokenizer_path(folder: Path) -> Path:
+    """Name the file that encodes: a `tokenizer.json` beside a SentencePiece model is for others."""
+    model = folder / "tokenizer.model"
+    return model if model.exists() else folder / "tokenizer.json"
 
 
 @lru_cache(maxsize=4)

@@ -11,12 +11,14 @@ from pydantic import AfterValidator, Field
 
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import DataError, ParameterError
-from kakehi.pipeline.stages.encode import load_encoder
+from kakehi.pipeline.stages.encode import load_encoder, tokenizer_path
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import FilePath, Stage
 from kakehi.pipeline.stages.train_sample import Sample, draw
 from kakehi.pipeline.storage.store import Counts
+from kakehi.tokenizer.encoding import open_encoder
 from kakehi.tokenizer.evaluation import evaluate
+from kakehi.tokenizer.huggingface import compare, refuse_other_ids, write_config, write_tokenizer_json
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.sampling import cut_lines
 from kakehi.tokenizer.training import train as train_model
@@ -56,7 +58,8 @@ def train(
 
     Args:
         inputs: documents and their verdicts.
-        out: folder for `tokenizer.model`, `tokenizer.vocab` (or `tokenizer.json`) and `evaluation.json`.
+        out: folder for `tokenizer.model` and `tokenizer.vocab`, `tokenizer.json` and its config for Hugging Face, and
+            `evaluation.json`.
         engine: draws the sample, a task a shard. SentencePiece itself runs in the command's process: it brings its own
             threads, and takes more memory than a worker has.
         vocab_size: pieces, the 256 byte pieces among them.
@@ -109,12 +112,36 @@ def _adopt(existing: Path, out: Path) -> None:
 def _evaluate(sample: Sample, out: Path) -> Counts:
     encoder = load_encoder(out)
     found = asdict(evaluate(encoder, sample.thinned()))
-    (out / "evaluation.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+    exported = _export(sample, out)
+    said = {**found, "huggingface": exported}
+    (out / "evaluation.json").write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
     return {
         "sampled_documents": sample.documents,
         "vocab_size": encoder.vocab_size,
         **{f"evaluation/{name}": value for name, value in found.items() if isinstance(value, int)},
+        **{f"huggingface/{name}": value for name, value in exported.items() if isinstance(value, int)},
+        "huggingface/written": int("refused" not in exported),
     }
+
+
+def _export(sample: Sample, out: Path) -> dict[str, int | str]:
+    """Write `tokenizer.json` and its config for others, unless it would give other ids; say how it compares.
+
+    Returns:
+        `documents` compared, `differing` of them, and `refused`, the reason, where nothing was written.
+    """
+    encoder = load_encoder(out)
+    model = tokenizer_path(out).read_bytes()
+    try:
+        written = write_tokenizer_json(model) if encoder.kind == "sentencepiece" else model.decode()
+        twin = open_encoder(written.encode(), "tokenizer.json")
+        found = compare(encoder, twin, sample.thinned())
+        refuse_other_ids(encoder, twin, model, found)
+    except ValueError as error:
+        return {"documents": 0, "differing": 0, "refused": str(error)}
+    (out / "tokenizer.json").write_text(written, encoding="utf-8")
+    (out / "tokenizer_config.json").write_text(write_config(model, encoder.kind), encoding="utf-8")
+    return {"documents": found.documents, "differing": found.differing}
 
 
 def _ending(path: Path) -> str:
@@ -130,6 +157,6 @@ STAGE = Stage(
     shape="corpus",
     reads=("documents", "verdict"),
     writes="tokenizer",
-    version=1,
+    version=2,
     libraries=("fugashi", "sentencepiece", "tokenizers", "unidic-lite"),
 )
