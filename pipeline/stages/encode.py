@@ -16,7 +16,15 @@ from kakehi.tokenizer.encoding import Encoder, kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
 
 
-def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | None = None) -> pa.RecordBatch:
+def encode(
+    batch: pa.RecordBatch,
+    tokenizer: Path,
+    /,
+    *,
+    eod: str,
+    bos: str | None = None,
+    accept_loss: bool = False,  # noqa: ARG001 - the run looks at it, once a tokenizer is there
+) -> pa.RecordBatch:
     """Encode the kept documents of a batch.
 
     Args:
@@ -24,10 +32,12 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
         tokenizer: folder of a trained or adopted tokenizer.
         eod: the piece that ends every document; no default, since users of one model differ (`</s>`, `<EOD>`).
         bos: a piece that begins every document, or null.
+        accept_loss: go on where over 1 % of tokens are unknown, or of sampled documents do not come back.
 
     Returns:
         `ids`, each document's as bytes of little-endian uint16 or int32 (`indexed.token_dtype`), null where it is not
-        kept. `length`, their number, 0 there. The schema names the tokenizer's digest and the id of `eod`.
+        kept. `length`, their number, 0 there. The schema names the tokenizer's digest, the id of `eod` and that of
+        unknown text.
     """
     encoder = load_encoder(tokenizer)
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
@@ -36,7 +46,8 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     ids, lengths = insert_eod(*encoder.encode(texts), end, begin)
     every = np.zeros(batch.num_rows, np.int64)
     every[kept] = lengths
-    schema = TokenizedBy(encoder.digest, end).write_to(TOKENS)
+    unknown = -1 if encoder.unknown_id is None else encoder.unknown_id
+    schema = TokenizedBy(encoder.digest, end, unknown).write_to(TOKENS)
     return pa.RecordBatch.from_arrays([packed_ids(ids, every, kept), pa.array(every)], schema=schema)
 
 
@@ -84,7 +95,8 @@ STAGE = Stage(
     shape="rows",
     reads=("documents", "verdict", "tokenizer"),
     writes="tokens",
-    version=3,
+    version=4,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
+    aside=("accept_loss",),
 )
