@@ -33,9 +33,9 @@ def write_tokenizer_json(model: bytes) -> str:
     for fault in _beyond(file):
         raise ValueError(f"model: {fault}")
     made = tokenizers.Tokenizer(_unigram(file) if file.algorithm == "unigram" else _bpe(file))
-    made.normalizer = tokenizers.normalizers.Sequence(list(_normalisers(file)))
+    made.normalizer = tokenizers.normalizers.Sequence(list(_normalisers(file, composes=_composes(model))))
     if file.algorithm == "unigram":
-        seams = tokenizers.Regex(_seams(file.pieces))
+        seams = tokenizers.Regex(_seams(file))
         made.pre_tokenizer = tokenizers.pre_tokenizers.Split(seams, "merged_with_previous")
     made.decoder = tokenizers.decoders.Sequence(_decoders(file))
     made.add_special_tokens(_added(file.pieces, Use.UNKNOWN, Use.CONTROL, special=True))
@@ -209,11 +209,19 @@ def _bpe(file: SentencePieceFile) -> Any:
     return models.BPE(vocab, merges, unk_token=unknown, fuse_unk=True, byte_fallback=file.byte_fallback)
 
 
-def _normalisers(file: SentencePieceFile) -> Iterator[Any]:
+def _composes(model: bytes) -> bool:
+    import sentencepiece  # noqa: PLC0415 - heavy
+
+    return "が" in sentencepiece.SentencePieceProcessor(model_proto=model).normalize("か\u3099")
+
+
+def _normalisers(file: SentencePieceFile, *, composes: bool) -> Iterator[Any]:
     from tokenizers import Regex, normalizers  # noqa: PLC0415 - heavy
 
     if file.charsmap:
-        yield from _shielded(file, normalizers.Precompiled(file.charsmap))
+        # The library looks up one character after another; SentencePiece's map has ﾊ + ﾟ and か + ◌゙ as well.
+        mapped = [normalizers.Precompiled(file.charsmap), *([normalizers.NFC()] if composes else [])]
+        yield from _shielded(file, normalizers.Sequence(mapped))
     if file.remove_extra_whitespaces:
         yield normalizers.Replace(Regex(rf"\A +|[ {_SPACE}]+\z"), "")
         yield normalizers.Replace(Regex(" {2,}"), " ")
@@ -221,6 +229,11 @@ def _normalisers(file: SentencePieceFile) -> Iterator[Any]:
         yield normalizers.Prepend(" ")
     if file.escape_whitespaces:
         yield normalizers.Replace(" ", _SPACE)
+    if file.algorithm == "unigram" and not file.byte_fallback:
+        # Of unknown characters alone it can't be cut: two unknown pieces would stand for one. One character says the same.
+        known = _characters(file)
+        dead = [piece.text for piece in file.pieces if piece.use not in _SPELT]
+        yield from (normalizers.Replace(text, text[0]) for text in dead if not known & {*text})
 
 
 def _shielded(file: SentencePieceFile, normaliser: Any) -> Iterator[Any]:
@@ -252,22 +265,26 @@ def _added(pieces: Iterable[Piece], *uses: Use, special: bool) -> list[Any]:
     ]
 
 
-def _seams(pieces: tuple[Piece, ...]) -> str:
+def _characters(file: SentencePieceFile) -> set[str]:
+    return {piece.text for piece in file.pieces if piece.use in _SPELT and len(piece.text) == 1}
+
+
+def _seams(file: SentencePieceFile) -> str:
     """Give a pattern that ends inside every piece which no text may become, where it is spelt in a text.
 
     The library finds all pieces in a text, bytes and control pieces too. Cut there, it can't; and where no other piece
     crosses the cut, the best way through the text stays the same.
     """
-    crossing = {
-        piece.text[at : at + 2]
-        for piece in pieces
-        if piece.use in _SPELT
-        for at in range(len(piece.text) - 1)
-    }
+    spelt = [piece.text for piece in file.pieces if piece.use in _SPELT]
+    crossing = {text[at : at + 2] for text in spelt for at in range(len(text) - 1)}
+    known = _characters(file)
     rests: dict[str, list[str]] = {}
-    for text in (piece.text for piece in pieces if piece.use not in _SPELT):
-        cuts = [at for at in range(1, len(text)) if text[at - 1 : at + 1] not in crossing]
-        cut = cuts[0] if cuts else 1
+    for text in (piece.text for piece in file.pieces if piece.use not in _SPELT):
+        pairs = [(at, text[at - 1 : at + 1]) for at in range(1, len(text))]
+        free = [(at, pair) for at, pair in pairs if pair not in crossing]
+        # Unknown characters side by side are one unknown piece, unless they are spelt in bytes.
+        cuts = [at for at, pair in free if file.byte_fallback or known & {*pair}]
+        cut = [*cuts, *(at for at, _ in free), 1][0]
         rests.setdefault(text[:cut], []).append(text[cut:])
     return "|".join(
         f"{re.escape(first)}(?={'|'.join(map(re.escape, rest))})" for first, rest in rests.items()
