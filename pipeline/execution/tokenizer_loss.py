@@ -13,7 +13,7 @@ from kakehi.pipeline.planning.resolve import receipts_of
 from kakehi.pipeline.storage.store import Store, merge
 
 #: One in so many tokens may be unknown, and one in so many sampled documents may come back otherwise.
-_LOST: Final = 100
+_ONE_IN: Final = 100
 
 
 def check_loss(step: Step, steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
@@ -38,13 +38,14 @@ def check_loss(step: Step, steps: list[Step], manifest: Manifest, store: Store) 
 def _check_sample(step: Step, manifest: Manifest, store: Store) -> list[str]:
     counts = merge(receipt.counts for receipt in receipts_of(step, store))
     found = {name.removeprefix("evaluation/"): count for name, count in counts.items()}
-    said = [*_changed(found), *_unknown(found, "tokens of the sample")]
+    said = [*_lost(found), *_unknown(found, "tokens of the sample")]
     shares = (("round_trip_failures", "documents"), ("unknown_tokens", "tokens"))
     is_much = any(_is_much(found, part, whole) for part, whole in shares)
     encoding = [
         spec for spec in manifest.steps if spec.stage.writes == "tokens" and _reads(manifest, spec, step)
     ]
-    return [*_told(step.name, said, encoding, is_much=is_much), *_export(step, store)]
+    lost = _told(step.name, said, encoding, is_much=is_much)
+    return [*lost, *_normalised(step.name, found), *_export(step, store)]
 
 
 def _check_tokens(steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
@@ -73,12 +74,14 @@ def _told(name: str, said: list[str], encoding: list[StepSpec], *, is_much: bool
     return [f"{name}: the tokenizer loses text: {line}" for line in said]
 
 
-def _changed(found: Mapping[str, int]) -> Iterator[str]:
-    of = f"of {found.get('documents', 0):,} sampled documents"
+def _lost(found: Mapping[str, int]) -> Iterator[str]:
     if lost := found.get("round_trip_failures", 0):
-        yield f"{lost:,} {of} do not come back"
+        yield f"{lost:,} of {found['documents']:,} sampled documents do not come back"
+
+
+def _normalised(name: str, found: Mapping[str, int]) -> Iterator[str]:
     if changed := found.get("nfkc_differences", 0):
-        yield f"{changed:,} {of} come back normalised (NFKC)"
+        yield f"{name}: {changed:,} of {found['documents']:,} sampled documents come back normalised (NFKC)"
 
 
 def _unknown(found: Mapping[str, int], what: str) -> Iterator[str]:
@@ -87,13 +90,13 @@ def _unknown(found: Mapping[str, int], what: str) -> Iterator[str]:
 
 
 def _is_much(found: Mapping[str, int], part: str, whole: str) -> bool:
-    return _LOST * found.get(part, 0) > found.get(whole, 0)
+    return _ONE_IN * found.get(part, 0) > found.get(whole, 0)
 
 
 def _export(step: Step, store: Store) -> Iterator[str]:
     """Say what keeps a `tokenizer.json` from giving the ids that are packed."""
     path = store.folder(step.name, step.address) / "evaluation.json"
-    found = json.loads(path.read_bytes())["huggingface"] if path.exists() else {}
+    found = json.loads(path.read_bytes()).get("huggingface", {}) if path.exists() else {}
     if found.get("refused"):
         yield f"{step.name}: no tokenizer.json for Hugging Face: {found['refused']}"
     elif found.get("differing"):

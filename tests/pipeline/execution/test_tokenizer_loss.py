@@ -92,7 +92,7 @@ def test_nfkc_alone_and_a_little_loss_are_said_and_go_on(run, texts, tmp_path):
     said = run("nmt.model", model, [*lines, "ＡＢＣ", "私\n本"])
     assert said.code == 0, said.err
     assert "loses text: 1 of 101 sampled documents do not come back" in said.err
-    assert "loses text: 1 of 101 sampled documents come back normalised (NFKC)" in said.err
+    assert "warning: train: 1 of 101 sampled documents come back normalised (NFKC)" in said.err
     [receipt] = (tmp_path / "w" / "train").rglob("receipt.json")
     counts = json.loads(receipt.read_bytes())["counts"]
     assert (counts["evaluation/round_trip_failures"], counts["evaluation/nfkc_differences"]) == (1, 1)
