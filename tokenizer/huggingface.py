@@ -4,12 +4,9 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import numpy as np
-import pyarrow as pa
-
-from .encoding import Encoder, Kind
+from .encoding import Kind
 from .sentencepiece_file import Piece, SentencePieceFile, Use, read_model
 
 _SPACE: Final = "▁"
@@ -64,84 +61,6 @@ def write_config(model: bytes, kind: Kind) -> str:
         "clean_up_tokenization_spaces": False,
     }
     return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
-
-
-class Comparison(NamedTuple):
-    """Texts that two tokenizers were given, and how many have other ids; the same of their lines."""
-
-    documents: int
-    differing: int
-    lines: int
-    differing_lines: int
-
-
-def compare(encoder: Encoder, twin: Encoder, texts: Iterable[str]) -> Comparison:
-    """Count the texts that a twin encodes otherwise, or decodes otherwise where no piece is unknown.
-
-    SentencePiece adds float32 over a whole text, the tokenizers library float64: in a long text, or between ways of one
-    score, they differ now and then. A twin that is wrong differs in short lines too.
-    """
-    documents = differing = lines = differing_lines = 0
-    for text in texts:
-        documents += 1
-        lines += text.count("\n") + 1
-        if _differs(encoder, twin, text):
-            differing += 1
-            differing_lines += sum(_differs(encoder, twin, line) for line in text.split("\n"))
-    return Comparison(documents, differing, lines, differing_lines)
-
-
-def refuse_other_ids(encoder: Encoder, twin: Encoder, model: bytes, found: Comparison) -> None:
-    """Refuse a twin that is wrong: other pieces, other ids of texts made to show it, or of over 1 % of the lines compared.
-
-    Raises:
-        ValueError: with the first text.
-    """
-    pieces = [[one.piece(at) for at in range(one.vocab_size)] for one in (encoder, twin)]
-    if pieces[0] != pieces[1]:
-        raise ValueError(
-            f"tokenizer.json: got {len(pieces[1])} pieces, wanted the model's own {len(pieces[0])}"
-        )
-    for probe in _probes(model) if encoder.kind == "sentencepiece" else ():
-        if _differs(encoder, twin, probe):
-            raise ValueError(
-                f"tokenizer.json: got other ids or another text of {probe!r}, wanted the model's own"
-            )
-    if _WRONG * found.differing_lines > found.lines:
-        raise ValueError(
-            f"tokenizer.json: got other ids in {found.differing_lines:,} of {found.lines:,} lines, wanted the model's own"
-        )
-
-
-#: One line in so many may differ.
-_WRONG: Final = 100
-
-
-def _probes(model: bytes) -> Iterator[str]:
-    """Yield texts that show what is done wrongly: what is spelt like a piece that no text becomes, spaces, rare characters."""
-    yield from (
-        "",
-        " ",
-        "  a  b ",
-        "\n\n",
-        "a\n b",
-        "\ta",
-        "①㈱髙𠮷🤗",
-        "a▁b",
-        "\u3000字\u3000",
-        "か\u3099ﾊﾟ",
-        "12,345",
-    )
-    for piece in (piece.text for piece in read_model(model).pieces if piece.use != Use.NORMAL):
-        yield from (piece, f"x{piece}y", f"日本{piece}日本", f"\n{piece} ", piece * 2)
-
-
-def _differs(encoder: Encoder, twin: Encoder, text: str) -> bool:
-    column = pa.array([text], pa.large_string())
-    ids, other = encoder.encode(column)[0], twin.encode(column)[0]
-    if not np.array_equal(ids, other):
-        return True
-    return encoder.unknown_id not in ids and encoder.decode(ids) != twin.decode(ids)
 
 
 def _guessed_roles(tokenizer: dict[str, Any]) -> dict[str, str]:
@@ -275,17 +194,36 @@ def _seams(file: SentencePieceFile) -> str:
     The library finds all pieces in a text, bytes and control pieces too. Cut there, it can't; and where no other piece
     crosses the cut, the best way through the text stays the same.
     """
-    spelt = [piece.text for piece in file.pieces if piece.use in _SPELT]
-    crossing = {text[at : at + 2] for text in spelt for at in range(len(text) - 1)}
+    unspelt = [piece.text for piece in file.pieces if piece.use not in _SPELT]
     known = _characters(file)
     rests: dict[str, list[str]] = {}
-    for text in (piece.text for piece in file.pieces if piece.use not in _SPELT):
-        pairs = [(at, text[at - 1 : at + 1]) for at in range(1, len(text))]
-        free = [(at, pair) for at, pair in pairs if pair not in crossing]
+    for text, free in zip(unspelt, _free_cuts(file, unspelt), strict=True):
         # Unknown characters side by side are one unknown piece, unless they are spelt in bytes.
-        cuts = [at for at, pair in free if file.byte_fallback or known & {*pair}]
-        cut = [*cuts, *(at for at, _ in free), 1][0]
+        cuts = [at for at in free if file.byte_fallback or known & {*text[at - 1 : at + 1]}]
+        cut = [*cuts, *free, 1][0]
         rests.setdefault(text[:cut], []).append(text[cut:])
     return "|".join(
         f"{re.escape(first)}(?={'|'.join(map(re.escape, rest))})" for first, rest in rests.items()
     )
+
+
+def _free_cuts(file: SentencePieceFile, texts: list[str]) -> Iterator[list[int]]:
+    """Yield for each text the places inside that no piece can cross, whatever stands around it."""
+    spelt = [piece.text for piece in file.pieces if piece.use in _SPELT]
+    inside, every = {*spelt}, "\0".join(spelt)
+    wanted = {part for text in texts for at in range(len(text)) for part in (text[:at], text[at:])}
+    # How a piece that begins before a text ends in it, and how one that ends behind it begins in it.
+    heads = {end for piece in spelt for at in range(1, len(piece)) if (end := piece[at:]) in wanted}
+    tails = {start for piece in spelt for at in range(1, len(piece)) if (start := piece[:at]) in wanted}
+    for text in texts:
+        size = len(text)
+        yield [
+            cut
+            for cut in range(1, size)
+            if not any(text[:stop] in heads for stop in range(cut + 1, size + 1))
+            and not any(text[start:] in tails for start in range(cut))
+            and not any(
+                text[start:stop] in inside for start in range(cut) for stop in range(cut + 1, size + 1)
+            )
+            and text not in every
+        ]

@@ -17,9 +17,10 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import FilePath, Stage
 from kakehi.pipeline.stages.train_sample import Sample, draw
 from kakehi.pipeline.storage.store import Counts
+from kakehi.tokenizer.comparison import compare, refuse_other_ids
 from kakehi.tokenizer.encoding import open_encoder
 from kakehi.tokenizer.evaluation import evaluate
-from kakehi.tokenizer.huggingface import compare, refuse_other_ids, write_config, write_tokenizer_json
+from kakehi.tokenizer.huggingface import write_config, write_tokenizer_json
 from kakehi.tokenizer.packed.indexed import token_dtype
 from kakehi.tokenizer.sampling import cut_lines
 from kakehi.tokenizer.training import train as train_model

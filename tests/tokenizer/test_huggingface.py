@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 import sentencepiece
 
-from kakehi.tokenizer.encoding import Encoder, open_encoder
-from kakehi.tokenizer.huggingface import compare, refuse_other_ids, write_config, write_tokenizer_json
+from kakehi.tokenizer.comparison import compare, refuse_other_ids
+from kakehi.tokenizer.encoding import open_encoder
+from kakehi.tokenizer.huggingface import write_config, write_tokenizer_json
 from kakehi.tokenizer.training import Trained, train
 
 #: Texts that show what a converted model does otherwise: spaces, newlines, marks, what no piece is for.
@@ -30,7 +31,6 @@ TEXTS = [
 MODELS = {
     "defaults": {},
     "defaults with bytes and a newline": {"byte_fallback": True, "user_defined_symbols": ["\n", "①"]},
-    "case folded": {"normalization_rule_name": "nfkc_cf", "byte_fallback": True},
     "bpe with defaults": {"model_type": "bpe", "byte_fallback": True},
     "llama": {
         "model_type": "bpe",
@@ -66,13 +66,12 @@ def twins(sentences: list[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def test_every_model_has_a_twin_with_its_ids(sentences: list[str]) -> None:
-    """Ids and text of whatever is asked, and the same JSON twice."""
+    """Ids and text of whatever is asked."""
     for name, model in twins(sentences):
         written = write_tokenizer_json(model)
-        assert written == write_tokenizer_json(model)
         theirs = sentencepiece.SentencePieceProcessor(model_proto=model)
         twin = open_encoder(written.encode(), "tokenizer.json")
-        for text in [*TEXTS, *sentences[:50], "\n".join(sentences[:9])]:
+        for text in [*TEXTS, *sentences[:20], "\n".join(sentences[:9])]:
             ids = twin.encode(pa.array([text]))[0]
             assert ids.tolist() == theirs.encode(text), (name, text)
             if theirs.unk_id() not in ids:  # which it spells " ⁇ "
@@ -90,6 +89,7 @@ def test_a_control_piece_is_an_id_for_those_who_ask(unigram: Trained) -> None:
     twin.encode_special_tokens = True
     assert 2 not in twin.encode("は</s>").ids
     assert twin.get_vocab_size() == 420
+    assert write_tokenizer_json(unigram.model) == write_tokenizer_json(unigram.model)
 
 
 def test_what_no_tokenizer_json_can_do_is_refused(sentences: list[str]) -> None:
@@ -101,38 +101,6 @@ def test_what_no_tokenizer_json_can_do_is_refused(sentences: list[str]) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             write_tokenizer_json(spm(sentences, **parameters))
-
-
-def changed(unigram: Trained, change: str) -> Encoder:
-    """Give a twin that is wrong."""
-    written = json.loads(write_tokenizer_json(unigram.model))
-    if change == "cuts":
-        written["pre_tokenizer"] = None
-    if change == "pieces":
-        written["model"]["vocab"].append(["もう一つ", -9.0])
-    if change == "scores":
-        written["model"]["vocab"] = [
-            [piece, 0.0 if len(piece) == 1 else score] for piece, score in written["model"]["vocab"]
-        ]
-    return open_encoder(json.dumps(written).encode(), "tokenizer.json")
-
-
-def test_a_wrong_twin_is_refused(unigram: Trained, sentences: list[str]) -> None:
-    """Of other pieces, of other ids in a probe, of other ids in many lines; one line of many is told only."""
-    encoder = open_encoder(unigram.model, "sentencepiece")
-    for change, said in (
-        ("pieces", "got 421 pieces, wanted the model's own 420"),
-        ("cuts", "got other ids or another text of '<unk>'"),
-        ("scores", "got other ids or another text of|got other ids in 600 of 600 lines"),
-    ):
-        twin = changed(unigram, change)
-        with pytest.raises(ValueError, match=said):
-            refuse_other_ids(encoder, twin, unigram.model, compare(encoder, twin, sentences))
-    found = compare(encoder, changed(unigram, "cuts"), [*sentences, "私\n</s>\n"])
-    assert found == (601, 1, 603, 1)
-    refuse_other_ids(encoder, encoder, unigram.model, found)
-    with pytest.raises(ValueError, match=r"got other ids in 7 of 603 lines"):
-        refuse_other_ids(encoder, encoder, unigram.model, found._replace(differing_lines=7))
 
 
 def test_the_config_names_the_pieces_that_have_a_role(
