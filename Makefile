@@ -29,7 +29,7 @@ test: $(VENV)/.dev ## the whole suite
 release: $(VENV)/.dev ## build the sdist and from it the wheel, install that as a stranger would, run the quickstart
 	KAKEHI_RELEASE=index $(BIN)/pytest tests/release
 
-interop: $(VENV)/.interop ## the tests against the readers and writers of others: Megatron's own, on a CPU build of torch
+interop: $(VENV)/.interop ## the tests against the readers and writers of others: Megatron's own, on a CPU build of torch, and transformers
 	$(BIN)/pytest tests/interop
 
 bench: $(VENV)/.dev ## throughput of every stage on a corpus of Debian manuals (Debian only; downloads it)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,8 @@ _LONGEST = 10
 class Evaluation:
     """Counts over all texts together; a share of nothing is NaN.
 
-    `bytes` are of UTF-8. `round_trip_failures` counts the documents that decoding does not give back exactly.
+    `bytes` are of UTF-8. `round_trip_failures` counts the documents that decoding does not give back,
+    `nfkc_differences` those of which it gives back the same by NFKC: a normalisation that the model was made with.
     `unused_pieces` never occurred; `longest_pieces` are those of most characters that did.
     """
 
@@ -28,6 +30,7 @@ class Evaluation:
     byte_tokens: int
     unknown_tokens: int
     round_trip_failures: int
+    nfkc_differences: int
     vocab_size: int
     unused_pieces: int
     longest_pieces: tuple[str, ...]
@@ -51,13 +54,15 @@ class Evaluation:
 def evaluate(encoder: Encoder, texts: Iterable[str]) -> Evaluation:
     """Encode and decode every text, and count."""
     seen = np.zeros(encoder.vocab_size, np.int64)
-    documents = characters = size = failures = 0
+    documents = characters = size = changed = alike = 0
     for batch in _batches(texts):
         ids, lengths = encoder.encode(pa.array(batch, pa.large_string()))
         seen += np.bincount(ids, minlength=encoder.vocab_size)
         stops = np.cumsum(lengths)
         decoded = (encoder.decode(ids[stop - n : stop]) for stop, n in zip(stops, lengths, strict=True))
-        failures += sum(text != back for text, back in zip(batch, decoded, strict=True))
+        others = [(text, back) for text, back in zip(batch, decoded, strict=True) if text != back]
+        changed += len(others)
+        alike += sum(normalize("NFKC", text) == normalize("NFKC", back) for text, back in others)
         documents += len(batch)
         characters += sum(map(len, batch))
         size += sum(len(text.encode()) for text in batch)
@@ -69,7 +74,8 @@ def evaluate(encoder: Encoder, texts: Iterable[str]) -> Evaluation:
         tokens=int(seen.sum()),
         byte_tokens=sum(int(seen[i]) for i in used if encoder.is_byte(int(i))),
         unknown_tokens=0 if encoder.unknown_id is None else int(seen[encoder.unknown_id]),
-        round_trip_failures=failures,
+        round_trip_failures=changed - alike,
+        nfkc_differences=alike,
         vocab_size=encoder.vocab_size,
         unused_pieces=encoder.vocab_size - len(used),
         longest_pieces=tuple(sorted((encoder.piece(int(i)) for i in used), key=_by_length)[:_LONGEST]),

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.execution.failed_shards import joined
+from kakehi.pipeline.execution.tokenizer_loss import check_loss
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import receipts_of
@@ -47,8 +48,17 @@ def check_source(step: Step, manifest: Manifest, store: Store) -> list[str]:
     return warnings
 
 
-def check_sources(steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
-    """Refuse as `check_source`, for steps of a plan that are all done; return all there is to know.
+def check_step(step: Step, steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
+    """Refuse a step that came to nothing or loses text, once it is done; return what a user has to know of it.
+
+    Raises:
+        DataError: as `check_source` and `check_loss`.
+    """
+    return check_source(step, manifest, store) + check_loss(step, steps, manifest, store)
+
+
+def check_steps(steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
+    """Refuse as `check_step`, for steps of a plan that are all done; return all there is to know.
 
     Raises:
         DataError: one for all of them.
@@ -57,7 +67,7 @@ def check_sources(steps: list[Step], manifest: Manifest, store: Store) -> list[s
     told: list[str] = []
     for step in steps:
         try:
-            told += check_source(step, manifest, store)
+            told += check_step(step, steps, manifest, store)
         except DataError as error:
             failed.append(error)
     if failed:

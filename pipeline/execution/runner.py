@@ -17,7 +17,7 @@ from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, inpu
 from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.execution.failed_shards import joined, shards_error
 from kakehi.pipeline.execution.fetch_task import fetch_shards
-from kakehi.pipeline.execution.nothing_left import check_source, refuse_nothing_kept
+from kakehi.pipeline.execution.nothing_left import check_step, refuse_nothing_kept
 from kakehi.pipeline.execution.shard_task import Guarded, ShardTask, measured, run_shard
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.planner import Step
@@ -98,12 +98,12 @@ def run(
                 inputs = inputs_of(manifest, step, store, bytes_per_worker, before)
                 _run_step(step, inputs, store, engine, progress, events, time_left)
 
-            def check_step(step: Step) -> None:
-                for line in check_source(step, manifest, store):
+            def check_done(step: Step) -> None:
+                for line in check_step(step, list(steps), manifest, store):
                     progress.warn(line)
                     events.write("warning", step=step.name, source=step.source, text=line)
 
-            _run_steps(steps, run_step, check_step, time_left)
+            _run_steps(steps, run_step, check_done, time_left)
             events.write("stopped" if time_left.cut else "end")
     except BaseException as error:
         with suppress(OSError):  # a full disk takes no event either; what is raised says why

@@ -25,6 +25,7 @@ from kakehi.pipeline.sources.formats.broken import BrokenFileError
 from kakehi.pipeline.sources.split import Split
 from kakehi.pipeline.stages.catalogue import STAGES
 from kakehi.pipeline.stages.counts import count_batch
+from kakehi.pipeline.stages.encode import tokenizer_path
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import move_into_place
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
@@ -153,10 +154,8 @@ def peak_bytes() -> int:
 
 def _models_of(task: ShardTask) -> tuple[Mapping[str, Any], ...]:
     """Name the tokenizers that a shard was encoded with, and their digests."""
-    paths = [path for folder in task.artifacts for path in sorted(folder.glob("tokenizer.*"))]
-    return tuple(
-        {"name": path.name, "sha256": file_digest(path)} for path in paths if path.suffix != ".vocab"
-    )
+    paths = [path for path in map(tokenizer_path, task.artifacts) if path.exists()]
+    return tuple({"name": path.name, "sha256": file_digest(path)} for path in paths)
 
 
 def _run_rows(task: ShardTask, stage: Stage, target: Path, bookmark: Bookmark) -> dict[str, int]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from kakehi.pipeline.storage.schemas import TokenizedBy, flat_ids
 
 
 def count_batch(table: str, out: pa.RecordBatch, batch: pa.RecordBatch) -> dict[str, int]:
@@ -24,6 +27,8 @@ def count_batch(table: str, out: pa.RecordBatch, batch: pa.RecordBatch) -> dict[
     if table == "tokens":
         counts["tokens"] = pc.sum(out.column("length")).as_py() or 0
         counts["encoded"] = len(out) - out.column("ids").null_count
+        if unknown := _count_unknown(out, counts["tokens"]):
+            counts["unknown_tokens"] = unknown
     return dict(counts)
 
 
@@ -37,6 +42,14 @@ def count_verdicts(verdict: pa.Array, characters: pa.Array) -> dict[str, int]:
         counts[f"{name}/documents"] = row["characters_count"]
         counts[f"{name}/characters"] = row["characters_sum"] or 0
     return counts
+
+
+def _count_unknown(out: pa.RecordBatch, tokens: int) -> int:
+    unknown = TokenizedBy.read_from(out.schema).unknown
+    if unknown < 0 or not tokens:
+        return 0
+    ids = flat_ids(out.column("ids"), np.uint8)
+    return int(np.count_nonzero(ids.view(f"<u{len(ids) // tokens}") == unknown))
 
 
 def _count_objections(objections: pa.Array) -> dict[str, int]:

@@ -17,7 +17,15 @@ from kakehi.tokenizer.encoding import Encoder, kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import insert_eod
 
 
-def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | None = None) -> pa.RecordBatch:
+def encode(
+    batch: pa.RecordBatch,
+    tokenizer: Path,
+    /,
+    *,
+    eod: str,
+    bos: str | None = None,
+    accept_loss: bool = False,  # noqa: ARG001 - the run looks at it, once a tokenizer is there
+) -> pa.RecordBatch:
     """Encode the kept documents of a batch.
 
     Args:
@@ -25,10 +33,12 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
         tokenizer: folder of a trained or adopted tokenizer.
         eod: the piece that ends every document; no default, since users of one model differ (`</s>`, `<EOD>`).
         bos: a piece that begins every document, or null.
+        accept_loss: go on where over 1 % of tokens are unknown, or of sampled documents do not come back.
 
     Returns:
         `ids`, each document's as bytes of little-endian uint16 or int32 (`indexed.token_dtype`), null where it is not
-        kept. `length`, their number, 0 there. The schema names the tokenizer's digest and the id of `eod`.
+        kept. `length`, their number, 0 there. The schema names the tokenizer's digest, the id of `eod` and that of
+        unknown text.
     """
     encoder = load_encoder(tokenizer)
     end, begin = _piece(encoder, "eod", eod), None if bos is None else _piece(encoder, "bos", bos)
@@ -38,7 +48,8 @@ def encode(batch: pa.RecordBatch, tokenizer: Path, /, *, eod: str, bos: str | No
     ids, lengths = insert_eod(*encoder.encode(texts, marks), end, begin)
     every = np.zeros(batch.num_rows, np.int64)
     every[kept] = lengths
-    schema = TokenizedBy(encoder.digest, end).write_to(TOKENS)
+    unknown = -1 if encoder.unknown_id is None else encoder.unknown_id
+    schema = TokenizedBy(encoder.digest, end, unknown).write_to(TOKENS)
     return pa.RecordBatch.from_arrays([packed_ids(ids, every, kept), pa.array(every)], schema=schema)
 
 
@@ -48,8 +59,14 @@ def load_encoder(folder: Path) -> Encoder:
     Raises:
         DataError: it is another than the folder's receipt says.
     """
-    [path] = [path for path in (folder / "tokenizer.model", folder / "tokenizer.json") if path.exists()]
+    path = tokenizer_path(folder)
     return _open_encoder(path, path.stat().st_mtime_ns)
+
+
+def tokenizer_path(folder: Path) -> Path:
+    """Name the file that encodes: a `tokenizer.json` beside a SentencePiece model is for others."""
+    model = folder / "tokenizer.model"
+    return model if model.exists() else folder / "tokenizer.json"
 
 
 @lru_cache(maxsize=4)
@@ -83,5 +100,6 @@ STAGE = Stage(
     version=4,
     libraries=("sentencepiece", "tokenizers"),
     columns=("text",),
+    aside=("accept_loss",),
     refuse=refuse_encode,
 )

@@ -35,6 +35,7 @@ ROW_BITS: Final = 40
 
 _TOKENIZER_KEY: Final = b"kakehi.tokenizer"
 _EOD_KEY: Final = b"kakehi.eod"
+_UNKNOWN_KEY: Final = b"kakehi.unknown"
 
 ID: Final = pa.binary(16)
 
@@ -129,20 +130,25 @@ class TokenizedBy(NamedTuple):
     Args:
         tokenizer: its sha256, '' where nothing is said.
         eod: id that ends every document, -1 where nothing is said.
+        unknown: id that stands for lost text, -1 where there is none.
     """
 
     tokenizer: str
     eod: int
+    unknown: int = -1
 
     @classmethod
     def read_from(cls, schema: pa.Schema) -> TokenizedBy:
         """Read it out of a table's schema."""
         said = schema.metadata or {}
-        return cls(said.get(_TOKENIZER_KEY, b"").decode(), int(said.get(_EOD_KEY, b"-1")))
+        ids = (int(said.get(key, b"-1")) for key in (_EOD_KEY, _UNKNOWN_KEY))
+        return cls(said.get(_TOKENIZER_KEY, b"").decode(), *ids)
 
     def write_to(self, schema: pa.Schema) -> pa.Schema:
-        """Give the schema with tokenizer and end mark in its metadata."""
-        return schema.with_metadata({_TOKENIZER_KEY: self.tokenizer, _EOD_KEY: str(self.eod)})
+        """Give the schema with all of it in its metadata."""
+        return schema.with_metadata(
+            {_TOKENIZER_KEY: self.tokenizer, _EOD_KEY: str(self.eod), _UNKNOWN_KEY: str(self.unknown)}
+        )
 
 
 def rows_of(ordinal: int, count: int) -> UInt64N:

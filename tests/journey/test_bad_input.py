@@ -539,6 +539,7 @@ def test_an_existing_tokenizer_json_goes_through_encode_and_pack(make, kakehi, t
     texts = [make.text(i) for i in range(10)]
     theirs = tokenizers.Tokenizer(tokenizers.models.BPE())
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=400,
         special_tokens=["<end>"],

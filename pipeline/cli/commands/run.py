@@ -17,7 +17,7 @@ from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.engines.machine import Machine, load_machine
 from kakehi.pipeline.engines.opening import open_engine
 from kakehi.pipeline.execution import runner
-from kakehi.pipeline.execution.nothing_left import check_sources
+from kakehi.pipeline.execution.nothing_left import check_steps
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.discovery import make_plan
@@ -54,7 +54,7 @@ def run(
                 steps = planned(verify=verify)
                 ran |= _run_planned(read, steps, store, place, scheduler, time_left)
     if not ran:
-        for line in check_sources(steps, read, store):
+        for line in check_steps(steps, read, store):
             click.echo(f"warning: {line}", err=True)
         click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:

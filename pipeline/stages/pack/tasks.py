@@ -184,7 +184,7 @@ def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
 def _refuse_strangers(shard: ShardTables, settings: PackSettings) -> None:
     [path] = shard.paths["tokens"]
     got = TokenizedBy.read_from(pq.read_schema(path))
-    if got != (settings.tokenizer, settings.eod):
+    if (got.tokenizer, got.eod) != (settings.tokenizer, settings.eod):
         raise DataError(
             f"{path}: got tokens of tokenizer {got.tokenizer[:16]!r} with eod {got.eod!r}, "
             f"wanted {settings.tokenizer[:16]!r} and {settings.eod!r}",

@@ -72,7 +72,7 @@ def test_a_changed_model_is_refused(folder, tmp_path):
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))
     table = encode(batch(["あ"], [True]), tmp_path, eod="</s>")
     said = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-    assert said == {"kakehi.tokenizer": sha256(content).hexdigest(), "kakehi.eod": "2"}
+    assert said == {"kakehi.tokenizer": sha256(content).hexdigest(), "kakehi.eod": "2", "kakehi.unknown": "0"}
     assert table.column("length").to_pylist() == [len(table.column("ids")[0].as_py()) // 2]
     receipt["outputs"][0]["sha256"] = "0" * 64
     (tmp_path / "receipt.json").write_text(json.dumps(receipt))

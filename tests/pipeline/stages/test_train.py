@@ -40,6 +40,23 @@ def test_a_model_is_trained_and_evaluated(make, tmp_path):
     assert {f"evaluation/{name}" for name, value in found.items() if isinstance(value, int)} <= counts.keys()
 
 
+def test_others_get_the_tokenizer_too(make, tmp_path, monkeypatch):
+    """A tokenizer.json and its config lie beside the model, compared with it on as much text as is asked for."""
+    monkeypatch.setattr("kakehi.pipeline.stages.train.COMPARED_CHARACTERS", 1)
+    out, counts = trained(make, tmp_path, [(texts(make, 30), [None] * 30)])
+    assert load_encoder(out).kind == "sentencepiece"
+    config = json.loads((out / "tokenizer_config.json").read_bytes())
+    assert config.items() >= {"eos_token": "</s>"}.items()
+    own = out / "tokenizer.json"
+    assert json.loads(own.read_bytes())["model"]["type"] == "Unigram"
+    wanted = {"huggingface/documents": 1, "huggingface/differing": 0, "huggingface/written": 1}
+    assert {name: value for name, value in counts.items() if name.startswith("huggingface")} == wanted
+    again, _ = trained(make, tmp_path / "2", [(texts(make, 30), [None] * 30)], existing=own)
+    assert (again / "tokenizer.json").read_bytes() == own.read_bytes()
+    assert load_encoder(again).kind == "tokenizer.json"
+    assert (again / "tokenizer_config.json").exists()
+
+
 def test_the_sample_hangs_on_the_seed_and_the_budget(make, tmp_path):
     """The same seed learns from the same text, another from other text."""
     shards = [(texts(make, 60), [None] * 60)]

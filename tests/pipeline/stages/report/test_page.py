@@ -117,6 +117,7 @@ def full(said: str = "ことば") -> Summary:
                 byte_tokens=0,
                 unknown_tokens=0,
                 round_trip_failures=0,
+                nfkc_differences=0,
                 vocab_size=8000,
                 unused_pieces=1,
                 longest_pieces=(said,),
