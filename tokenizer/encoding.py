@@ -58,6 +58,9 @@ class Encoder(Protocol):
         A text that spells one of `marks` is spelt in other pieces, as a control piece is.
         """
 
+    def as_library(self, column: pa.Array) -> tuple[Ids, Int64N]:
+        """Encode as the model's own library does, which may give control pieces to a text that spells them."""
+
     def decode(self, ids: Ids) -> str:
         """Give back the text, control pieces included where the library spells them."""
 

@@ -19,7 +19,10 @@ from kakehi.pipeline.storage.store import Store
 def plan(
     manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
 ) -> None:
-    """Print what `run` would do, and why; of a machine also what training costs there, for which no input need be there."""
+    """Print what `run` would do, and why.
+
+    Of a machine also what training costs there, for which no input need be there.
+    """
     read, store = load(manifest), Store(work)
     absent: list[str] = []
     steps = make_plan(
