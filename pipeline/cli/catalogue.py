@@ -29,7 +29,8 @@ COMMANDS: Final = (
     ),
     Command(
         "plan",
-        "Print what `run` would do, and why.",
+        "Print what `run` would do, and why.\n\n"
+        "Of a machine also what training costs there, for which no input need be there.",
         example="kakehi plan manifests/quickstart.yaml",
         params=[
             MANIFEST,

@@ -160,7 +160,8 @@ def test_every_sample_is_ours(made: Made, mmap: bool) -> None:
     ):
         assert len(data) == made.binary(name)["samples"]
         rows, after = rows_in_order(made, split)
-        ids = np.fromfile(made.packed / f"{name}.bin", np.uint16).reshape(-1, S).astype(np.int64)
+        tokens = np.fromfile(made.packed / f"{name}.bin", np.uint16).astype(np.int64)
+        ids = np.pad(tokens, (0, S - 1)).reshape(-1, S)  # the guard is one token
         for k in range(len(data)):
             assert np.array_equal(data[k]["tokens"].numpy(), ids[rows[k]])
             assert np.array_equal(data[k]["labels"].numpy(), [*ids[rows[k]][1:], ids[after[k]][0]])
