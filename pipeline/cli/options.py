@@ -32,6 +32,15 @@ class Command(click.Command):
         super().__init__(name, callback=partial(_call, name), help=line, params=params)
         self._example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read arguments; `--verify` alone is of outputs, whatever follows it."""
+        following = [*args[1:], ""]
+        spelt = [
+            "--verify=outputs" if one == "--verify" and after != "inputs" else one
+            for one, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, spelt)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the example."""
         del ctx
@@ -79,7 +88,10 @@ LIMIT: Final = click.Option(
 )
 UNTIL: Final = click.Option(["--until"], metavar="STEP", help="Stop after this step.")
 VERIFY: Final = click.Option(
-    ["--verify"], is_flag=True, help="Compare every byte with its receipt, not sizes alone."
+    ["--verify"],
+    type=click.Choice(["outputs", "inputs"]),
+    metavar="[inputs]",
+    help="Compare every byte of what was made with its receipt, not sizes alone; --verify inputs: of inputs too.",
 )
 MAPS: Final = click.Option(
     ["--maps", "cache"],

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from kakehi.pipeline.engines.attempts import name_process
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.execution.shard_task import measured
 from kakehi.pipeline.planning.planner import Step
@@ -47,7 +48,7 @@ def _fetch(
     """Run one shard and publish it; what it has at home is removed only then, so that a kill loses none of it."""
     home = store.parts(step.name, step.address, shard.source, shard.name)
     home.mkdir(parents=True, exist_ok=True)
-    attempt, where = store.attempt(), f"{step.name} {shard.source}/{shard.name}"
+    attempt, where = store.attempt(name_process()), f"{step.name} {shard.source}/{shard.name}"
     model = step.stage.model()(**step.parameters)
     asked = Fetch(shard=shard, home=home, out=attempt, time_left=time_left, tell=tell)
     try:

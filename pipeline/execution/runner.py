@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from kakehi.pipeline.engines.attempts import claim_of, name_process
 from kakehi.pipeline.engines.engine import Engine, Failure
 from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, input_volume
@@ -193,7 +194,7 @@ class _Guarding:
 
 
 def _run_corpus(inputs: Inputs, step: Step, store: Store, engine: _Guarding) -> Receipt:
-    attempt = store.attempt()
+    attempt = store.attempt(name_process())
     model = step.stage.model()(**step.parameters)
     estimate = EstimateGuard(step, inputs)
     inputs = replace(inputs, estimate=estimate.make)
@@ -265,6 +266,7 @@ def _run_shards(
             tables=tables_of(step, shard, store),
             artifacts=tuple(folder for _, folder in artifacts_of(step, store)),
             memory_bytes=bytes_per_worker,
+            claim=claim_of(store.root),
         )
         for shard in step.todo
     ]

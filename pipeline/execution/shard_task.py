@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import signal
@@ -18,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from kakehi.pipeline.engines.attempts import name_process, refuse_orphan
 from kakehi.pipeline.errors import ContractError, CorpusError, DataError
 from kakehi.pipeline.execution.bookmark import Bookmark
 from kakehi.pipeline.interrupts import raise_interrupt
@@ -28,6 +28,8 @@ from kakehi.pipeline.stages.counts import count_batch
 from kakehi.pipeline.stages.encode import tokenizer_path
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import move_into_place
+from kakehi.pipeline.storage.input_state import FileState, refuse_changed, state_of
+from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store, file_digest, merge, writing
@@ -58,6 +60,7 @@ class ShardTask:
         tables: files of the shard's tables that a row-wise stage reads.
         memory_bytes: that it may take.
         artifacts: folders of the tables that are no rows, in the order the stage reads them.
+        claim: token of the run that wants it, without which nothing is published, or None for no run.
     """
 
     root: Path
@@ -69,6 +72,7 @@ class ShardTask:
     tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
     memory_bytes: int = 4 << 30
+    claim: str | None = None
 
     @property
     def bookmark(self) -> Path:
@@ -108,7 +112,7 @@ def run_shard(task: ShardTask) -> Receipt:
 
 def _run_attempt(task: ShardTask, store: Store) -> Receipt:
     [stage] = [stage for stage in STAGES if stage.name == task.stage]
-    attempt = store.attempt()
+    attempt = store.attempt(name_process())
     try:
         with measured() as cost, Bookmark(task.bookmark) as bookmark:
             target = attempt / task.shard.source / f"{task.shard.name}.parquet"
@@ -117,6 +121,7 @@ def _run_attempt(task: ShardTask, store: Store) -> Receipt:
                 if stage.shape == "source"
                 else (_run_rows(task, stage, target, bookmark), _models_of(task))
             )
+        refuse_orphan(task.root, task.claim)
         return store.publish(
             attempt,
             Receipt(
@@ -251,15 +256,16 @@ def _run_part(
     reached: Callable[[int], None],
 ) -> tuple[dict[str, int], Mapping[str, Any]]:
     note = part.with_suffix(".json")
-    if note.exists():
-        done = json.loads(note.read_bytes())
+    done = read_note(note)
+    if done is not None:
         return done["counts"], done["input"]
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
     raise_interrupt()  # before it is committed
+    refuse_orphan(task.root, task.claim)
     move_into_place(draft, part)
     move_into_place(_beside(draft), _beside(part))
-    Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})
+    write_note(note, {"counts": counts, "input": dict(seen)}, (part, _beside(part)))
     return counts, seen
 
 
@@ -276,6 +282,7 @@ def _run_file(
     split = split._replace(skip=skip, memory_bytes=task.memory_bytes)
     reached(NO_RECORD)
     counts: Counter[str] = Counter()
+    before = state_of(file) if file else None
     try:
         with TableWriter(target, DOCUMENTS) as documents, TableWriter(_beside(target), REJECTS) as rejects:
             for rows in stage.run(split, **task.parameters):
@@ -298,7 +305,7 @@ def _run_file(
         raise DataError(f"{place}: {said}", hint=hint or None) from error
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    return dict(counts), _seen(file, limit) if file else {
+    return dict(counts), _seen(file, limit, before) if file else {
         key: value for key, value in split.spec.items() if key != "root"
     }
 
@@ -310,13 +317,14 @@ def _reach(bookmark: Bookmark, file: int, offset: int) -> None:
     signal.setitimer(signal.ITIMER_PROF, RECORD_CPU_S)
 
 
-def _seen(file: InputFile, limit: int | None) -> Mapping[str, Any]:
+def _seen(file: InputFile, limit: int | None, before: FileState | None) -> Mapping[str, Any]:
     """Say what was read; of a file whose digest was declared, that it is this one.
 
     Raises:
-        DataError: it is another.
+        DataError: it is another, or was changed since it was found.
     """
     digest = file_digest(file.path) if limit is None else None
+    refuse_changed(file, before)
     if file.digest and digest not in {None, file.digest}:
         raise DataError(
             f"{file.name}: sha256 {digest}, its receipt says {file.digest}", hint="run again with --verify"
@@ -324,7 +332,7 @@ def _seen(file: InputFile, limit: int | None) -> Mapping[str, Any]:
     return {
         "name": file.name,
         "size": file.size,
-        "mtime_ns": file.mtime_ns,
+        "mtime_ns": file.identity_ns,
         "sha256": digest,
     }
 

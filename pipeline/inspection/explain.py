@@ -15,6 +15,7 @@ from kakehi.filters.signals import find_family
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.sources.documents import document_id
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.schemas import DOCUMENTS
 from kakehi.pipeline.storage.shards import Shard
 from kakehi.pipeline.storage.store import Store
@@ -100,7 +101,7 @@ def _key(wanted: str, source: str) -> tuple[str, pa.Scalar]:
 def _rows(path: Path, shard: Shard, column: str, value: pa.Scalar, *, rejected: bool) -> Iterator[FoundRow]:
     if not path.exists():
         return
-    file = pq.ParquetFile(path)
+    file = CheckedFile(path)
     start = 0
     for group in range(file.num_row_groups):
         keys = file.read_row_group(group, [column]).column(0)
@@ -253,7 +254,7 @@ def _read(step: Step, store: Store, place: FoundRow) -> dict[str, Any] | None:
     path = store.table(step.name, step.address, place.shard.source, place.shard.name)
     if step.stage.writes == "keys" or not path.exists():
         return None
-    file, start = pq.ParquetFile(path), 0
+    file, start = CheckedFile(path), 0
     for group in range(file.num_row_groups):
         rows = file.metadata.row_group(group).num_rows
         if place.row < start + rows:

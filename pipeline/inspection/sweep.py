@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kakehi.arrays import BoolN, BoolNR, Int64N
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
@@ -19,6 +18,7 @@ from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import tables_of
 from kakehi.pipeline.stages.report.histogram import Bins
 from kakehi.pipeline.stages.screen import objections
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.store import Store
 from kakehi.tokenizer.sampling import ranks
 
@@ -45,8 +45,8 @@ class SampleRow(NamedTuple):
 
 class _Tables(NamedTuple):
     path: Path  # of the documents
-    documents: pq.ParquetFile
-    signals: pq.ParquetFile
+    documents: CheckedFile
+    signals: CheckedFile
 
 
 @dataclass(kw_only=True)
@@ -100,7 +100,7 @@ def read_samples(found: SweepResult, request: SweepRequest) -> dict[Corner, list
     columns = ["id", "source", "url", "title", "characters", "text"]
     return {
         corner: [
-            dict(pq.ParquetFile(p.path).read_row_group(p.row_group, columns).slice(p.row, 1).to_pylist()[0])
+            dict(CheckedFile(p.path).read_row_group(p.row_group, columns).slice(p.row, 1).to_pylist()[0])
             for p in places[: request.samples]
         ]
         for corner, places in found.samples.items()
@@ -128,7 +128,7 @@ def _tables(step: Step, store: Store) -> Iterator[_Tables]:
     for shard in step.shards:
         tables = tables_of(step, shard, store)
         [documents], [signals] = tables["documents"], tables["signals"]
-        opened = (pq.ParquetFile(path, memory_map=True) for path in (documents, signals))
+        opened = (CheckedFile(path) for path in (documents, signals))
         yield _Tables(documents, *opened)
 
 

@@ -25,6 +25,7 @@ from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules
 from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, is_name, listed_names, parse, validated
 from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.store import OWN_FOLDERS
 
 #: In `screen`, the name for what holds for every source.
 EVERY: Final = "all"
@@ -143,6 +144,11 @@ def _steps(reading: YamlFile, key: str, value: Any, sources: Sequence[SourceSpec
     stages = {stage.name: (stage,) for stage in own} | TOGETHER
     at: Location = (key,)
     kind = value.get("stage", key) if isinstance(value, Mapping) else key
+    if key.casefold() in OWN_FOLDERS:
+        reading.fault(
+            (key,), f"{key}: no step can be called so: the work folder has a folder {key!r} for its own use"
+        )
+        return
     if kind not in stages or not is_name(key):
         reading.unknown(at if kind == key else (key, "stage"), stages) if kind == key else reading.fault(
             (key, "stage"), f"unknown stage {kind!r}{nearest(str(kind), stages)}"

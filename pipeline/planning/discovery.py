@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from kakehi.pipeline.errors import DataError, ManifestError, nearest
 from kakehi.pipeline.manifest.model import Manifest, SourceSpec
+from kakehi.pipeline.planning.inputs import KnownInputs, explain_changes, other_bytes
 from kakehi.pipeline.planning.planner import (
     NOT_YET,
     Step,
@@ -24,7 +25,7 @@ from kakehi.pipeline.sources.formats import hub
 from kakehi.pipeline.stages.dedupe.history import content_of
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.shards import MEGABYTE, InputFile, Shard, dataset_shard, find_files, group
-from kakehi.pipeline.storage.store import Store, file_digest
+from kakehi.pipeline.storage.store import Receipt, Store, file_digest
 
 
 @dataclass(kw_only=True)
@@ -34,16 +35,33 @@ class OnDisk:
     Args:
         store: the work folder.
         verify: compare digests, not sizes alone.
+        inputs: files of shards by source and name, whose bytes are compared with what was read of them.
     """
 
     store: Store
     verify: bool = False
+    inputs: Mapping[tuple[str, str], Sequence[InputFile]] = field(default_factory=dict)
     _recipes: dict[str, list[Recipe]] = field(default_factory=dict)
+    _other: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     def missing(self, step: str, address: str, source: str | None, shard: str | None) -> str | None:
         """Say why an output is not there or not whole."""
         receipt = self.store.receipt(step, address, source, shard)
-        return NOT_YET if receipt is None else self.store.fault(receipt, verify=self.verify)
+        if receipt is None:
+            there = self.store.receipt_path(step, address, source, shard).exists()
+            return "its receipt is damaged" if there else NOT_YET
+        return self._other_input(receipt, source, shard) or self.store.fault(receipt, verify=self.verify)
+
+    def _other_input(self, receipt: Receipt, source: str | None, shard: str | None) -> str | None:
+        """Say which input of a shard has other bytes, of the step that read it and of all that came of it."""
+        if source is None or shard is None:
+            return next(filter(None, self._other.values()), None)
+        if (source, shard) in self.inputs and (
+            source,
+            shard,
+        ) not in self._other:  # the step that reads it comes first
+            self._other[source, shard] = other_bytes(receipt, self.inputs[source, shard])
+        return self._other.get((source, shard))
 
     def recipes(self, step: str, source: str | None) -> Sequence[Recipe]:
         """List earlier recipes of a step, the newest first."""
@@ -67,6 +85,7 @@ def discover(
     limit: int | None = None,
     fetched: Mapping[str, Sequence[InputFile]] | None = None,
     absent: list[str] | None = None,
+    known: Callable[[InputFile], InputFile] = lambda file: file,
 ) -> dict[str, list[Shard]]:
     """Find the inputs of every source and group them into shards.
 
@@ -75,6 +94,7 @@ def discover(
         limit: records to read of each source, or None.
         fetched: files of the sources that fetch theirs; a source that is not there is left out.
         absent: takes the names of sources without a file, which then have no shard; None where that is an error.
+        known: gives a file the time under which its bytes were read before.
 
     Raises:
         DataError: a pattern that names no file.
@@ -99,7 +119,7 @@ def discover(
             out = _left_out(source, [file.name for file in files])
             found[source.name] = group(
                 source.name,
-                [file for file in files if file.name not in out.inputs],
+                [known(file) for file in files if file.name not in out.inputs],
                 target_bytes=int(chosen.shard_mb * MEGABYTE),
                 limit=limit,
                 skip=out.records,
@@ -146,6 +166,7 @@ def make_plan(
     until: str | None = None,
     limit: int | None = None,
     verify: bool = False,
+    verify_inputs: bool = False,
     absent: list[str] | None = None,
 ) -> list[Step]:
     """Look at inputs and receipts, and plan.
@@ -158,6 +179,7 @@ def make_plan(
         until: last step (or stage) to plan, or None for all.
         limit: records to read of each source, or None.
         verify: compare digests of outputs, not sizes alone.
+        verify_inputs: compare digests of inputs, not sizes and times alone.
         absent: as in `discover`.
 
     Raises:
@@ -178,14 +200,11 @@ def make_plan(
             f"source {name!r}: nothing was fetched",
             hint="kakehi report says what became of all; allow_empty: true in the source lets it be",
         )
-    return plan(
-        manifest,
-        discover(manifest, limit=limit, fetched=fetched, absent=absent),
-        receipts,
-        file_digest=_content,
-        until=until,
-        fetched=fetches,
-    )
+    every = discover(manifest, limit=limit, fetched=fetched, absent=absent, known=KnownInputs(store).known)
+    if verify_inputs:
+        receipts.inputs = {(shard.source, shard.name): shard.files for of in every.values() for shard in of}
+    steps = plan(manifest, every, receipts, file_digest=_content, until=until, fetched=fetches)
+    return explain_changes(steps, store)
 
 
 def whole_plan(manifest: Manifest, store: Store, *, limit: int | None = None) -> list[Step]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kakehi.pipeline.engines.attempts import is_under_way
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.storage.store import Store
 
@@ -14,7 +15,7 @@ _HALF = re.compile(r"\..+\.json\.[0-9a-f]{32}")
 
 
 def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
-    """List folders of other addresses, files of shards that are gone, and what broke off half done."""
+    """List folders of other addresses, files of shards that are gone, and what broke off half done; attempts of living processes are not."""
     every = list(steps)
     reached = {store.folder(step.name, step.address) for step in every}
     found = [path for path in store.addresses() if path not in reached]
@@ -26,7 +27,7 @@ def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
     for folder in sorted(kept):
         found += [path for path in sorted(folder.glob("*")) if _shard_of(path) not in kept[folder]]
     found += [path for path in _broken_off(every, store) if path not in found]
-    return found + sorted((store.root / "tmp").glob("*"))
+    return found + [path for path in sorted((store.root / "tmp").glob("*")) if not is_under_way(path)]
 
 
 def _broken_off(steps: Iterable[Step], store: Store) -> Iterator[Path]:

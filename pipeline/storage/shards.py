@@ -30,6 +30,7 @@ class InputFile:
         size: bytes.
         mtime_ns: nanoseconds since the epoch, or 0 where a digest is declared.
         digest: declared sha256, or '' for none; checked where the file is read.
+        same_as_ns: time at which the same bytes were read before, or None: their shard keeps its name.
     """
 
     name: str
@@ -37,11 +38,17 @@ class InputFile:
     size: int
     mtime_ns: int
     digest: str = ""
+    same_as_ns: int | None = None
+
+    @property
+    def identity_ns(self) -> int:
+        """The time that is part of a shard's identity."""
+        return self.mtime_ns if self.same_as_ns is None else self.same_as_ns
 
     @property
     def state(self) -> list[object]:
         """What of it is part of a shard's identity."""
-        return [self.name, self.size, self.digest or self.mtime_ns]
+        return [self.name, self.size, self.digest or self.identity_ns]
 
 
 @dataclass(frozen=True, kw_only=True)

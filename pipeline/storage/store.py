@@ -20,18 +20,18 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from kakehi.pipeline.errors import WorkFolderError
+from kakehi.pipeline.errors import EngineError, WorkFolderError
 from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
-
-#: What was counted, by a name with slashes; counts of several tasks are added up.
-Counts = dict[str, int]
+from kakehi.pipeline.storage.receipts import Counts as Counts  # noqa: PLC0414
+from kakehi.pipeline.storage.receipts import Output as Output  # noqa: PLC0414
+from kakehi.pipeline.storage.receipts import Receipt as Receipt  # noqa: PLC0414
+from kakehi.pipeline.storage.receipts import plain_receipt, read_receipt
 
 CHUNK_BYTES = 1 << 20
 
@@ -41,52 +41,14 @@ _WAY_OUT = {
     errno.EDQUOT: "free space there or raise the quota, then run again: what is done is kept",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f) or free space, then run again: what is done is kept",
 }
+#: Folders of the work folder that are no step's; what lies in tmp `kakehi clean` removes.
+OWN_FOLDERS = frozenset({"tmp", "runs"})
+
+_GONE = "run again: what is missing is made anew; `kakehi clean` removes attempts only where no process writes them"
 _OTHER_FOLDER = "make it writable, or name a folder that is with --work DIR"
 
 #: What is said of a folder that is written to, and never of a file that is read.
 FULL = frozenset({*_WAY_OUT, errno.EROFS})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Output:
-    """A published file: its name below the address folder, bytes and sha256."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """What one task made, from what, and what it counted.
-
-    Args:
-        step: name in the manifest.
-        source: for row-wise steps, else None.
-        shard: for row-wise steps, else None.
-        address: of the step.
-        inputs: input files read: name, size, mtime_ns, sha256.
-        outputs: files published.
-        counts: slash-named, mergeable by addition.
-        seconds: wall time of the task.
-        cpu_seconds: CPU time of the task.
-        peak_bytes: peak resident memory of the process that ran it, or of any that ran a task of it.
-        promised: of a corpus step, what it last estimated to take: bytes of scratch, of tables, of a task.
-        scratch_bytes: that it had on disk at its end, which is the most.
-    """
-
-    step: str
-    source: str | None
-    shard: str | None
-    address: str
-    inputs: tuple[Mapping[str, Any], ...] = ()
-    outputs: tuple[Output, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_bytes: int = 0
-    promised: Mapping[str, int] = field(default_factory=dict)
-    scratch_bytes: int = 0
 
 
 class Store:
@@ -115,13 +77,16 @@ class Store:
         """Where a corpus step leaves what its next run finds again."""
         return self.folder(step, address) / ".shuffle"
 
-    def attempt(self) -> Path:
+    def attempt(self, by: str = "") -> Path:
         """Make a folder of a unique name for one attempt.
+
+        Args:
+            by: whose it is, as `attempts.name_process` says it; `kakehi clean` spares those of processes that live.
 
         Raises:
             WorkFolderError: it can't be written to.
         """
-        path = self.root / "tmp" / uuid.uuid4().hex
+        path = self.root / "tmp" / ".".join(filter(None, (uuid.uuid4().hex, by)))
         try:
             path.mkdir(parents=True)
         except OSError as error:
@@ -136,20 +101,25 @@ class Store:
 
         Raises:
             KeyboardInterrupt: there was a Ctrl-C that nobody heard.
+            EngineError: the attempt wrote nothing, or what it wrote was removed under it.
         """
         raise_interrupt()
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
+        if not names:
+            raise EngineError(f"{receipt.step}: {os.fspath(attempt)!r} holds nothing to publish", hint=_GONE)
         outputs = tuple(_measured(attempt / name, name) for name in names)
         for name in names:
             target = home / name
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir() and not target.is_symlink():  # not ours: `kakehi clean` says that it is there
+                target.rename(self.root / "tmp" / uuid.uuid4().hex)
             (attempt / name).replace(target)
         for parent in sorted({(home / name).parent for name in names} | {home}):
             parent.mkdir(parents=True, exist_ok=True)
             sync(parent)
         filled = replace(receipt, outputs=outputs)
-        self.write_json(self._receipt_path(filled.step, filled.address, filled.source, filled.shard), filled)
+        self.write_json(self.receipt_path(filled.step, filled.address, filled.source, filled.shard), filled)
         shutil.rmtree(attempt)
         return filled
 
@@ -160,17 +130,18 @@ class Store:
             self.write_json(path, recipe)
 
     def receipt(self, step: str, address: str, source: str | None, shard: str | None) -> Receipt | None:
-        """Read a receipt, or None where there is none that can be read."""
-        path = self._receipt_path(step, address, source, shard)
-        try:
-            plain = json.loads(path.read_bytes())
-            outputs = tuple(Output(**item) for item in plain.pop("outputs"))
-            found = Receipt(**{**plain, "outputs": outputs, "inputs": tuple(plain["inputs"])})
-            whole = all(isinstance(count, int) for count in found.counts.values())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None
+        """Read a receipt, or None where there is none that can be believed."""
+        found = read_receipt(self.receipt_path(step, address, source, shard))
         asked = (step, address, source, shard)
-        return found if whole and (found.step, found.address, found.source, found.shard) == asked else None
+        return found if found and (found.step, found.address, found.source, found.shard) == asked else None
+
+    def forget(self, step: str, address: str, source: str | None, shard: str | None) -> None:
+        """Remove a receipt, and what a task left for its next attempt, so that the output is made anew from its start."""
+        self.receipt_path(step, address, source, shard).unlink(missing_ok=True)
+        left = (
+            self.scratch(step, address) if source is None else self.parts(step, address, source, str(shard))
+        )
+        shutil.rmtree(left, ignore_errors=True)
 
     def fault(self, receipt: Receipt, *, verify: bool) -> str | None:
         """Say how the outputs differ from their receipt, or None.
@@ -203,11 +174,12 @@ class Store:
 
     def write_json(self, path: Path, value: Receipt | Recipe) -> None:
         """Write JSON to its place, whole or not at all."""
-        plain = asdict(value) if isinstance(value, Receipt) else value
+        plain = plain_receipt(value) if isinstance(value, Receipt) else value
         with set_aside(path) as aside:
             aside.write_bytes(json.dumps(plain, ensure_ascii=False, indent=1).encode())
 
-    def _receipt_path(self, step: str, address: str, source: str | None, shard: str | None) -> Path:
+    def receipt_path(self, step: str, address: str, source: str | None, shard: str | None) -> Path:
+        """Where a receipt lies."""
         home = self.folder(step, address)
         return home / "receipt.json" if source is None else home / source / f"{shard}.json"
 

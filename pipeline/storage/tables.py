@@ -13,11 +13,11 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import ContractError, DataError
+from kakehi.pipeline.storage.checked import CheckedFile, CheckedWriter
 from kakehi.pipeline.storage.schemas import Table
 
 IDS_KEY: Final = b"kakehi.ids"
@@ -48,7 +48,7 @@ class TableWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._ids = xxhash.xxh3_128()
         codec, level = ("none", None) if _AS_IT_IS in schema.names else _CODEC
-        self._writer = pq.ParquetWriter(
+        self._writer = CheckedWriter(
             path,
             schema,
             compression=codec,
@@ -92,12 +92,12 @@ class TableWriter:
 
 def ids_digest(path: Path) -> str:
     """Read the digest of ids that a table carries."""
-    return _carried(_open(path), path)
+    return _carried(CheckedFile(path), path)
 
 
 def row_count(path: Path) -> int:
     """Count the rows of a table by its footer."""
-    return int(_open(path).metadata.num_rows)
+    return int(CheckedFile(path).metadata.num_rows)
 
 
 def lockstep(
@@ -114,7 +114,7 @@ def lockstep(
     Raises:
         DataError: tables that do not belong together, or that are no Parquet.
     """
-    opened = [(name, path, _open(path)) for name, paths in tables.items() for path in paths]
+    opened = [(name, path, CheckedFile(path)) for name, paths in tables.items() for path in paths]
     _refuse_strangers(opened)
     groups = {file.num_row_groups for _, _, file in opened}
     if len(groups) != 1:
@@ -132,17 +132,17 @@ def lockstep(
 
 def read_column(path: Path, column: str) -> pa.ChunkedArray:
     """Read one column of one table whole."""
-    return _open(path).read([column]).column(0)
+    return CheckedFile(path).read([column]).column(0)
 
 
 def column_names(path: Path) -> list[str]:
     """Name the columns of a table."""
-    return list(_open(path).schema_arrow.names)
+    return list(CheckedFile(path).schema_arrow.names)
 
 
 def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
     """Give the rows of each row group, and the bytes of one column in it, by the footer."""
-    metadata = _open(path).metadata
+    metadata = CheckedFile(path).metadata
     place = metadata.schema.to_arrow_schema().get_field_index(column)
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     return [(int(group.num_rows), int(group.column(place).total_uncompressed_size)) for group in groups]
@@ -150,7 +150,7 @@ def column_bytes(path: Path, column: str) -> list[tuple[int, int]]:
 
 def take_rows(path: Path, column: str, places: Int64N) -> pa.Array:
     """Read one column at the given rows, which ascend; row groups without any are skipped."""
-    file = _open(path)
+    file = CheckedFile(path)
     taken = [file.schema_arrow.empty_table().column(column).combine_chunks()]
     start = 0
     for index in range(file.num_row_groups):
@@ -189,25 +189,14 @@ def _solid(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path, memory_map=True)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: is gone", hint="run again: what is missing is made anew") from error
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            f"{path}: is no Parquet file ({error})", hint="remove it and run again: it is made anew"
-        ) from error
-
-
-def _carried(file: pq.ParquetFile, path: Path) -> str:
+def _carried(file: CheckedFile, path: Path) -> str:
     found = (file.metadata.metadata or {}).get(IDS_KEY)
     if found is None:
         raise DataError(f"{path}: carries no digest of ids", hint="remove it and run again: it is made anew")
     return str(found.decode())
 
 
-def _refuse_strangers(opened: Sequence[tuple[str, Path, pq.ParquetFile]]) -> None:
+def _refuse_strangers(opened: Sequence[tuple[str, Path, CheckedFile]]) -> None:
     (_, first, file), *others = opened
     wanted = _carried(file, first)
     for _, path, other in others:

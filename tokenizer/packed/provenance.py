@@ -57,7 +57,7 @@ class Writer:
         self._waiting: list[pa.Table] = []
 
     def __enter__(self) -> Self:
-        self._file = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+        self._file = pq.ParquetWriter(self._path, self._schema, compression="zstd", write_page_checksum=True)
         return self
 
     def add(self, rows: pa.Table) -> None:
@@ -94,7 +94,7 @@ def join(parts: Iterable[Path], path: Path, schema: pa.Schema) -> int:
     rows = 0
     with Writer(path, schema) as writer:
         for part in parts:
-            with pq.ParquetFile(part) as file:
+            with pq.ParquetFile(part, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group)
                     writer.add(table.cast(schema))
@@ -104,7 +104,7 @@ def join(parts: Iterable[Path], path: Path, schema: pa.Schema) -> int:
 
 def first_tokens(path: Path) -> Iterator[Int64N]:
     """Yield the place of every piece's first token, a row group of the table of pieces at a time."""
-    with pq.ParquetFile(path) as table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as table:
         for group in range(table.num_row_groups):
             yield (
                 table.read_row_group(group, columns=["first_token"])["first_token"]

@@ -17,7 +17,7 @@ from kakehi.pipeline.storage.store import Store
 
 
 def plan(
-    manifest: Path, work: Path, limit: int | None, until: str | None, verify: bool, machine: Path | None
+    manifest: Path, work: Path, limit: int | None, until: str | None, verify: str | None, machine: Path | None
 ) -> None:
     """Print what `run` would do, and why.
 
@@ -26,7 +26,13 @@ def plan(
     read, store = load(manifest), Store(work)
     absent: list[str] = []
     steps = make_plan(
-        read, store, limit=limit, until=until, verify=verify, absent=None if machine is None else absent
+        read,
+        store,
+        limit=limit,
+        until=until,
+        verify=verify is not None,
+        verify_inputs=verify == "inputs",
+        absent=None if machine is None else absent,
     )
     place = load_machine(machine)
     if absent:

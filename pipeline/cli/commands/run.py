@@ -22,6 +22,7 @@ from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.model import Manifest
 from kakehi.pipeline.planning.discovery import make_plan
 from kakehi.pipeline.planning.forecast import refuse
+from kakehi.pipeline.planning.inputs import KnownInputs
 from kakehi.pipeline.planning.planner import Step, waiting
 from kakehi.pipeline.storage.store import Store
 from kakehi.pipeline.walltime import Walltime
@@ -35,7 +36,7 @@ def run(
     work: Path,
     limit: int | None,
     until: str | None,
-    verify: bool,
+    verify: str | None,
     machine: Path | None,
     scheduler: str | None,
     walltime: float | None,
@@ -48,10 +49,14 @@ def run(
     steps, ran = planned(), False
     if verify or any(step.action == "run" for step in steps):
         with RunLock(store.root):  # what another run did meanwhile is seen from here on
-            steps = planned(verify=verify)
+            steps = planned(verify=verify is not None, verify_inputs=verify == "inputs")
+            if KnownInputs(store).adopt(steps, store):
+                steps = planned(verify=verify is not None, verify_inputs=verify == "inputs")
+            if verify == "inputs":
+                _forget(steps, store)
             ran = _run_planned(read, steps, store, place, scheduler, time_left)
             if waiting(steps) and not time_left.cut:
-                steps = planned(verify=verify)
+                steps = planned(verify=verify is not None)
                 ran |= _run_planned(read, steps, store, place, scheduler, time_left)
     if not ran:
         for line in check_steps(steps, read, store):
@@ -67,6 +72,14 @@ def run(
     print_funnel(steps, store)
     for line in output_lines(steps, store):
         click.echo(line)
+
+
+def _forget(steps: list[Step], store: Store) -> None:
+    """Remove the receipts of what is made anew, the last step's first: a kill in between leaves nothing half believed."""
+    for step in reversed([step for step in steps if step.action == "run"]):
+        for shard in step.todo if step.stage.shape != "corpus" else (None,):
+            where = (step.source, shard.name) if shard else (None, None)
+            store.forget(step.name, step.address, *where)
 
 
 def _run_planned(

@@ -15,7 +15,6 @@ from typing import Annotated, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from kakehi.pipeline.errors import DataError
@@ -28,6 +27,7 @@ from kakehi.pipeline.sources.archive.transports import is_safe, open_transport
 from kakehi.pipeline.sources.archive.warc_output import END, hold, read_entries
 from kakehi.pipeline.sources.fetch import Fetch
 from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.checked import CheckedWriter
 from kakehi.pipeline.storage.store import Counts
 
 #: What became of every record: where it lay, and where it lies.
@@ -222,7 +222,7 @@ class ShardFetch:
     ) -> Counts:
         """Refuse what lacks too much, else lay out WARC files and the ledger; what is at home stays until the receipt."""
         outcomes = Counter(broken)
-        with pq.ParquetWriter(self.asked.output("ledger.parquet"), LEDGER, compression="zstd") as writer:
+        with CheckedWriter(self.asked.output("ledger.parquet"), LEDGER, compression="zstd") as writer:
             for table in ledger:
                 counts = pc.value_counts(table.column("outcome")).to_pylist()
                 outcomes.update({item["values"]: item["counts"] for item in counts})

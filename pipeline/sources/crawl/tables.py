@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kakehi.pipeline.sources.crawl.frontier import Frontier
+from kakehi.pipeline.storage.checked import CheckedWriter
 
 _BATCH: Final = 10_000
 
@@ -66,7 +66,7 @@ SITES: Final = pa.schema(
 def write(frontier: Frontier, table: str, schema: pa.Schema, order: str, path: Path) -> None:
     """Write one table of a crawl's own file, some rows at a time."""
     rows = frontier.rows(table, schema.names, order)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with CheckedWriter(path, schema, compression="zstd") as writer:
         while batch := list(islice(_typed(rows), _BATCH)):
             writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
 

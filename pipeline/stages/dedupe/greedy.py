@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.arrays import AnyN, Int64N, Int64NK, UInt64N
@@ -34,6 +33,7 @@ from kakehi.pipeline.stages.dedupe.representatives import (
     representatives,
     row_of,
 )
+from kakehi.pipeline.storage.checked import CheckedFile
 
 #: A group that leaves: for which row, of which id, how similar.
 LEAVE: Final = np.dtype([("group", "<u8"), ("partner", "<i8"), ("id", "V16"), ("similarity", "<f8")])
@@ -126,7 +126,7 @@ def _pairs(home: Home, pairs: Path, similarity: float) -> tuple[UInt64N, ...]:
         (np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.float64))
     ]
     for shard in home.shards:
-        for batch in pq.ParquetFile(shard.output(pairs)).iter_batches():
+        for batch in CheckedFile(shard.output(pairs)).iter_batches():
             shared, union = (batch.column(name).to_numpy() for name in ("shared", "union"))
             alike = shared / np.maximum(union, 1)
             enough = alike >= similarity

@@ -9,7 +9,6 @@ from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from kakehi.arrays import Int64N
@@ -38,6 +37,7 @@ from kakehi.pipeline.stages.dedupe.texts import (
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.checked import write_table
 from kakehi.pipeline.storage.schemas import PAIRS, ROW_BITS, rows_of
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
@@ -245,7 +245,7 @@ def _write(item: tuple[ShardTables, Part], *, out: Path, scratch: Path) -> int:
     columns = [np.ascontiguousarray(pairs[name]) for name in ("a", "b", "shared", "union")]
     arrays = [columns[0].astype(np.uint64), columns[1].astype(np.uint64), *columns[2:]]
     with set_aside(shard.output(out), scratch) as aside:
-        pq.write_table(pa.table(arrays, schema=PAIRS), aside, compression="zstd")
+        write_table(pa.table(arrays, schema=PAIRS), aside, compression="zstd")
     return int((2 * columns[2] < columns[3]).sum())
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kakehi.filters.duplicates.minhash import Scheme, Signing
 from kakehi.filters.duplicates.shingles import Shingling, Unit
 from kakehi.filters.normalisation.normalise import normalise
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.tokenizer.words import segment
 
 SIGNED: Final = b"kakehi.signed"
@@ -107,7 +107,7 @@ def refuse_unlike(where: str, one: Mapping[str, Any], other: Mapping[str, Any]) 
 
 
 def _carried(path: Path) -> dict[str, Any]:
-    carried = (pq.read_schema(path).metadata or {}).get(SIGNED)
+    carried = (CheckedFile(path).schema_arrow.metadata or {}).get(SIGNED)
     if carried is None:
         raise DataError(
             f"{path}: does not say how its keys were signed", hint="remove it and run again: it is made anew"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kakehi.arrays import Int64N
@@ -36,6 +35,7 @@ from kakehi.pipeline.stages.pack.plan import (
 )
 from kakehi.pipeline.stages.pack.refusals import refuse_pack
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.schemas import TokenizedBy
 from kakehi.pipeline.storage.store import Counts, file_digest, merge
 from kakehi.tokenizer.encoding import Encoder
@@ -192,7 +192,10 @@ def pack(
 
 
 def _settings(inputs: Inputs, encoder: Encoder, sequence_tokens: int, seed: int) -> PackSettings:
-    said = [TokenizedBy.read_from(pq.read_schema(shard.paths["tokens"][0])) for shard in inputs.shards[:1]]
+    said = [
+        TokenizedBy.read_from(CheckedFile(shard.paths["tokens"][0]).schema_arrow)
+        for shard in inputs.shards[:1]
+    ]
     return PackSettings(
         sequence_tokens=sequence_tokens,
         seed=seed,

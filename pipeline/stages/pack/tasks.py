@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from kakehi.arrays import BoolN, Int64N, UInt64N
@@ -25,6 +24,7 @@ from kakehi.pipeline.engines.spill import Entries, Spread
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, PackSettings
 from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.checked import CheckedFile, write_table
 from kakehi.pipeline.storage.schemas import TokenizedBy, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
@@ -55,7 +55,7 @@ def count(shard: ShardTables, *, settings: PackSettings, folder: Path) -> Counte
         schema=provenance.DOCUMENTS,
     )
     with set_aside(folder / f"{shard.ordinal}.parquet") as aside:
-        pq.write_table(table, aside, compression="lz4")
+        write_table(table, aside, compression="lz4")
     return Counted(
         documents=len(rows),
         tokens=int(lengths.sum()),
@@ -143,7 +143,7 @@ def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...],
         schema=provenance.PIECES,
     )
     with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
-        pq.write_table(table, aside, compression="lz4")
+        write_table(table, aside, compression="lz4")
     tokens = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
     rows = np.bincount(records["lot"][np.flatnonzero(np.diff(row, prepend=-1))], minlength=len(epochs))
     counts = {
@@ -183,7 +183,7 @@ def _lengths(shard: ShardTables) -> tuple[Int64N, Int64N]:
 
 def _refuse_strangers(shard: ShardTables, settings: PackSettings) -> None:
     [path] = shard.paths["tokens"]
-    got = TokenizedBy.read_from(pq.read_schema(path))
+    got = TokenizedBy.read_from(CheckedFile(path).schema_arrow)
     if (got.tokenizer, got.eod) != (settings.tokenizer, settings.eod):
         raise DataError(
             f"{path}: got tokens of tokenizer {got.tokenizer[:16]!r} with eod {got.eod!r}, "

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.report.scan import KEPT, SampleRow
 from kakehi.pipeline.stages.report.summary import Named, PairLine, Sample
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.schemas import shard_and_row
 from kakehi.pipeline.storage.shard_tables import ShardTables
 
@@ -57,7 +57,7 @@ def read_pairs(inputs: Inputs, bound: float, *, examples: int) -> Pairs:
     counts = np.zeros(101, np.int64)
     near = 0
     closest: list[list[tuple[float, int, int, float]]] = [[], []]
-    tables = [pq.ParquetFile(shard.output(inputs.artifacts["pairs"])) for shard in inputs.shards]
+    tables = [CheckedFile(shard.output(inputs.artifacts["pairs"])) for shard in inputs.shards]
     for batch in (batch for table in tables for batch in table.iter_batches()):
         shared, union = (batch.column(name).to_numpy() for name in ("shared", "union"))
         similarity = shared / np.maximum(union, 1)
@@ -108,14 +108,14 @@ def _say(value: object) -> str:
 
 def _signal(shard: ShardTables, place: SampleRow, signal: str) -> Any:
     for path in shard.paths.get("signals", ()):
-        if signal in pq.read_schema(path).names:
+        if signal in CheckedFile(path).schema_arrow.names:
             return _row(path, place.row_group, place.row, (signal,))[signal]
     return None
 
 
 def _partner(shard: ShardTables, place: SampleRow, verdict: str) -> str:
     for path in shard.paths["verdict"]:
-        names = pq.read_schema(path).names
+        names = CheckedFile(path).schema_arrow.names
         if "partner" in names:
             asked = [name for name in ("partner", "similarity", "partner_run") if name in names]
             row = _row(path, place.row_group, place.row, asked)
@@ -132,7 +132,7 @@ def _at(inputs: Inputs, row: int) -> Named:
     """Name the document of a row number."""
     ordinal, place = shard_and_row(row)
     path = inputs.shards[ordinal].paths["documents"][0]
-    footer = pq.ParquetFile(path).metadata
+    footer = CheckedFile(path).metadata
     sizes = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]
     stops = np.cumsum(sizes)
     row_group = int(np.searchsorted(stops, place, side="right"))
@@ -147,6 +147,6 @@ def _named(row: Mapping[str, Any]) -> Named:
 
 
 def _row(path: Path, row_group: int, row: int, columns: Sequence[str]) -> dict[str, Any]:
-    table: pa.Table = pq.ParquetFile(path, memory_map=True).read_row_group(row_group, list(columns))
+    table: pa.Table = CheckedFile(path).read_row_group(row_group, list(columns))
     [found] = table.slice(row, 1).to_pylist()
     return dict(found)

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from kakehi.arrays import Float64N
 from kakehi.pipeline.stages.report.histogram import Bins
+from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.sampling import ranks
 
@@ -134,13 +134,13 @@ def _read(
     columns = ("id", "codec", "codec_from", "replaced", "gate")
     documents = shard.batches("documents", "verdict", columns=columns)
     measured = ("documents", "signals") if shard.paths.get("signals") else ("documents",)
-    opinions = [pq.ParquetFile(path, memory_map=True) for path in shard.paths["verdict"]]
+    opinions = [CheckedFile(path) for path in shard.paths["verdict"]]
     both = zip(documents, shard.batches(*measured, columns=("id",)), strict=True)
     for index, (batch, signals) in enumerate(both):
         yield batch, signals, tuple(_opinion(file, index) for file in opinions)
 
 
-def _opinion(file: pq.ParquetFile, row_group: int) -> pa.RecordBatch:
+def _opinion(file: CheckedFile, row_group: int) -> pa.RecordBatch:
     columns = [name for name in ("verdict", "objections") if name in file.schema_arrow.names]
     return file.read_row_group(row_group, columns).combine_chunks().to_batches()[0]
 

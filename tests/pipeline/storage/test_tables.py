@@ -77,7 +77,7 @@ def test_lockstep_refuses_a_table_of_other_ids(tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     """A file overwritten by hand is one clear error."""
     (tmp_path / "d.parquet").write_bytes(b"hello")
-    with pytest.raises(DataError, match="is no Parquet file"):
+    with pytest.raises(DataError, match="is damaged"):
         row_count(tmp_path / "d.parquet")
 
 
