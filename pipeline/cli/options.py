@@ -34,10 +34,9 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read arguments; `--verify` alone is of outputs, whatever follows it."""
-        following = [*args[1:], ""]
         spelt = [
-            "--verify=outputs" if one == "--verify" and after != "inputs" else one
-            for one, after in zip(args, following, strict=True)
+            "--verify=outputs" if one == "--verify" and args[place : place + 1] != ["inputs"] else one
+            for place, one in enumerate(args, 1)
         ]
         return super().parse_args(ctx, spelt)
 

@@ -131,8 +131,5 @@ def _damage(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: is gone", hint="run again: what is missing is made anew") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder, wanted a table", hint=_HINT) from error
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # all that the library raises of pages and footers is one of the two
+    except (OSError, ValueError) as error:  # what the library raises of pages and footers is one of the two
         raise DataError(f"{path}: is damaged ({error})", hint=_HINT) from error

@@ -85,9 +85,9 @@ def _digest(plain: Mapping[str, Any]) -> str:
 
 
 def _is_typed(plain: Mapping[str, Any]) -> bool:
-    """Say whether all that is used of a receipt is of its type; one without outputs says nothing."""
+    """Say whether all that is used of a receipt is of its type; a shard's without outputs says nothing."""
     outputs = plain["outputs"]
-    whole = isinstance(outputs, list) and len(outputs) > 0
+    whole = isinstance(outputs, list) and (len(outputs) > 0 or plain["source"] is None)
     whole &= all(_is_output(item) for item in outputs)
     whole &= all(_is_count(plain.get(name, {})) for name in ("counts", "promised"))
     whole &= all(_is_number(plain.get(name, 0)) for name in _NUMBERS)

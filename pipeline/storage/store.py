@@ -44,6 +44,9 @@ _WAY_OUT = {
 #: Folders of the work folder that are no step's; what lies in tmp `kakehi clean` removes.
 OWN_FOLDERS = frozenset({"tmp", "runs"})
 
+#: File of an attempt that is never published: who removes an attempt removes it, and no task makes it again.
+_MARK = ".attempt"
+
 _GONE = "run again: what is missing is made anew; `kakehi clean` removes attempts only where no process writes them"
 _OTHER_FOLDER = "make it writable, or name a folder that is with --work DIR"
 
@@ -89,6 +92,7 @@ class Store:
         path = self.root / "tmp" / ".".join(filter(None, (uuid.uuid4().hex, by)))
         try:
             path.mkdir(parents=True)
+            (path / _MARK).touch()
         except OSError as error:
             raise unwritable(self.root, error) from error
         return path
@@ -101,13 +105,14 @@ class Store:
 
         Raises:
             KeyboardInterrupt: there was a Ctrl-C that nobody heard.
-            EngineError: the attempt wrote nothing, or what it wrote was removed under it.
+            EngineError: the attempt was removed under its task, or wrote nothing of a shard.
         """
         raise_interrupt()
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
-        if not names:
-            raise EngineError(f"{receipt.step}: {os.fspath(attempt)!r} holds nothing to publish", hint=_GONE)
+        if Path(_MARK) not in names or (receipt.source is not None and len(names) == 1):
+            raise EngineError(f"{receipt.step}: {os.fspath(attempt)!r} is not all there any more", hint=_GONE)
+        names.remove(Path(_MARK))
         outputs = tuple(_measured(attempt / name, name) for name in names)
         for name in names:
             target = home / name
@@ -135,13 +140,15 @@ class Store:
         asked = (step, address, source, shard)
         return found if found and (found.step, found.address, found.source, found.shard) == asked else None
 
-    def forget(self, step: str, address: str, source: str | None, shard: str | None) -> None:
-        """Remove a receipt, and what a task left for its next attempt, so that the output is made anew from its start."""
-        self.receipt_path(step, address, source, shard).unlink(missing_ok=True)
-        left = (
-            self.scratch(step, address) if source is None else self.parts(step, address, source, str(shard))
-        )
-        shutil.rmtree(left, ignore_errors=True)
+    def forget(self, source: str, shard: str) -> None:
+        """Remove the receipts of all that came of a shard, and what is half done of it, whatever manifest made it."""
+        of_corpus = [home for home in self.addresses() if _came_of(home, f"{source}/{shard}")]
+        for home in of_corpus:
+            (home / "receipt.json").unlink(missing_ok=True)
+            shutil.rmtree(home / ".shuffle", ignore_errors=True)
+        for home in self.addresses():
+            (home / source / f"{shard}.json").unlink(missing_ok=True)
+            shutil.rmtree(home / source / f".{shard}.parts", ignore_errors=True)
 
     def fault(self, receipt: Receipt, *, verify: bool) -> str | None:
         """Say how the outputs differ from their receipt, or None.
@@ -231,6 +238,11 @@ def _whole_recipe(path: Path) -> Recipe | None:
         return recipe if address_of(recipe) == path.parent.name else None
     except (OSError, ValueError):
         return None
+
+
+def _came_of(home: Path, shard: str) -> bool:
+    recipe = _whole_recipe(home / "recipe.json")
+    return recipe is not None and shard in recipe.get("shards", ())
 
 
 def _measured(path: Path, name: Path) -> Output:

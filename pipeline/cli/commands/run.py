@@ -75,11 +75,10 @@ def run(
 
 
 def _forget(steps: list[Step], store: Store) -> None:
-    """Remove the receipts of what is made anew, the last step's first: a kill in between leaves nothing half believed."""
-    for step in reversed([step for step in steps if step.action == "run"]):
-        for shard in step.todo if step.stage.shape != "corpus" else (None,):
-            where = (step.source, shard.name) if shard else (None, None)
-            store.forget(step.name, step.address, *where)
+    """Disbelieve all that came of inputs whose bytes are other than those that were read."""
+    for step in (step for step in steps if step.stage.shape == "source"):
+        for shard in step.todo:
+            store.forget(shard.source, shard.name)
 
 
 def _run_planned(
