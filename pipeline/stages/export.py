@@ -20,6 +20,7 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.repeated_ids import count_repeated_ids
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import link_or_copy, set_aside
+from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts, merge
 
@@ -66,9 +67,11 @@ def _export(shard: ShardTables, *, scratch: Path, formats: list[Format]) -> Coun
     if counts["documents"]:
         for form in formats:
             path = scratch / form / f"{name}.{form}"
-            if not path.exists():
+            note = path.with_name(f".{path.name}.json")
+            if read_note(note) is None:
                 with set_aside(path, scratch) as aside:
                     (_write_parquet if form == "parquet" else _write_jsonl)(aside, _kept(shard))
+                write_note(note, {}, (path,))
         counts["files"] = len(formats)
     return dict(counts)
 

@@ -16,6 +16,7 @@ from kakehi.arrays import Int64N, UInt64N
 from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.storage.atomic import set_aside
+from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.tokenizer.sampling import bucket_of, bucket_reached, choose, ranks, weigh
 
@@ -132,7 +133,8 @@ _TEXTS: Final = pa.schema([("id", pa.binary(16)), ("text", pa.large_string())])
 def _write(item: tuple[Sequence[ShardTables], Path], *, seed: int, limit: int, scratch: Path) -> int:
     """Write the texts of some shards that are in the sample, in the order of ids, unless an earlier run did."""
     shards, path = item
-    if not path.exists():
+    note = path.with_suffix(".json")
+    if read_note(note) is None:
         taken = [_TEXTS.empty_table(), *(_taken(shard, seed, limit) for shard in shards)]
         table = pa.concat_tables(taken)
         ids = table.column("id").to_pylist()
@@ -143,6 +145,7 @@ def _write(item: tuple[Sequence[ShardTables], Path], *, seed: int, limit: int, s
             pa.ipc.new_stream(file, _TEXTS) as stream,
         ):
             stream.write_table(table, max_chunksize=_ROWS)
+        write_note(note, {}, (path,))
     with pa.OSFile(os.fspath(path)) as file, pa.ipc.open_stream(file) as stream:
         return sum(batch.num_rows for batch in stream)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,8 +25,8 @@ from kakehi.pipeline.sources.archive.select import Coalescing, Rows, choose, ope
 from kakehi.pipeline.sources.archive.transports import is_safe, open_transport
 from kakehi.pipeline.sources.archive.warc_output import END, hold, read_entries
 from kakehi.pipeline.sources.fetch import Fetch
-from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.checked import CheckedWriter
+from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.store import Counts
 
 #: What became of every record: where it lay, and where it lies.
@@ -172,15 +171,16 @@ class ShardFetch:
         """Choose rows, or find those that an earlier attempt chose; cut them to the budget."""
         home = self.asked.home
         rows, note = home / "chosen.arrow", home / "chosen.json"
-        if not note.exists():
+        broken = read_note(note)
+        if broken is None:
             self.asked.tell("reads the index")
             index = Index(files=tuple(file.path for file in self.asked.shard.files), select=self.select)
             choose(index, rows, home / "buckets", limit=self.asked.shard.limit)
-            with set_aside(note) as aside:
-                aside.write_text(json.dumps(dict(sorted((+index.broken).items()))))
+            broken = dict(sorted((+index.broken).items()))
+            write_note(note, broken, (rows,))
         chosen, budget = open_rows(rows), self.select.max_bytes
         fits = len(chosen) if budget is None else within(_lengths(chosen), budget)
-        return chosen.slice(0, fits), json.loads(note.read_text()), len(chosen) - fits
+        return chosen.slice(0, fits), broken, len(chosen) - fits
 
     def _gather(self, every: list[Unit], task: Callable[[Unit], Callable[[], None]]) -> None:
         """Fetch what is not there yet; holes that an earlier attempt left are filled."""

@@ -9,7 +9,6 @@ All three leave files that are not made again, and write the same bytes whenever
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +24,7 @@ from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.stages.pack.model import PIECE, Bucket, Counted, Load, PackSettings
 from kakehi.pipeline.storage.atomic import set_aside
 from kakehi.pipeline.storage.checked import CheckedFile, write_table
+from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.schemas import TokenizedBy, flat_ids
 from kakehi.pipeline.storage.shard_tables import ShardTables
 from kakehi.pipeline.storage.store import Counts
@@ -118,8 +118,8 @@ def tokens_path(folder: Path, load: Load) -> Path:
 def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...], folder: Path) -> Counts:
     """Write the rows of a bucket in their place, and its rows of the table of pieces beside."""
     done = folder / f"{bucket.part.number}.json"
-    if done.exists():
-        return dict(json.loads(done.read_bytes()))
+    if (counted := read_note(done)) is not None:
+        return counted
     size = settings.sequence_tokens
     records, values = _gathered(bucket, np.dtype(settings.dtype))
     row = records["row"].astype(np.int64) - bucket.binary.first - bucket.first
@@ -142,7 +142,8 @@ def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...],
         },
         schema=provenance.PIECES,
     )
-    with set_aside(folder / f"{bucket.part.number}.parquet") as aside:
+    pieces = folder / f"{bucket.part.number}.parquet"
+    with set_aside(pieces) as aside:
         write_table(table, aside, compression="lz4")
     tokens = np.bincount(records["lot"], weights=lengths, minlength=len(epochs)).astype(np.int64)
     rows = np.bincount(records["lot"][np.flatnonzero(np.diff(row, prepend=-1))], minlength=len(epochs))
@@ -152,8 +153,7 @@ def assemble(bucket: Bucket, *, settings: PackSettings, epochs: tuple[int, ...],
         **{f"lot/{number}": int(count) for number, count in enumerate(tokens)},
         **{f"rows/{number}": int(count) for number, count in enumerate(rows)},  # each is of one lot
     }
-    with set_aside(done) as aside:
-        aside.write_text(json.dumps(counts), encoding="utf-8")
+    write_note(done, counts, (pieces,))
     return counts
 
 

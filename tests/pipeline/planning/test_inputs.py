@@ -63,7 +63,7 @@ def test_verify_inputs_finds_other_bytes_under_an_old_time(make, kakehi, tmp_pat
     _run(kakehi, tmp_path)
     before, path = _digests(tmp_path), tmp_path / "a.jsonl"
     state = path.stat()
-    path.write_text(path.read_text().replace("\u306f", "\u30cf"))  # は, ハ
+    path.write_text(path.read_text().replace(json.dumps("は")[1:-1], json.dumps("ハ")[1:-1]))
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert path.stat().st_size == state.st_size
     assert "nothing to do" in _run(kakehi, tmp_path, "--verify")
