@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kakehi.pipeline.errors import DataError, EngineError
 from kakehi.pipeline.execution.bookmark import Bookmark, read_bookmark
 from kakehi.pipeline.execution.failed_shards import failed_at
 from kakehi.pipeline.execution.shard_task import ShardTask, run_shard
@@ -19,8 +21,10 @@ from tests.pipeline.sources.formats.warcs import good, page, read
 
 HANGS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from kakehi.pipeline.execution import shard_task
+from kakehi.pipeline.errors import DataError, EngineError
 from kakehi.pipeline.execution.bookmark import Bookmark
 
 shard_task.RECORD_CPU_S = 0.2
@@ -96,3 +100,49 @@ def _task(manifest: Path, work: Path) -> ShardTask:
         parameters=step.parameters,
         shard=step.todo[0],
     )
+
+
+@pytest.mark.parametrize("victim", ["0.json", "0.parquet", "0.rejects.parquet"])
+@pytest.mark.parametrize("keeps", [0, 30, None])
+def test_a_part_that_is_damaged_is_made_anew(make, tmp_path: Path, victim: str, keeps: int | None) -> None:
+    """Emptied, truncated or lost, note or table: the end is what an undisturbed task gives."""
+    for name in "ab":
+        make.texts(tmp_path / f"{name}.jsonl", 3, seed=name)
+    manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: '*.jsonl'}}}\n")
+    undisturbed = run_shard(_task(manifest, tmp_path / "w"))
+    task = _task(manifest, tmp_path / "v")
+    run_shard(task)  # its parts stay until the runner removes them
+    path = task.bookmark.with_name(victim)
+    content = path.read_bytes()
+    path.unlink() if keeps is None else path.write_bytes(content[:keeps])
+    assert run_shard(task).outputs == undisturbed.outputs
+
+
+def test_an_input_that_changes_while_it_is_read_is_noticed(
+    make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replaced in the middle, though put back later with its time; nothing of it is published."""
+    path, other = make.texts(tmp_path / "a.jsonl", 3), make.texts(tmp_path / "b", 3, seed="b")
+    manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: '*.jsonl'}}}\n")
+    task = _task(manifest, tmp_path / "w")
+    move = Bookmark.move
+
+    def replace_it(bookmark: Bookmark, first: int, second: int) -> None:
+        if second > 0 and other.exists():
+            other.replace(path)
+        move(bookmark, first, second)
+
+    monkeypatch.setattr(Bookmark, "move", replace_it)
+    with pytest.raises(DataError, match=r"a\.jsonl: changed while it was read"):
+        run_shard(task)
+    assert not list((tmp_path / "w").rglob("*.parquet"))
+    assert run_shard(_task(manifest, tmp_path / "w")).inputs[0]["size"] == path.stat().st_size
+
+
+def test_a_task_whose_run_is_gone_publishes_nothing(make, tmp_path: Path) -> None:
+    """Its command was killed on a standing cluster: nothing, above all no receipt of no outputs, is left behind."""
+    make.texts(tmp_path / "a.jsonl", 3)
+    manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: '*.jsonl'}}}\n")
+    with pytest.raises(EngineError, match="is gone; nothing of it is published"):
+        run_shard(replace(_task(manifest, tmp_path / "w"), claim="of a run that was killed"))
+    assert not [path for path in (tmp_path / "w").rglob("*") if path.is_file() and path.name != "at"]
