@@ -188,6 +188,8 @@ def test_what_can_never_run_is_told_at_once(tmp_path: Path) -> None:
         ("pack:", "pack: {from: measure}", "reads nothing that 'measure' writes"),
         ("train: {vocab_size: 1000}\n", "", "encode: reads tokenizer, which no step writes; add train"),
         ("pack:", "train-2: {stage: train, vocab_size: 500}\npack:", "train, train-2 all write tokenizer"),
+        ("pack:", "tmp: {stage: screen}", "tmp: no step can be called so: the work folder has a folder 'tmp'"),
+        ("pack:", "Runs: {stage: screen}", "Runs: no step can be called so"),
         ("pack:", "more: {stage: trian}", "unknown stage 'trian'; did you mean 'train'?"),
     ],
 )  # fmt: skip
