@@ -4,7 +4,8 @@
     ├── ManifestError           2   the manifest says something that can't be
     │   └── ParameterError      2   one parameter of one stage
     ├── DataError               3   an input or output file is not what it should be
-    │   └── WorkFolderError     3   the work folder takes no more
+    │   ├── WorkFolderError     3   the work folder takes no more
+    │   └── FileStateError      3   a file was damaged or changed; no record is to blame
     ├── ContractError           4   our bug: a stage broke its own promise
     └── EngineError             5   a task failed or a worker died
 
@@ -65,6 +66,10 @@ class ContractError(CorpusError):
     """A stage broke its own promise: a bug of ours."""
 
     exit_code = 4
+
+
+class FileStateError(DataError):
+    """A file is not what it was when it was written or found: no record in it is to blame."""
 
 
 class EngineError(CorpusError):

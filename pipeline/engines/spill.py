@@ -183,6 +183,8 @@ def _find(path: Path, number: int, width: int) -> _Block:
         raise _damaged(path) from error
     first = Kind(0, int(header["partitions"][0]), _TABLE).head_bytes
     start, stop = int(here["start"]), int(following["start"])
+    if stop < start or first + stop * width > path.stat().st_size:  # else a damaged table asks for any memory
+        raise _damaged(path)
     marks = first + int(header["records"][0]) * width
     tails = marks + int(header["records"][0]) * _MARK.itemsize + int(here["tail"])
     return _Block(

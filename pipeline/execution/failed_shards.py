@@ -8,7 +8,7 @@ import numpy as np
 
 from kakehi.pipeline.engines.engine import Failure
 from kakehi.pipeline.engines.failures import one_error
-from kakehi.pipeline.errors import CorpusError, EngineError, WorkFolderError
+from kakehi.pipeline.errors import CorpusError, EngineError, FileStateError, WorkFolderError
 from kakehi.pipeline.execution.bookmark import read_bookmark
 from kakehi.pipeline.execution.shard_task import NO_RECORD, ShardTask
 from kakehi.pipeline.storage.tables import take_rows
@@ -19,13 +19,18 @@ _SHOWN = 3
 
 def shards_error(step: str, tasks: Sequence[ShardTask], failures: Mapping[int, Failure]) -> CorpusError:
     """Make one error of shards that failed, with the record each was at and how to leave it out."""
-    places = {position: failed_at(tasks[position]) for position in sorted(failures)}
+    places = {
+        position: None if isinstance(failures[position].error, FileStateError) else failed_at(tasks[position])
+        for position in sorted(failures)
+    }
     names = [f"{task.shard.source}/{task.shard.name}" for task in tasks]
     for position, place in places.items():
         said = str(failures[position].error)
         names[position] += f" at {place}" if place and place not in said else ""
     if all(isinstance(failure.error, WorkFolderError) for failure in failures.values()):
         return one_error(step, names, failures)
+    if all(isinstance(failure.error, FileStateError) for failure in failures.values()):
+        return one_error(step, names, failures, way_out="all other shards are kept")
     known = [(tasks[position].shard.source, place) for position, place in places.items() if place]
     skips = ", ".join(f"{place!r} in source {source!r}" for source, place in known[:_SHOWN])
     way_out = "mend the input and run again" + (f", or leave out with skip: {skips}" if skips else "")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.errors import FileStateError
 
 _FOOTER_KEY: Final = b"kakehi.footer"
 _BLANK: Final = b"0" * 16
@@ -38,7 +38,7 @@ class CheckedFile(pq.ParquetFile):
         path: of the file.
 
     Raises:
-        DataError: it is gone, no Parquet, or its footer has other bytes than were written; when read, its pages have.
+        FileStateError: it is gone, no Parquet, or its footer has other bytes than were written; when read, its pages have.
     """
 
     def __init__(self, path: Path) -> None:
@@ -128,8 +128,8 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError(f"{path}: is gone", hint="run again: what is missing is made anew") from error
+        raise FileStateError(f"{path}: is gone", hint="run again: what is missing is made anew") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder, wanted a table", hint=_HINT) from error
+        raise FileStateError(f"{path}: is a folder, wanted a table", hint=_HINT) from error
     except (OSError, ValueError) as error:  # what the library raises of pages and footers is one of the two
-        raise DataError(f"{path}: is damaged ({error})", hint=_HINT) from error
+        raise FileStateError(f"{path}: is damaged ({error})", hint=_HINT) from error

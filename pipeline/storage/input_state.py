@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.errors import FileStateError
 from kakehi.pipeline.storage.shards import InputFile
 
 
@@ -35,12 +35,12 @@ def refuse_changed(file: InputFile, before: FileState | None) -> None:
         before: its state when reading began.
 
     Raises:
-        DataError: it was changed, replaced or removed.
+        FileStateError: it was changed, replaced or removed.
     """
     after = state_of(file)
     told = None if after is None else difference(file.size, file.mtime_ns, after.size, after.mtime_ns)
     if after is None or told or after != before:
-        raise DataError(
+        raise FileStateError(
             f"{file.name}: changed while it was read ({'it is gone' if after is None else told or 'its times'})",
             hint="run again when nothing writes to it",
         )

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from kakehi.pipeline.errors import DataError, EngineError
@@ -146,3 +147,25 @@ def test_a_task_whose_run_is_gone_publishes_nothing(make, tmp_path: Path) -> Non
     with pytest.raises(EngineError, match="is gone; nothing of it is published"):
         run_shard(replace(_task(manifest, tmp_path / "w"), claim="of a run that was killed"))
     assert not [path for path in (tmp_path / "w").rglob("*") if path.is_file() and path.name != "at"]
+
+
+def test_a_damaged_table_is_no_fault_of_a_record(make, kakehi, tmp_path: Path) -> None:
+    """The error names the table and --verify, no record and no skip; with --verify all is as it was."""
+    make.texts(tmp_path / "a.jsonl", 1)
+    manifest = make.file(
+        tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: a.jsonl}}}\nmeasure: [script]\n"
+    )
+    run = ("run", manifest, "--work", tmp_path / "w")
+    assert kakehi(*run, "--until", "ingest").code == 0
+    [path] = [p for p in (tmp_path / "w").glob("ingest/*/s/*.parquet") if "rejects" not in p.name]
+    whole = path.read_bytes()
+    place = pq.ParquetFile(path).metadata.row_group(0).column(6).data_page_offset + 60
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    said = kakehi(*run)
+    assert said.code == 3
+    assert f"{path.name}: is damaged" in said.err
+    assert "run again with --verify" in said.err
+    assert "skip" not in said.err
+    assert "mend" not in said.err
+    assert kakehi(*run, "--verify").code == 0
+    assert path.read_bytes() == whole
