@@ -23,7 +23,7 @@ import distributed
 import pyarrow as pa
 
 from kakehi.pipeline.engines.engine import Failure
-from kakehi.pipeline.engines.lock import started_at
+from kakehi.pipeline.engines.processes import started_at
 from kakehi.pipeline.errors import CorpusError, EngineError
 
 T = TypeVar("T")

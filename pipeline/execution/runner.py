@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from kakehi.pipeline.engines.engine import Engine, Failure
-from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
+from kakehi.pipeline.errors import ClaimLostError, CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, input_volume
 from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.execution.failed_shards import joined, shards_error
@@ -130,7 +130,7 @@ def _run_steps(
                 if step.action == "run":
                     run_step(step, before)
                 check_step(step)
-            except WorkFolderError:
+            except (WorkFolderError, ClaimLostError):
                 raise
             except CorpusError as error:
                 failed.append(error)
@@ -257,6 +257,7 @@ def _run_shards(
     tasks = [
         ShardTask(
             root=store.root,
+            claim=store.claim,
             step=step.name,
             stage=step.stage.name,
             address=step.address,

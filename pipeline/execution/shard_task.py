@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from kakehi.pipeline.errors import ContractError, CorpusError, DataError
+from kakehi.pipeline.errors import ContractError, CorpusError, DataError, enough_memory
 from kakehi.pipeline.execution.bookmark import Bookmark
 from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.sources.formats.broken import BrokenFileError
@@ -28,6 +28,7 @@ from kakehi.pipeline.stages.counts import count_batch
 from kakehi.pipeline.stages.encode import tokenizer_path
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import move_into_place
+from kakehi.pipeline.storage.claims import check_claim
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
 from kakehi.pipeline.storage.shards import InputFile, Shard
 from kakehi.pipeline.storage.store import FULL, Receipt, Store, file_digest, merge, writing
@@ -57,6 +58,7 @@ class ShardTask:
         shard: what is read, and the name of what is written.
         tables: files of the shard's tables that a row-wise stage reads.
         memory_bytes: that it may take.
+        claim: name of the run's claim, without which nothing is published.
         artifacts: folders of the tables that are no rows, in the order the stage reads them.
     """
 
@@ -69,6 +71,7 @@ class ShardTask:
     tables: Mapping[Table, tuple[Path, ...]] = field(default_factory=dict)
     artifacts: tuple[Path, ...] = ()
     memory_bytes: int = 4 << 30
+    claim: str | None = None
 
     @property
     def bookmark(self) -> Path:
@@ -91,7 +94,7 @@ class Guarded(Generic[T, R]):
     def __call__(self, item: T) -> tuple[R, float, int]:
         """Run the task on an item; give its result, its seconds and the peak memory."""
         began = time.perf_counter()
-        with writing(self.root):
+        with writing(self.root), enough_memory():
             return self.task(item), time.perf_counter() - began, peak_bytes()
 
     @property
@@ -102,8 +105,8 @@ class Guarded(Generic[T, R]):
 
 def run_shard(task: ShardTask) -> Receipt:
     """Run one shard and publish it; running it twice at once gives the same files and the same counts."""
-    with writing(task.root):
-        return _run_attempt(task, Store(task.root))
+    with writing(task.root), enough_memory():
+        return _run_attempt(task, Store(task.root, claim=task.claim))
 
 
 def _run_attempt(task: ShardTask, store: Store) -> Receipt:
@@ -257,6 +260,7 @@ def _run_part(
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
     raise_interrupt()  # before it is committed
+    check_claim(task.root, task.claim)
     move_into_place(draft, part)
     move_into_place(_beside(draft), _beside(part))
     Store(task.root).write_json(note, {"counts": counts, "input": dict(seen)})

@@ -25,6 +25,7 @@ from kakehi.pipeline.manifest.rule_sets import needs_of, read_rules
 from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, is_name, listed_names, parse, validated
 from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
 from kakehi.pipeline.stages.stage import Stage
+from kakehi.pipeline.storage.utf8_names import refuse_odd_name
 
 #: In `screen`, the name for what holds for every source.
 EVERY: Final = "all"
@@ -35,7 +36,9 @@ def load(path: Path) -> Manifest:
 
     Raises:
         ManifestError: every fault found, each with its line and the nearest name.
+        DataError: its name, or that of a folder above it, is no UTF-8.
     """
+    refuse_odd_name(path.absolute(), "manifest")
     reading = YamlFile(path=path, tree=parse(path))
     manifest = compile_tree(reading)
     if reading.faults:

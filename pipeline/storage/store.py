@@ -29,6 +29,8 @@ from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
+from kakehi.pipeline.storage.claims import check_claim
+from kakehi.pipeline.storage.utf8_names import refuse_odd_name
 
 #: What was counted, by a name with slashes; counts of several tasks are added up.
 Counts = dict[str, int]
@@ -94,10 +96,13 @@ class Store:
 
     Args:
         root: the folder; made when first written to.
+        claim: name of the claim that the run holds on it, without which nothing is published; None asks for none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, claim: str | None = None) -> None:
         self.root = root.absolute()  # a worker may run in another folder
+        self.claim = claim
+        refuse_odd_name(self.root, "work folder")
 
     def folder(self, step: str, address: str) -> Path:
         """Where a step's output lies."""
@@ -136,8 +141,10 @@ class Store:
 
         Raises:
             KeyboardInterrupt: there was a Ctrl-C that nobody heard.
+            ClaimLostError: another run has taken the work folder over.
         """
         raise_interrupt()
+        check_claim(self.root, self.claim)
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
         outputs = tuple(_measured(attempt / name, name) for name in names)

@@ -47,7 +47,10 @@ def run(
     planned = partial(make_plan, read, store, limit=limit, until=until)
     steps, ran = planned(), False
     if verify or any(step.action == "run" for step in steps):
-        with RunLock(store.root):  # what another run did meanwhile is seen from here on
+        with RunLock(store.root, say=partial(click.echo, err=True)) as held:
+            store = Store(work, claim=held.claim)
+            planned = partial(make_plan, read, store, limit=limit, until=until)
+            # what another run did meanwhile is seen from here on
             steps = planned(verify=verify)
             ran = _run_planned(read, steps, store, place, scheduler, time_left)
             if waiting(steps) and not time_left.cut:
