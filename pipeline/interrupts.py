@@ -23,6 +23,11 @@ class _Heard:
     number: int | None = None
     error: Exception | None = None
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.event.clear()
+        self.number = self.error = None
+
 
 _heard = _Heard()
 
@@ -31,13 +36,12 @@ _heard = _Heard()
 def interruptible() -> Iterator[None]:
     """Remember a Ctrl-C, SIGTERM or SIGHUP; whatever error comes after it is that.
 
-    Of batch systems the first SIGTERM counts: what is sent again meanwhile does not disturb the tidying up.
+    Of SIGTERM and SIGHUP the first counts: what is sent again does not disturb the tidying up, and stays ignored.
 
     Raises:
         KeyboardInterrupt: in place of such an error.
     """
-    _heard.event.clear()
-    _heard.number = _heard.error = None
+    _heard.forget()
     mine = _ours() if threading.current_thread() is threading.main_thread() else {}
     for number in mine:
         signal.signal(number, _remember)
@@ -51,10 +55,10 @@ def interruptible() -> Iterator[None]:
         raise
     finally:
         for number, before in mine.items():
-            if (
-                number == signal.SIGINT or not _heard.event.is_set()
-            ):  # the process still has to say it and to end
-                signal.signal(number, before)
+            late = (
+                _heard.event.is_set() and number != signal.SIGINT
+            )  # Python's own end would die of it, with its code
+            signal.signal(number, signal.SIG_IGN if late else before)
 
 
 def raise_interrupt() -> None:
@@ -64,7 +68,7 @@ def raise_interrupt() -> None:
         KeyboardInterrupt: there was one.
     """
     if _heard.event.is_set():
-        raise KeyboardInterrupt(heard() or "")
+        raise KeyboardInterrupt(heard())
 
 
 def heard() -> str | None:
@@ -89,11 +93,7 @@ _DEFAULTS: Final[dict[signal.Signals, Any]] = {
 
 
 def _ours() -> dict[signal.Signals, Any]:
-    return {
-        number: default
-        for number, default in _DEFAULTS.items()
-        if signal.getsignal(number) in {default, _remember}
-    }
+    return {number: default for number, default in _DEFAULTS.items() if signal.getsignal(number) is default}
 
 
 def _remember(number: int, frame: FrameType | None) -> None:
