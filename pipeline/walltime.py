@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,14 +27,6 @@ def seconds_of(text: str) -> int:
         raise ValueError(f"got {text!r}, wanted something like 5h30m")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def utc_now() -> datetime:
-    """Read the clock on the wall; 1970 where the system does not let it be read, since it decides no byte of a table."""
-    try:
-        return datetime.now(UTC)
-    except (OSError, OverflowError, ValueError):
-        return datetime.fromtimestamp(0, UTC)
 
 
 class OutOfTimeError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import time
 
 import click
 
@@ -32,6 +33,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with interruptible(), enough_memory():
+            _check_clock()
             cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
         click.echo(f"error: {error}", err=True)
@@ -47,3 +49,14 @@ def main() -> None:
     except OSError as error:
         click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(DataError.exit_code)
+
+
+def _check_clock() -> None:
+    """Refuse to begin where the clock can't be read: Python's own modules could not even be imported."""
+    try:
+        time.time()
+    except OSError as error:
+        raise DataError(
+            f"the system's clock can't be read ({error.strerror})",
+            hint="allow clock_gettime in the container or sandbox",
+        ) from error

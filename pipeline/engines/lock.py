@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +31,6 @@ from kakehi.pipeline.storage.claims import (
     write_claim,
 )
 from kakehi.pipeline.storage.store import unwritable
-from kakehi.pipeline.walltime import utc_now
 
 #: Seconds between two movements of the file.
 HEARTBEAT_S = 5.0
@@ -129,7 +129,7 @@ class RunLock:
             pid=os.getpid(),
             started=started_at(os.getpid()),
             place=place(),
-            since=utc_now().isoformat(timespec="seconds"),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
             claim=self.claim,
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.storage.store import Receipt, Store
-from kakehi.pipeline.walltime import utc_now
 
 
 class Events:
@@ -24,13 +25,11 @@ class Events:
                 f"{os.fspath(store.root)!r}: can't be written to (it is no folder)",
                 hint="name a folder that can be with --work DIR",
             ) from error
-        self._path = folder / f"{utc_now():%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
+        self._path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.jsonl"
 
     def write(self, event: str, **details: object) -> None:
         """Append an event."""
-        line = json.dumps(
-            {"time": round(utc_now().timestamp(), 3), "event": event, **details}, ensure_ascii=False
-        )
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **details}, ensure_ascii=False)
         # half a surrogate, of a name that is no UTF-8, becomes JSON's own escape for it
         with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(line + "\n")
