@@ -8,6 +8,8 @@
     │   └── FileStateError      3   a file was damaged or changed; no record is to blame
     ├── ContractError           4   our bug: a stage broke its own promise
     └── EngineError             5   a task failed or a worker died
+        ├── MemoryLackError     5   memory could not be had
+        └── ClaimLostError      5   another run took the work folder over
 
 A message says where, what, what was got and what was wanted; a hint, on its own line, says the way out.
 """
@@ -15,7 +17,8 @@ A message says where, what, what was got and what was wanted; a hint, on its own
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -76,6 +79,31 @@ class EngineError(CorpusError):
     """A task failed, or a worker died."""
 
     exit_code = 5
+
+
+class MemoryLackError(EngineError):
+    """Memory was asked for that could not be had."""
+
+
+class ClaimLostError(EngineError):
+    """This run's work folder was taken over by another run, which took this one for dead."""
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn a MemoryError, whoever raises it, into one clear error.
+
+    Raises:
+        MemoryLackError: it was one.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        said = f" ({error})" if str(error) else ""
+        raise MemoryLackError(
+            f"out of memory{said}",
+            hint="give a task more memory or run fewer workers (bytes_per_worker and workers in the machine file)",
+        ) from error
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

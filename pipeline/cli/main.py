@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+import time
 
 import click
 
 from kakehi.pipeline.cli.catalogue import COMMANDS
-from kakehi.pipeline.errors import CorpusError, DataError
-from kakehi.pipeline.interrupts import interruptible
+from kakehi.pipeline.errors import CorpusError, DataError, enough_memory
+from kakehi.pipeline.interrupts import heard, interruptible
+
+#: A command that a signal ended has this and the signal's number as its exit code, as shells say it.
+SIGNALLED = 128
 
 
 @click.group(
@@ -22,8 +28,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; an error of ours is one message and its own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that is no UTF-8, a terminal that has no Japanese
+            stream.reconfigure(errors="backslashreplace")
     try:
-        with interruptible():
+        with interruptible(), enough_memory():
+            _check_clock()
             cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
         click.echo(f"error: {error}", err=True)
@@ -32,8 +42,21 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: what is done is kept; run again to go on", err=True)
-        sys.exit(130)
+        name = heard() or "SIGINT"
+        by = "" if name == "SIGINT" else f" by {name}"
+        click.echo(f"stopped{by}: what is done is kept; run again to go on", err=True)
+        sys.exit(SIGNALLED + signal.Signals[name])
     except OSError as error:
         click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(DataError.exit_code)
+
+
+def _check_clock() -> None:
+    """Refuse to begin where the clock can't be read: Python's own modules could not even be imported."""
+    try:
+        time.time()
+    except OSError as error:
+        raise DataError(
+            f"the system's clock can't be read ({error.strerror})",
+            hint="allow clock_gettime in the container or sandbox",
+        ) from error

@@ -1,4 +1,4 @@
-"""Whose an attempt is: the process that writes it, and the run that wants it."""
+"""Whose an attempt is: the process that writes it, as far as a folder's name carries it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import os
 import re
 import socket
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from kakehi.pipeline.engines.lock import read_lock, started_at
-from kakehi.pipeline.errors import EngineError
+from kakehi.pipeline.engines.processes import HIDDEN, place, started_at
 
-#: An attempt of another host, where no process can be asked after, in which nothing was written for so long is dead.
+#: An attempt from where no process can be asked after, in which nothing was written for so long, is dead.
 _DEAD_AFTER_S: Final = 86_400.0
 
-_NAME: Final = re.compile(r"[0-9a-f]{32}\.(?P<pid>\d{1,10})-(?P<start>\w+)-(?P<host>.+)", re.ASCII)
+_NAME: Final = re.compile(r"[0-9a-f]{32}\.(?P<pid>\d{1,10})-(?P<start>\w+)-(?P<where>\w+)", re.ASCII)
 
 
 def name_process() -> str:
-    """Name this process by number, start and host, as the folders of its attempts carry it."""
+    """Name this process by number, start and place, as the folders of its attempts carry it."""
     pid = os.getpid()
-    return f"{pid}-{started_at(pid)}-{_host()}"
+    return f"{pid}-{started_at(pid)}-{_where()}"
 
 
 def is_under_way(attempt: Path) -> bool:
@@ -29,33 +29,12 @@ def is_under_way(attempt: Path) -> bool:
     told = _NAME.fullmatch(attempt.name)
     if told is None:
         return False
-    if told["host"] == _host():
-        return started_at(int(told["pid"])) == told["start"]
+    if told["where"] == _where() and place() is not None:
+        return started_at(int(told["pid"])) in {told["start"], HIDDEN}
     touched = [path.lstat().st_mtime for path in (attempt, *attempt.rglob("*"))]
     return time.time() - max(touched) <= _DEAD_AFTER_S
 
 
-def claim_of(root: Path) -> str | None:
-    """Read the token of the run that holds a work folder."""
-    return (read_lock(root / "run.lock") or {}).get("token")
-
-
-def refuse_orphan(root: Path, claim: str | None) -> None:
-    """End a task whose run holds the work folder no more: it was killed, and another may write there now.
-
-    Args:
-        root: the work folder.
-        claim: that the run had, or None where it had none, as in a test.
-
-    Raises:
-        EngineError: it has no claim any more.
-    """
-    if claim is not None and claim_of(root) != claim:
-        raise EngineError(
-            f"{os.fspath(root)!r}: the run that this task is of is gone; nothing of it is published",
-            hint="run again: what is missing is made anew",
-        )
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname())
+def _where() -> str:
+    """Name the boot and the namespace of process numbers, and the host where the system says neither."""
+    return sha256((place() or socket.gethostname()).encode()).hexdigest()[:16]

@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +25,7 @@ import distributed
 import pyarrow as pa
 
 from kakehi.pipeline.engines.engine import Failure
-from kakehi.pipeline.engines.lock import started_at
+from kakehi.pipeline.engines.processes import started_at
 from kakehi.pipeline.errors import CorpusError, EngineError
 
 T = TypeVar("T")
@@ -82,7 +84,7 @@ class Dask:
                 f"scheduler {self._scheduler!r}: can't be reached ({error})",
                 hint="name the address or the scheduler file of a running Dask cluster",
             ) from error
-        self._client.register_plugin(_Unwatched())
+        self._client.register_plugin(_Unwatched(ours=self._cluster is not None))
         return self
 
     def __exit__(
@@ -177,13 +179,22 @@ class Dask:
 
 
 class _Unwatched(distributed.WorkerPlugin):
-    """Set a worker up, whoever started it and whenever it came: one thread, and no profiler."""
+    """Set a worker up, whoever started it and whenever it came: one thread, and no profiler.
+
+    Args:
+        ours: the worker was started here, and so shares the terminal: Ctrl-C is the command's to hear.
+    """
 
     name = "kakehi"
+
+    def __init__(self, *, ours: bool) -> None:
+        self._ours = ours
 
     def setup(self, worker: Any) -> None:
         """Take the profiler from a worker, begun or not."""
         one_thread()
+        if self._ours and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         for name in ("profile", "profile-cycle"):
             callback = worker.periodic_callbacks.pop(name, None)  # gone, so that a new worker won't start it
             if callback is not None:

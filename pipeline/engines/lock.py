@@ -1,164 +1,233 @@
-"""One run per work folder: a file made with O_EXCL that says who holds it, kept warm by a heartbeat.
+"""One run per work folder: a file made with O_EXCL that says who holds it, kept in motion by a heartbeat.
 
-No flock: on NFS and Lustre it is often absent or local to one node.
+No flock: on NFS and Lustre it is often absent or local to one node. No hard links: FUSE, LTFS and vfat have none.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from kakehi.pipeline.errors import DataError, EngineError
+from kakehi.pipeline.engines.processes import lives_here, place, started_at
+from kakehi.pipeline.errors import ClaimLostError, DataError, EngineError
+from kakehi.pipeline.interrupts import stop
+from kakehi.pipeline.storage.claims import (
+    LOCK,
+    Holder,
+    Seen,
+    check_claim,
+    move_beat,
+    read_claim,
+    write_claim,
+)
+from kakehi.pipeline.storage.store import unwritable
 
-#: Seconds between two touches of the file.
+#: Seconds between two movements of the file.
 HEARTBEAT_S = 5.0
 
-#: A lock of another host that was not touched for so long is a dead run's.
+#: A claim whose process can't be looked at from here is a dead run's once it was watched for so long and did not move.
 DEAD_AFTER_S = 60.0
+
+#: Heartbeats that `kakehi status` waits for.
+_LOOKS = 3
+
+#: A dead run's claim, set aside by a run that died while it took over.
+_ASIDE = re.compile(r"run\.lock\.[0-9a-f]{32}")
 
 
 class RunLock:
-    """Hold a work folder for one run.
+    """Hold a work folder for one run; whoever loses its claim is stopped.
 
     Args:
         root: the work folder.
-        heartbeat_s: seconds between touches.
-        dead_after_s: age from which another host's lock is taken over.
+        heartbeat_s: seconds between movements.
+        dead_after_s: seconds without a movement after which a claim is taken over whose process can't be looked at.
+        say: is told that it waits, for whom and how long.
     """
 
     def __init__(
-        self, root: Path, *, heartbeat_s: float = HEARTBEAT_S, dead_after_s: float = DEAD_AFTER_S
+        self,
+        root: Path,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+        dead_after_s: float = DEAD_AFTER_S,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._path = root / "run.lock"
+        self._path = root / LOCK
         self._heartbeat_s = heartbeat_s
         self._dead_after_s = dead_after_s
-        self._stop = threading.Event()
-        self._mine = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "started": started_at(os.getpid()),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "token": uuid.uuid4().hex,
-        }
+        self._say = say
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        self._handle = -1
+        self.claim = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             while not self._create():
                 self._take_over()
+            self._sweep()
         except OSError as error:
-            no_folder = isinstance(error, (FileExistsError, NotADirectoryError))
-            raise DataError(
-                f"{os.fspath(self._path.parent)!r}: can't be written to"
-                f" ({'it is no folder' if no_folder else error.strerror})",
-                hint="free space there or make it writable, or name another folder with --work DIR",
-            ) from error
-        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+            raise unwritable(self._path.parent, error) from error
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        if (read_lock(self._path) or {}).get("token") == self._mine["token"]:
+        self._done.set()
+        self._thread.join(self._heartbeat_s)
+        if not self._thread.is_alive():  # it hangs where the disk does, and its file may not become another
+            os.close(self._handle)
+        try:
+            self.check()
+        except ClaimLostError:
+            if kind is None:
+                raise
+        else:
             self._path.unlink(missing_ok=True)
 
+    def check(self) -> None:
+        """Refuse to go on where the claim is lost.
+
+        Raises:
+            ClaimLostError: it is another's, or nobody's.
+        """
+        check_claim(self._path.parent, self.claim)
+
     def _create(self) -> bool:
-        try:
-            handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        try:  # written through: another node shall see each movement
+            self._handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_SYNC, 0o644)
         except FileExistsError:
             if self._path.parent.is_dir():
                 return False
             raise
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self._mine, file)
-        except OSError:  # a full disk: an empty lock would keep the next run out
+            left = write_claim(self._mine())
+            while left:
+                left = left[os.write(self._handle, left) :]
+        except OSError:  # a full disk: an empty claim would keep the next run out
+            os.close(self._handle)
             self._path.unlink(missing_ok=True)
             raise
         return True
 
+    def _mine(self) -> Holder:
+        return Holder(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=started_at(os.getpid()),
+            place=place(),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
+            claim=self.claim,
+        )
+
     def _take_over(self) -> None:
-        """Set a dead run's lock aside, or refuse."""
-        held = read_lock(self._path)
-        if held is None and not self._path.exists():
+        """Set a dead run's claim aside, or refuse; where its process can't be looked at, watch its heartbeat."""
+        seen = read_claim(self._path)
+        if seen is None:
             return
-        if is_alive(self._path, held, self._dead_after_s):
-            who = held or {"host": "?", "pid": "?", "since": "?"}
+        alive = _lives(seen)
+        if alive is None:
+            self._say(
+                f"{os.fspath(self._path.parent)!r}: held by a run on {_who(seen)}, which can't be looked at from here;"
+                f" waiting up to {self._dead_after_s:g} s for a heartbeat"
+            )
+            alive = moves(self._path, seen, self._dead_after_s, self._heartbeat_s / 10)
+        if alive:
             raise EngineError(
-                f"{os.fspath(self._path.parent)!r}: a run is under way on {who['host']}, pid {who['pid']},"
-                f" since {who['since']}",
+                f"{os.fspath(self._path.parent)!r}: a run is under way on {_who(seen)}",
                 hint=f"wait for it, or stop it; if it is gone for sure, remove {os.fspath(self._path)!r}",
             )
-        aside = self._path.with_name(f"run.lock.{self._mine['token']}")
+        if alive is False:
+            self._set_aside(seen)
+
+    def _set_aside(self, seen: Seen) -> None:
+        aside = self._path.with_name(f"{LOCK}.{self.claim}")
         try:
             self._path.rename(aside)
         except FileNotFoundError:
             return  # another run was quicker
-        if read_lock(aside) != held:  # it was: what we moved is its lock, so give it back
-            os.link(aside, self._path)
-        aside.unlink()
+        moved = read_claim(aside)
+        if (
+            moved is not None and moved.holder != seen.holder
+        ):  # it was: what we moved is its claim, so give it back
+            aside.rename(self._path)
+        else:
+            aside.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what runs left that died while they took over; not our own claim, which another may be giving back."""
+        for path in self._path.parent.glob(f"{LOCK}.*"):
+            with suppress(DataError):
+                seen = read_claim(path) if _ASIDE.fullmatch(path.name) else None
+                if seen is not None and (seen.holder is None or seen.holder.claim != self.claim):
+                    path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._heartbeat_s):
-            try:
-                os.utime(self._path)
-            except OSError:
-                return
+        beat = 0
+        while not self._done.wait(self._heartbeat_s):
+            beat += 1
+            with suppress(
+                OSError
+            ):  # a disk that is away may come back; who takes over meanwhile is seen then
+                try:
+                    self.check()
+                except (ClaimLostError, DataError) as error:
+                    stop(error)
+                    return
+                move_beat(self._handle, beat)
 
 
-def read_lock(path: Path) -> dict[str, Any] | None:
-    """Read who holds a work folder, or None where nobody does or the file can't be read."""
-    try:
-        held = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return held if isinstance(held, dict) and {"host", "pid", "since", "token"} <= held.keys() else None
+def moves(path: Path, seen: Seen, wait_s: float, pause_s: float) -> bool | None:
+    """Watch a claim; say whether its heartbeat moved, or None where it has become another's.
 
+    No clock is compared with a file's time: of two machines each has its own.
 
-def is_alive(path: Path, held: dict[str, Any] | None, dead_after_s: float = DEAD_AFTER_S) -> bool:
-    """Say whether the run that holds a work folder lives: by its process here, by its heartbeat elsewhere."""
-    if held is None or held["host"] != socket.gethostname():
-        return time.time() - _touched(path) <= dead_after_s
-    return started_at(int(held["pid"])) == held.get("started")
-
-
-def live_lock(root: Path) -> dict[str, Any] | None:
-    """Read the lock of the run that is under way in a work folder, or None."""
-    path = root / "run.lock"
-    held = read_lock(path)
-    return held if held is not None and is_alive(path, held) else None
-
-
-def started_at(pid: int) -> str | None:
-    """Tell one life of a process number from the next: its start in clock ticks, or None if there is none.
-
-    Where there is no /proc (macOS), a living process is all that can be told.
+    Args:
+        path: of the claim.
+        seen: as it was found.
+        wait_s: seconds to watch for.
+        pause_s: seconds between two looks.
     """
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.exists():
-        return stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "alive"
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until:
+        time.sleep(pause_s)
+        now = read_claim(path)
+        if now is None or now.holder != seen.holder:
+            return None
+        if now.movement != seen.movement:
+            return True
+    return False
 
 
-def _touched(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
+def live_lock(root: Path) -> Holder | None:
+    """Read who holds a work folder, or None; of a process that can't be looked at, wait for a heartbeat or three."""
+    seen = read_claim(root / LOCK)
+    if seen is None or seen.holder is None:
+        return None
+    alive = _lives(seen)
+    if alive is None:
+        alive = moves(root / LOCK, seen, _LOOKS * HEARTBEAT_S, HEARTBEAT_S / 10)
+    return seen.holder if alive else None
+
+
+def _lives(seen: Seen) -> bool | None:
+    held = seen.holder
+    return None if held is None else lives_here(held.host, held.pid, held.started, held.place)
+
+
+def _who(seen: Seen) -> str:
+    held = seen.holder
+    return f"{held.host}, pid {held.pid}, since {held.since}" if held else "?, pid ?, since ?"

@@ -30,7 +30,8 @@ class Events:
     def write(self, event: str, **details: object) -> None:
         """Append an event."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **details}, ensure_ascii=False)
-        with self._path.open("a", encoding="utf-8") as file:
+        # half a surrogate, of a name that is no UTF-8, becomes JSON's own escape for it
+        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(line + "\n")
 
 

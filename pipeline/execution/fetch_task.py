@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from kakehi.pipeline.engines.attempts import name_process
-from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
+from kakehi.pipeline.errors import ClaimLostError, CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.execution.shard_task import measured
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.sources.fetch import Fetch
@@ -36,7 +36,7 @@ def fetch_shards(
         for shard in time_left.taking(step.todo):
             try:
                 yield shard, _fetch(step, shard, store, time_left, said)
-            except WorkFolderError:
+            except (WorkFolderError, ClaimLostError):
                 raise
             except CorpusError as error:
                 yield shard, error

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from kakehi.pipeline.engines.attempts import claim_of, name_process
+from kakehi.pipeline.engines.attempts import name_process
 from kakehi.pipeline.engines.engine import Engine, Failure
-from kakehi.pipeline.errors import CorpusError, DataError, WorkFolderError
+from kakehi.pipeline.errors import ClaimLostError, CorpusError, DataError, WorkFolderError
 from kakehi.pipeline.execution.estimates import EstimateGuard, bytes_below, input_volume
 from kakehi.pipeline.execution.events import Events, brief
 from kakehi.pipeline.execution.failed_shards import joined, shards_error
@@ -131,7 +131,7 @@ def _run_steps(
                 if step.action == "run":
                     run_step(step, before)
                 check_step(step)
-            except WorkFolderError:
+            except (WorkFolderError, ClaimLostError):
                 raise
             except CorpusError as error:
                 failed.append(error)
@@ -258,6 +258,7 @@ def _run_shards(
     tasks = [
         ShardTask(
             root=store.root,
+            claim=store.claim,
             step=step.name,
             stage=step.stage.name,
             address=step.address,
@@ -266,7 +267,6 @@ def _run_shards(
             tables=tables_of(step, shard, store),
             artifacts=tuple(folder for _, folder in artifacts_of(step, store)),
             memory_bytes=bytes_per_worker,
-            claim=claim_of(store.root),
         )
         for shard in step.todo
     ]

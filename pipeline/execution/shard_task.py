@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
-from kakehi.pipeline.engines.attempts import name_process, refuse_orphan
-from kakehi.pipeline.errors import ContractError, CorpusError, DataError
+from kakehi.pipeline.engines.attempts import name_process
+from kakehi.pipeline.errors import ContractError, CorpusError, DataError, enough_memory
 from kakehi.pipeline.execution.bookmark import Bookmark
 from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.sources.formats.broken import BrokenFileError
@@ -28,6 +28,7 @@ from kakehi.pipeline.stages.counts import count_batch
 from kakehi.pipeline.stages.encode import tokenizer_path
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.atomic import move_into_place
+from kakehi.pipeline.storage.claims import check_claim
 from kakehi.pipeline.storage.input_state import FileState, refuse_changed, state_of
 from kakehi.pipeline.storage.notes import read_note, write_note
 from kakehi.pipeline.storage.schemas import DOCUMENTS, REJECTS, Table
@@ -60,7 +61,7 @@ class ShardTask:
         tables: files of the shard's tables that a row-wise stage reads.
         memory_bytes: that it may take.
         artifacts: folders of the tables that are no rows, in the order the stage reads them.
-        claim: token of the run that wants it, without which nothing is published, or None for no run.
+        claim: of the run that wants it, without which nothing is published, or None where none is held.
     """
 
     root: Path
@@ -95,7 +96,7 @@ class Guarded(Generic[T, R]):
     def __call__(self, item: T) -> tuple[R, float, int]:
         """Run the task on an item; give its result, its seconds and the peak memory."""
         began = time.perf_counter()
-        with writing(self.root):
+        with writing(self.root), enough_memory():
             return self.task(item), time.perf_counter() - began, peak_bytes()
 
     @property
@@ -106,8 +107,8 @@ class Guarded(Generic[T, R]):
 
 def run_shard(task: ShardTask) -> Receipt:
     """Run one shard and publish it; running it twice at once gives the same files and the same counts."""
-    with writing(task.root):
-        return _run_attempt(task, Store(task.root))
+    with writing(task.root), enough_memory():
+        return _run_attempt(task, Store(task.root, claim=task.claim))
 
 
 def _run_attempt(task: ShardTask, store: Store) -> Receipt:
@@ -121,7 +122,6 @@ def _run_attempt(task: ShardTask, store: Store) -> Receipt:
                 if stage.shape == "source"
                 else (_run_rows(task, stage, target, bookmark), _models_of(task))
             )
-        refuse_orphan(task.root, task.claim)
         return store.publish(
             attempt,
             Receipt(
@@ -262,7 +262,7 @@ def _run_part(
     draft = target.with_name(part.name)
     counts, seen = _run_file(task, stage, file, draft, limit, reached)
     raise_interrupt()  # before it is committed
-    refuse_orphan(task.root, task.claim)
+    check_claim(task.root, task.claim)
     move_into_place(draft, part)
     move_into_place(_beside(draft), _beside(part))
     write_note(note, {"counts": counts, "input": dict(seen)}, (part, _beside(part)))

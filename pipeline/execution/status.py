@@ -101,7 +101,7 @@ def status(root: Path) -> list[str]:
     if newest is None:
         raise DataError(f"{root}: nothing has run here", hint="name the work folder with --work DIR")
     run = progress_of(_events(newest))
-    held = live_lock(root) or {}
+    held = live_lock(root)
     lines = [_headline(run.start)]
     lines += [step.line() for step in run.steps]
     if run.end is not None:
@@ -111,8 +111,8 @@ def status(root: Path) -> list[str]:
             )
         )
     else:
-        mine = all(held.get(key) == run.start.get(key) for key in ("host", "pid"))
-        lines.append("under way" if held and mine else "broke off: run again to go on")
+        mine = held and (held.host, held.pid) == (run.start.get("host"), run.start.get("pid"))
+        lines.append("under way" if mine else "broke off: run again to go on")
     return lines
 
 

@@ -26,6 +26,7 @@ from kakehi.pipeline.manifest.yaml_tree import Location, YamlFile, is_name, list
 from kakehi.pipeline.stages.catalogue import STAGES, TOGETHER
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.store import OWN_FOLDERS
+from kakehi.pipeline.storage.utf8_names import refuse_odd_name
 
 #: In `screen`, the name for what holds for every source.
 EVERY: Final = "all"
@@ -36,7 +37,9 @@ def load(path: Path) -> Manifest:
 
     Raises:
         ManifestError: every fault found, each with its line and the nearest name.
+        DataError: its name, or that of a folder above it, is no UTF-8.
     """
+    refuse_odd_name(path.absolute(), "manifest")
     reading = YamlFile(path=path, tree=parse(path))
     manifest = compile_tree(reading)
     if reading.faults:

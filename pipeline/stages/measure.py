@@ -87,6 +87,8 @@ def measure(
 def _measured(spec: FamilySpec, family: Family, read: dict[str, pa.Array]) -> tuple[pa.Array, ...]:
     try:
         arrays = family.measure(*(read[name] for name in family.reads), **spec.parameters)
+    except MemoryError:
+        raise  # it is not the family's fault alone, and has a way out of its own
     except Exception as error:  # the seam to a user's own code: whatever it raises, its name must be told
         raise EngineError(f"family {spec.family!r}: {type(error).__name__}: {error}", hint=_MEND) from error
     if not isinstance(arrays, tuple) or len(arrays) != len(family.signals):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.storage.addresses import canonical, digest
+from kakehi.pipeline.storage.utf8_names import refuse_odd_name
 
 MEGABYTE = 1 << 20
 
@@ -80,7 +81,7 @@ def find_files(patterns: Iterable[str], root: Path) -> list[InputFile]:
         root: the manifest's folder.
 
     Raises:
-        DataError: a pattern that names no file.
+        DataError: a pattern that names no file, or one whose name is no UTF-8.
     """
     found: dict[str, InputFile] = {}
     for pattern in patterns:
@@ -172,6 +173,7 @@ def fetch_shard(
 
 
 def _look(name: str, root: Path) -> InputFile:
+    refuse_odd_name(name, "input file")
     state = (root / name).stat()
     return InputFile(name=name, path=root / name, size=state.st_size, mtime_ns=state.st_mtime_ns)
 

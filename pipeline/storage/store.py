@@ -28,10 +28,12 @@ from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
+from kakehi.pipeline.storage.claims import check_claim
 from kakehi.pipeline.storage.receipts import Counts as Counts  # noqa: PLC0414
 from kakehi.pipeline.storage.receipts import Output as Output  # noqa: PLC0414
 from kakehi.pipeline.storage.receipts import Receipt as Receipt  # noqa: PLC0414
 from kakehi.pipeline.storage.receipts import plain_receipt, read_receipt
+from kakehi.pipeline.storage.utf8_names import refuse_odd_name
 
 CHUNK_BYTES = 1 << 20
 
@@ -59,10 +61,13 @@ class Store:
 
     Args:
         root: the folder; made when first written to.
+        claim: name of the claim that the run holds on it, without which nothing is published; None asks for none.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, claim: str | None = None) -> None:
         self.root = root.absolute()  # a worker may run in another folder
+        self.claim = claim
+        refuse_odd_name(self.root, "work folder")
 
     def folder(self, step: str, address: str) -> Path:
         """Where a step's output lies."""
@@ -106,8 +111,10 @@ class Store:
         Raises:
             KeyboardInterrupt: there was a Ctrl-C that nobody heard.
             EngineError: the attempt was removed under its task, or wrote nothing of a shard.
+            ClaimLostError: another run has taken the work folder over.
         """
         raise_interrupt()
+        check_claim(self.root, self.claim)
         home = self.folder(receipt.step, receipt.address)
         names = sorted(path.relative_to(attempt) for path in attempt.rglob("*") if path.is_file())
         if Path(_MARK) not in names or (receipt.source is not None and len(names) == 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,9 +21,12 @@ from kakehi.pipeline.storage.store import Store
 def clean(manifests: Sequence[Path], work: Path, yes: bool) -> None:
     """Remove what none of these manifests reaches."""
     store = Store(work)
-    with RunLock(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
+    lock = RunLock(store.root, say=partial(click.echo, err=True))
+    with lock if yes else nullcontext():  # a run under way reaches what no plan does yet
         gone = unreached([step for path in manifests for step in whole_plan(load(path), store)], store)
         for path in gone:
+            if yes:
+                lock.check()
             click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

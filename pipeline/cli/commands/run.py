@@ -48,7 +48,10 @@ def run(
     planned = partial(make_plan, read, store, limit=limit, until=until)
     steps, ran = planned(), False
     if verify or any(step.action == "run" for step in steps):
-        with RunLock(store.root):  # what another run did meanwhile is seen from here on
+        with RunLock(store.root, say=partial(click.echo, err=True)) as held:
+            store = Store(work, claim=held.claim)
+            planned = partial(make_plan, read, store, limit=limit, until=until)
+            # what another run did meanwhile is seen from here on
             steps = planned(verify=verify is not None, verify_inputs=verify == "inputs")
             if KnownInputs(store).adopt(steps, store):
                 steps = planned(verify=verify is not None, verify_inputs=verify == "inputs")

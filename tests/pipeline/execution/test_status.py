@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from kakehi.pipeline.engines.lock import RunLock
+from kakehi.pipeline.engines.processes import place
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.execution.status import progress_of, status
+from kakehi.pipeline.storage.claims import Holder, write_claim
 
 BEGIN = {"event": "begin", "step": "measure", "source": "docs", "shards": 4, "time": 100.0}
 DONE = {"event": "done", "step": "measure", "time": 110.0, "counts": {"rows": 50}}
@@ -82,8 +84,8 @@ def test_a_run_that_holds_its_claim_is_under_way(tmp_path: Path) -> None:
 def test_a_dead_runs_claim_does_not_make_it_under_way(tmp_path: Path) -> None:
     """What a killed run leaves is a lock whose process is gone."""
     written(tmp_path, [start(pid=1 << 30), BEGIN])
-    lock = {"host": socket.gethostname(), "pid": 1 << 30, "started": "1", "since": "2026", "token": "x"}
-    (tmp_path / "run.lock").write_text(json.dumps(lock))
+    dead = Holder(host=socket.gethostname(), pid=1 << 30, started="1", place=place(), since="2026", claim="x")
+    (tmp_path / "run.lock").write_bytes(write_claim(dead))
     assert status(tmp_path)[-1] == "broke off: run again to go on"
 
 
