@@ -29,6 +29,7 @@ from kakehi.pipeline.interrupts import raise_interrupt
 from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
+from kakehi.pipeline.storage.names import is_below, linked_parent
 
 #: What was counted, by a name with slashes; counts of several tasks are added up.
 Counts = dict[str, int]
@@ -167,7 +168,8 @@ class Store:
             outputs = tuple(Output(**item) for item in plain.pop("outputs"))
             found = Receipt(**{**plain, "outputs": outputs, "inputs": tuple(plain["inputs"])})
             whole = all(isinstance(count, int) for count in found.counts.values())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            whole = whole and all(is_below(output.name) for output in outputs)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         asked = (step, address, source, shard)
         return found if whole and (found.step, found.address, found.source, found.shard) == asked else None
@@ -198,8 +200,9 @@ class Store:
         return [(name, recipe) for name, recipe in read if recipe is not None]
 
     def addresses(self) -> Iterator[Path]:
-        """Walk the address folders of every step."""
-        yield from sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
+        """Walk the address folders of every step, but for those that lie behind a link."""
+        found = sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
+        yield from (path for path in found if linked_parent(self.root, path) is None)
 
     def write_json(self, path: Path, value: Receipt | Recipe) -> None:
         """Write JSON to its place, whole or not at all."""
@@ -253,12 +256,23 @@ def merge(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _whole_recipe(path: Path) -> Recipe | None:
-    """Read a recipe, or None where it is gone or does not hash to its folder's name any more."""
+    """Read a recipe, or None where it is gone, none of ours, or does not hash to its folder's name any more."""
     try:
         recipe: Recipe = json.loads(path.read_bytes())
-        return recipe if address_of(recipe) == path.parent.name else None
-    except (OSError, ValueError):
+        return recipe if _is_recipe(recipe) and address_of(recipe) == path.parent.name else None
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def _is_recipe(found: object) -> bool:
+    """Say whether all is there that two recipes are compared by."""
+    return (
+        isinstance(found, dict)
+        and "version" in found
+        and all(isinstance(found.get(key), dict) for key in ("params", "libraries", "upstream"))
+        and isinstance(found.get("shards", []), list)
+        and all(isinstance(name, str) for name in found.get("shards", []))
+    )
 
 
 def _measured(path: Path, name: Path) -> Output:

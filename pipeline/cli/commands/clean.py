@@ -13,7 +13,7 @@ from kakehi.pipeline.cli.plan_view import shown
 from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
-from kakehi.pipeline.planning.unreached import unreached
+from kakehi.pipeline.planning.unreached import links_inside, unreached
 from kakehi.pipeline.storage.store import Store
 
 
@@ -25,5 +25,7 @@ def clean(manifests: Sequence[Path], work: Path, yes: bool) -> None:
         for path in gone:
             click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for link in links_inside(store):
+            click.echo(f"warning: {shown(link)}: is a link; nothing behind it is removed", err=True)
     click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)

@@ -12,6 +12,7 @@ from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
 from kakehi.pipeline.planning.resolve import receipts_of
+from kakehi.pipeline.storage.names import path_below
 from kakehi.pipeline.storage.store import Store
 
 
@@ -28,6 +29,10 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
         home = store.folder(step.name, step.address)
         for output in (output for receipt in receipts_of(step, store) for output in receipt.outputs):
             place = target / output.name if len(steps) == 1 else target / step.name / output.name
+            try:
+                found = path_below(home, output.name)
+            except ValueError as error:
+                raise DataError(str(error), hint="take it away, and run again") from error
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home / output.name, place)
+            shutil.copyfile(found, place)
             click.echo(place)
