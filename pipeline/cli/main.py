@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
 
 from kakehi.pipeline.cli.catalogue import COMMANDS
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.errors import CorpusError, DataError
 from kakehi.pipeline.interrupts import interruptible
 
@@ -26,14 +28,16 @@ def main() -> None:
         with interruptible():
             cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue(), err=True, nl=False)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: what is done is kept; run again to go on", err=True)
+        say("stopped: what is done is kept; run again to go on", err=True)
         sys.exit(130)
     except OSError as error:
-        click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        say(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(DataError.exit_code)

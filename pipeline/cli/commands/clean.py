@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
@@ -23,9 +22,9 @@ def clean(manifests: Sequence[Path], work: Path, yes: bool) -> None:
     with RunLock(store.root) if yes else nullcontext():  # a run under way reaches what no plan does yet
         gone = unreached([step for path in manifests for step in whole_plan(load(path), store)], store)
         for path in gone:
-            click.echo(f"{'removed' if yes else 'would remove'} {shown(path)}")
+            say(f"{'removed' if yes else 'would remove'} {shown(path)}")
             if yes:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         for link in links_inside(store):
-            click.echo(f"warning: {shown(link)}: is a link; nothing behind it is removed", err=True)
-    click.echo(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)
+            say(f"warning: {shown(link)}: is a link; nothing behind it is removed", err=True)
+    say(f"{len(gone)} {'removed' if yes else 'to remove; add --yes'}", err=True)

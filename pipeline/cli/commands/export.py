@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.options import refuse_filled
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
@@ -35,4 +34,4 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
                 raise DataError(str(error), hint="take it away, and run again") from error
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, place)
-            click.echo(place)
+            say(place)

@@ -78,9 +78,7 @@ def test_recipes_that_are_none_of_ours_are_left_out(kakehi, finished):
         (home / "recipe.json").write_text(json.dumps(made))
     (work / "ingest" / "deep").mkdir()
     (work / "ingest" / "deep" / "recipe.json").write_text("[" * 200_000)
-    manifest.write_text(
-        manifest.read_text().replace("files: a.jsonl", "files: a.jsonl, fields: {text: id}")
-    )
+    manifest.write_text(manifest.read_text().replace("files: a.jsonl", "files: a.jsonl, fields: {text: id}"))
     said = kakehi("plan", manifest, "--work", work)
     assert said.code == 0, said.err
     assert "run" in said.out
