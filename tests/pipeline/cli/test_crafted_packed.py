@@ -28,21 +28,16 @@ def packed(packed_runs, tmp_path, bounded):
     """Give a function that copies a packed folder and its maps."""
 
     def copied(layout):
-        pack = shutil.copytree(packed_runs[layout], tmp_path / "work" / "pack" / "p")
-        prefix = json.loads((pack / "manifest.json").read_text())["seed"] and NAME
+        home = packed_runs[layout]
         [index] = [
             path.parent
-            for path in packed_runs[layout].parents[1].glob("index/*/flags-core.txt")
-            if packed_runs[layout].name in path.read_text() or _names(path, packed_runs[layout])
-        ][:1]
-        return pack / prefix, shutil.copytree(index, tmp_path / "work" / "index" / "i")
+            for path in home.parents[1].glob("index/*/recipe.json")
+            if home.name in json.loads(path.read_text())["upstream"].values()
+        ]
+        pack = shutil.copytree(home, tmp_path / "work" / "pack" / home.name)
+        return pack / NAME, shutil.copytree(index, tmp_path / "work" / "index" / index.name)
 
     return copied
-
-
-def _names(flags, pack):
-    recipe = json.loads((flags.parent / "recipe.json").read_text())
-    return pack.name in recipe["upstream"].values()
 
 
 def asked(kakehi, prefix, index):
