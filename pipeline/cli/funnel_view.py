@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.planning import resolve
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.stages.dedupe import alarms
@@ -17,6 +16,6 @@ from kakehi.pipeline.storage.store import Store
 def print_funnel(steps: Sequence[Step], store: Store) -> None:
     """Print the funnel, and what rings in it."""
     summaries = [resolve.summary(step, store) for step in steps]
-    click.echo(draw(funnel(summaries)))
+    say(draw(funnel(summaries)))
     for line in [*alarms.raised_alarms(summaries), *warn_of_repeated_ids(summaries)]:
-        click.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", err=True)

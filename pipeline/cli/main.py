@@ -10,6 +10,7 @@ import time
 import click
 
 from kakehi.pipeline.cli.catalogue import COMMANDS
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.errors import CorpusError, DataError, enough_memory
 from kakehi.pipeline.interrupts import heard, interruptible
 
@@ -36,18 +37,20 @@ def main() -> None:
             _check_clock()
             cli.main(prog_name="kakehi", standalone_mode=False)
     except CorpusError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue(), err=True, nl=False)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         name = heard() or "SIGINT"
         by = "" if name == "SIGINT" else f" by {name}"
-        click.echo(f"stopped{by}: what is done is kept; run again to go on", err=True)
+        say(f"stopped{by}: what is done is kept; run again to go on", err=True)
         sys.exit(SIGNALLED + signal.Signals[name])
     except OSError as error:
-        click.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        say(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(DataError.exit_code)
 
 

@@ -9,6 +9,7 @@ import time
 from tqdm import tqdm
 
 from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.printable import show_controls, show_line
 from kakehi.pipeline.stages.dedupe import alarms
 from kakehi.pipeline.stages.repeated_ids import describe_repeated_ids
 from kakehi.pipeline.storage.store import Receipt
@@ -49,11 +50,11 @@ class Bars:
         self._bytes += receipt.counts.get("text_bytes", 0)
         self._move()
         for line in alarms.describe_alarms(receipt.counts):
-            tqdm.write(f"warning: {receipt.step}: {line}", file=sys.stderr)
+            _warn(f"{receipt.step}: {line}")
         for line in describe_repeated_ids(receipt.counts):
             if line not in self._warned:  # several steps count them
                 self._warned.add(line)
-                tqdm.write(f"warning: {line}", file=sys.stderr)
+                _warn(line)
 
     def fail(self) -> None:
         """Move the bar by a shard that failed."""
@@ -63,11 +64,11 @@ class Bars:
     def say(self, text: str) -> None:
         """Show how far a step is that has no shards to count; nothing but on a terminal: `kakehi status` tells it."""
         if self._bar is not None:
-            self._bar.set_postfix_str(text)
+            self._bar.set_postfix_str(show_line(text))
 
     def warn(self, text: str) -> None:
         """Say what is to be known of a step that is done."""
-        tqdm.write(f"warning: {text}", file=sys.stderr)
+        _warn(text)
 
     def end(self, step: Step) -> None:
         """Close it; elsewhere than on a terminal, print one line."""
@@ -78,7 +79,7 @@ class Bars:
             seconds = time.monotonic() - self._began
             said = f"{self._rows:>9,} rows  {self._rates():>24}" if self._rows else ""
             line = f"{_label(step):<18} {seconds:8.2f} s  {said}"
-            print(line.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+            print(show_line(line.rstrip()), file=sys.stderr, flush=True)  # noqa: T201
 
     def _move(self) -> None:
         if self._bar is not None:
@@ -92,5 +93,9 @@ class Bars:
         return f"{self._rows / seconds:,.0f} rows/s{mb}"
 
 
+def _warn(text: str) -> None:
+    tqdm.write(f"warning: {show_controls(text)}", file=sys.stderr)
+
+
 def _label(step: Step) -> str:
-    return f"{step.name} {step.source or ''}".strip()
+    return show_line(f"{step.name} {step.source or ''}".strip())

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import DataError
+from kakehi.pipeline.inspection.packed_manifest import read_packed_manifest
 from kakehi.pipeline.sources.formats.records import host_of
 from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.withdrawals import Withdrawals
@@ -66,6 +67,7 @@ class Packed:
             )
         size = self.about["sequence_tokens"]
         with self._read():
+            checking.refuse_rows(self.prefix, self.about)
             return [
                 {
                     "sample": int(number),
@@ -139,10 +141,10 @@ class Packed:
                 f"{self.prefix}: its samples are in Megatron's own order, which its index maps say",
                 hint="name their folder: --maps work/index/ADDRESS/cache, made with reader fork",
             )
-        order = np.load(found[0], mmap_mode="r")
+        order = checking.open_array(found[0])
         if self.about.get("sequences") == "pieces":  # whose order holds the rows themselves
             return np.asarray(order[samples], np.int64)
-        rows = np.load(str(found[0]).replace("_shuffle_idx", "_doc_idx"), mmap_mode="r")
+        rows = checking.open_array(Path(str(found[0]).replace("_shuffle_idx", "_doc_idx")))
         return np.asarray(rows[order[samples]], np.int64)
 
     def _told(self, piece: dict[str, Any]) -> dict[str, Any]:
@@ -155,9 +157,10 @@ class Packed:
         """Make what no table or map answers an error of ours."""
         try:
             yield
-        except (ValueError, EOFError, OSError) as error:
+        except provenance.DAMAGE as error:
             raise DataError(
-                f"{self.prefix}: {error}", hint=f"kakehi check {self.prefix} says whether its files are whole"
+                f"{self.prefix}: {error or type(error).__name__}",
+                hint=f"kakehi check {self.prefix} says whether its files are whole",
             ) from error
 
     def _pieces(self) -> pq.ParquetFile:
@@ -175,23 +178,27 @@ def open_packed(prefix: Path) -> Packed:
     """
     path = prefix.with_name(MANIFEST)
     try:
-        about = json.loads(path.read_bytes())
-        if prefix.name not in about["binaries"]:
-            raise DataError(f"{prefix}: {MANIFEST} beside it knows {sorted(about['binaries'])} only")
+        about = read_packed_manifest(path)
     except FileNotFoundError as error:
         raise DataError(
             f"{prefix}: there is no {MANIFEST} beside it", hint="PREFIX is the path of a .bin without .bin"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: says nothing of binaries ({error!r})", hint="run again: it is made anew"
-        ) from error
+    except ValueError as error:
+        said = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise DataError(said, hint="run again: it is made anew") from error
+    if prefix.name not in about["binaries"]:
+        raise DataError(f"{prefix}: {MANIFEST} beside it knows {sorted(about['binaries'])} only")
     return Packed(prefix, about)
 
 
 def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
     """Yield every fault of a prefix, and of its maps where their folder is given."""
     yield from checking.check_binary(packed.prefix, packed.about)
+    try:
+        checking.refuse_rows(packed.prefix, packed.about)
+    except (ValueError, OSError) as error:
+        yield str(error)
+        return
     if cache is not None:
         yield from checking.check_maps(cache, packed.prefix, packed.about)
         yield from check_stock(cache, packed.prefix, _own_tokenizer(cache))
@@ -202,9 +209,11 @@ def _own_tokenizer(cache: Path) -> Mapping[str, Any] | None:
     recipe = cache.parent / "recipe.json"
     if not recipe.exists():
         return None
-    asked = json.loads(recipe.read_bytes()).get("params", {}).get("tokenizer") or {}
-    told = asked.get("unique_identifiers")
-    return None if told is None else dict(told)
+    try:
+        asked = json.loads(recipe.read_bytes())["params"]["tokenizer"]["unique_identifiers"]
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
+        return None
+    return dict(asked) if isinstance(asked, dict) else None
 
 
 def _id(wanted: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kakehi.pipeline.engines.attempts import is_under_way
 from kakehi.pipeline.planning.planner import Step
+from kakehi.pipeline.storage.names import linked_parent
 from kakehi.pipeline.storage.store import Store
 
 #: JSON that a run which died had not yet renamed to its place.
@@ -15,7 +16,10 @@ _HALF = re.compile(r"\..+\.json\.[0-9a-f]{32}")
 
 
 def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
-    """List folders of other addresses, files of shards that are gone, and what broke off half done; attempts of living processes are not."""
+    """List folders of other addresses, files of shards that are gone, and what broke off half done; attempts of living processes are not.
+
+    Nothing that lies behind a link inside the work folder is among them.
+    """
     every = list(steps)
     reached = {store.folder(step.name, step.address) for step in every}
     found = [path for path in store.addresses() if path not in reached]
@@ -27,7 +31,13 @@ def unreached(steps: Iterable[Step], store: Store) -> list[Path]:
     for folder in sorted(kept):
         found += [path for path in sorted(folder.glob("*")) if _shard_of(path) not in kept[folder]]
     found += [path for path in _broken_off(every, store) if path not in found]
-    return found + [path for path in sorted((store.root / "tmp").glob("*")) if not is_under_way(path)]
+    found += [path for path in sorted((store.root / "tmp").glob("*")) if not is_under_way(path)]
+    return [path for path in found if linked_parent(store.root, path) is None]
+
+
+def links_inside(store: Store) -> list[Path]:
+    """List the folders of steps and attempts that are links: what lies behind them may be anybody's, and stays."""
+    return [path for path in sorted(store.root.glob("*")) if path.is_symlink()]
 
 
 def _broken_off(steps: Iterable[Step], store: Store) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kakehi.pipeline.storage.addresses import canonical, digest
+from kakehi.pipeline.storage.names import is_below
 
 #: What was counted, by a name with slashes; counts of several tasks are added up.
 Counts = dict[str, int]
@@ -97,7 +98,7 @@ def _is_typed(plain: Mapping[str, Any]) -> bool:
 
 def _is_output(item: Mapping[str, Any]) -> bool:
     texts = isinstance(item["name"], str) and isinstance(item["sha256"], str)
-    return texts and _is_number(item["size"])
+    return texts and is_below(item["name"]) and _is_number(item["size"])
 
 
 def _is_count(value: object) -> bool:

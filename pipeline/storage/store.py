@@ -29,6 +29,7 @@ from kakehi.pipeline.storage.addresses import Recipe
 from kakehi.pipeline.storage.addresses import address as address_of
 from kakehi.pipeline.storage.atomic import set_aside, sync
 from kakehi.pipeline.storage.claims import check_claim
+from kakehi.pipeline.storage.names import linked_parent
 from kakehi.pipeline.storage.receipts import Counts as Counts  # noqa: PLC0414
 from kakehi.pipeline.storage.receipts import Output as Output  # noqa: PLC0414
 from kakehi.pipeline.storage.receipts import Receipt as Receipt  # noqa: PLC0414
@@ -183,8 +184,9 @@ class Store:
         return [(name, recipe) for name, recipe in read if recipe is not None]
 
     def addresses(self) -> Iterator[Path]:
-        """Walk the address folders of every step."""
-        yield from sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
+        """Walk the address folders of every step, but for those that lie behind a link."""
+        found = sorted(path.parent for path in self.root.glob("*/*/recipe.json"))
+        yield from (path for path in found if linked_parent(self.root, path) is None)
 
     def write_json(self, path: Path, value: Receipt | Recipe) -> None:
         """Write JSON to its place, whole or not at all."""
@@ -239,17 +241,28 @@ def merge(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _whole_recipe(path: Path) -> Recipe | None:
-    """Read a recipe, or None where it is gone or does not hash to its folder's name any more."""
+    """Read a recipe, or None where it is gone, none of ours, or does not hash to its folder's name any more."""
     try:
         recipe: Recipe = json.loads(path.read_bytes())
-        return recipe if address_of(recipe) == path.parent.name else None
-    except (OSError, ValueError):
+        return recipe if _is_recipe(recipe) and address_of(recipe) == path.parent.name else None
+    except (OSError, ValueError, RecursionError):
         return None
 
 
 def _came_of(home: Path, shard: str) -> bool:
     recipe = _whole_recipe(home / "recipe.json")
     return recipe is not None and shard in recipe.get("shards", ())
+
+
+def _is_recipe(found: object) -> bool:
+    """Say whether all is there that two recipes are compared by."""
+    return (
+        isinstance(found, dict)
+        and "version" in found
+        and all(isinstance(found.get(key), dict) for key in ("params", "libraries", "upstream"))
+        and isinstance(found.get("shards", []), list)
+        and all(isinstance(name, str) for name in found.get("shards", []))
+    )
 
 
 def _measured(path: Path, name: Path) -> Output:

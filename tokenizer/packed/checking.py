@@ -5,6 +5,7 @@ Every function yields faults as lines that say where, what was got and what was 
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,9 +21,14 @@ from .indexed import Reader, repeated
 from .lanes import Lanes
 from .maps import Maps
 from .pieces import PieceIndex, open_pieces, sequence_lengths
-from .provenance import first_tokens, path_beside
+from .provenance import DAMAGE, first_tokens, path_beside
 
 _BLOCK: Final = 1 << 20
+_MOST: Final = 1 << 48
+_HEAD: Final = re.compile(
+    rb"\{'descr': '([<|][iuf][1248])', 'fortran_order': False, 'shape': \(((?:[0-9]{1,15}, ?)*[0-9]{0,15})\), \}\s*"
+)
+_NUMBERS: Final = ("num_samples", "random_seed", "sequence_length")
 _NAME_BESIDE: Final = re.compile(
     r"(.+)_(train|valid)(_0)?_indexmap_(\d+)ns_(\d+)sl_(\d+)s(_packedpi_ac)?_(?:doc|sample|shuffle)_idx\.npy"
 )
@@ -66,12 +72,12 @@ def check_binary(prefix: Path, about: Mapping[str, Any]) -> Iterator[str]:
     if path_beside(prefix).exists():
         try:
             if in_pieces:
-                firsts = first_tokens(path_beside(prefix))
+                firsts = _bounded(first_tokens(path_beside(prefix)), reader.tokens)
                 lengths = sequence_lengths(firsts, reader.tokens, size)
                 yield from _check_lengths(prefix, reader.lengths, told["sequences"], lengths)
             yield from _check_pieces(prefix, reader, about, told, tokens)
-        except (ValueError, OSError) as error:
-            yield f"{path_beside(prefix)}: can't be read ({error})"
+        except DAMAGE as error:
+            yield f"{path_beside(prefix)}: can't be read ({error or type(error).__name__})"
 
 
 def check_maps(folder: Path, home: Path, about: Mapping[str, Any]) -> Iterator[str]:
@@ -101,8 +107,10 @@ def check_maps(folder: Path, home: Path, about: Mapping[str, Any]) -> Iterator[s
             found += prefix in text
             yield f"{path}: got md5 {md5}, wanted that of its name: no reader will ask for this text"
             continue
-        asked = json.loads(text)
-        if asked["dataset_path"] == prefix:
+        asked = _read_description(text)
+        if asked is None:
+            yield f"{path}: got no description of maps, wanted one that index writes"
+        elif asked["dataset_path"] == prefix:
             found += 1
             names = {
                 name: f"{digest}-GPTDataset-{split}-{name}_index.npy"
@@ -116,6 +124,9 @@ def check_maps(folder: Path, home: Path, about: Mapping[str, Any]) -> Iterator[s
         {name.groups("")[1:] for name in beside if name and name[1] == prefix}
     ):
         found += 1
+        if max(map(int, (samples, length, seed))) >= _MOST:
+            yield f"{folder}: {prefix}_{split}{listed}_indexmap_{samples}ns: got a number that no job asks for"
+            continue
         asked_for = _read_samples(int(samples)) if listed else int(samples)
         wanted = _maps(about, told, prefix, asked_for, int(seed), split, pieces)
         named = maps.neox_names(wanted, alone=not listed) if neox else maps.fork_names(wanted)
@@ -128,6 +139,63 @@ def check_maps(folder: Path, home: Path, about: Mapping[str, Any]) -> Iterator[s
 def layout_of(told: Mapping[str, Any]) -> Lanes:
     """Read a binary's layout from what `manifest.json` says of it."""
     return Lanes(**{name: told[name] for name in ("lanes", "tile_rows", "samples", "rows")})
+
+
+def refuse_rows(prefix: Path, about: Mapping[str, Any]) -> None:
+    """Refuse more rows than the `.bin` has bytes for, before anything of their number is made.
+
+    Raises:
+        ValueError: there are more.
+        OSError: there is no such file.
+    """
+    path = prefix.with_name(f"{prefix.name}.bin")
+    told = about["binaries"][prefix.name]
+    wanted = layout_of(told).tokens(about["sequence_tokens"]) * np.dtype(about["dtype"]).itemsize
+    if (size := path.stat().st_size) < wanted:
+        raise ValueError(f"{path}: got {size:,} bytes, wanted {wanted:,} for the rows of manifest.json")
+
+
+def open_array(path: Path) -> AnyN:
+    """Map an array of plain numbers.
+
+    Raises:
+        ValueError: it is none, or its file does not hold as many as its head says.
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:  # numpy's own reader evaluates the head, and warns of some
+        start = file.read(10)
+        head = file.read(min(int.from_bytes(start[8:10], "little"), 1 << 12))
+    told = _HEAD.fullmatch(head) if start[:8] == b"\x93NUMPY\x01\0" else None
+    if told is None:
+        raise ValueError(f"{path}: got no head of an array of numbers")
+    dtype = np.dtype(told[1].decode())
+    shape = tuple(int(size) for size in told[2].replace(b" ", b"").split(b",") if size)
+    wanted = len(start) + len(head) + dtype.itemsize * math.prod(shape)
+    if (size := path.stat().st_size) != wanted or not shape:
+        raise ValueError(f"{path}: got {size:,} bytes, wanted {wanted:,} for its head")
+    return np.memmap(path, dtype, "r", offset=len(start) + len(head), shape=shape)
+
+
+def _read_description(text: str) -> dict[str, Any] | None:
+    """Read what a cache was asked for, or None where it is not what a reader of Megatron's would write."""
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(asked, dict) or not isinstance(asked.get("dataset_path"), str):
+        return None
+    numbers = [asked.get(name) for name in _NUMBERS]
+    return asked if all(type(one) is int and 0 <= one < _MOST for one in numbers) else None
+
+
+def _bounded(firsts: Iterable[Int64N], tokens: int) -> Iterator[Int64N]:
+    """Pass on places of tokens that rise and lie in the file."""
+    at = -1
+    for block in firsts:
+        if len(block) and (block[0] <= at or block[-1] >= tokens or (np.diff(block) <= 0).any()):
+            raise ValueError(f"first_token: got places that do not rise below {tokens:,}")
+        at = int(block[-1]) if len(block) else at
+        yield block
 
 
 def _check_lengths(prefix: Path, found: Int32N, count: int, lengths: Iterable[Int64N]) -> Iterator[str]:
@@ -182,7 +250,10 @@ def _check_pieces(
             ).any():
                 yield f"{path_beside(prefix)}: row group {group}: got pieces that overlap or leave their row"
                 return
-            end = int(stop[-1])
+            end = int(stop[-1]) if len(stop) else at
+            if end > reader.tokens or (tokens < 1).any():
+                yield f"{path_beside(prefix)}: row group {group}: got pieces that overlap or leave their row"
+                return
             ids = reader.ids(at, end - at)
             own = np.zeros(end - at + 1, np.int8)
             own[first - at] += 1
@@ -242,14 +313,22 @@ def _read_samples(named: int) -> int:
 
 
 def _check_arrays(folder: Path, names: Mapping[str, str], wanted: Maps, *, more: int = 0) -> Iterator[str]:
-    for name, array in maps.arrays(wanted, more=more).items():
+    if not wanted.layout.samples:
+        yield f"{folder / names['document']}: got maps of a binary without samples, wanted none"
+        return
+    try:
+        arrays = maps.arrays(wanted, more=more)
+    except ValueError as fault:
+        yield f"{folder / names['document']}: asks for what can't be: {fault}"
+        return
+    for name, array in arrays.items():
         path = folder / names[name]
         if not path.exists():
             yield f"{path}: is not there: a reader without the fast flag would build its own"
             continue
         try:
-            got: AnyN = np.load(path, mmap_mode="r")
-        except (ValueError, EOFError) as fault:
+            got = open_array(path)
+        except (ValueError, OSError) as fault:
             yield f"{path}: can't be read as an array ({fault})"
             continue
         if (got.dtype, got.shape) != (array.dtype, array.shape):

@@ -43,6 +43,23 @@ GROUP_ROWS: Final = 1 << 16
 """Rows of every row group but the last: a lookup decodes one column of one group, 0.5 MB."""
 
 
+#: What reading a table or a map raises that anybody may have changed: Arrow's errors are of many kinds.
+DAMAGE: Final = (
+    *(
+        ValueError,
+        EOFError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+    ),
+    pa.ArrowException,
+)
+
+
 def path_beside(prefix: Path) -> Path:
     """Name the table of pieces that goes with `PREFIX.bin`."""
     return prefix.with_name(prefix.name + ".provenance.parquet")

@@ -12,6 +12,8 @@ from .stock_job import CORES, Request, TokenizerType, cores_of, read_flags, requ
 
 FLAGS: Final = "flags-core.txt"
 
+_ASKED: Final = {"index_split", "num_samples", "sequence_length", "random_seed"}
+
 _WAY_OUT: Final = "make it anew with index: {tokenizer: {type: …}}"
 
 
@@ -54,9 +56,10 @@ def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, A
     for path in sorted(folder.glob("*-GPTDataset-*-description.txt")):
         try:
             asked = json.loads(path.read_bytes())
-            if Path(asked["dataset_path"]).name == prefix and isinstance(asked["tokenizer"], dict):
+            named = Path(asked["dataset_path"]).name == prefix and isinstance(asked["tokenizer"], dict)
+            if named and asked.keys() >= _ASKED:
                 yield path, asked
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
 
 
@@ -94,6 +97,9 @@ def _hold_to_flags(
 def _hold_to_places(folder: Path, packed: Path, flags: Path, told: Mapping[str, str]) -> Iterator[str]:
     """Follow the paths of the flags from the folder of the binaries, where the job stands."""
     cache = told.get("--data-cache-path", "")
+    if "\0" in cache + told.get("--tokenizer-model", ""):
+        yield f"{flags}: got a NUL in a path, wanted none"
+        return
     if (packed / cache).resolve() != folder.resolve():
         yield f"{flags}: --data-cache-path: got {cache!r}, which is another folder than {folder} for a job in {packed}"
     model = told.get("--tokenizer-model")

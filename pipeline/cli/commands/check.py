@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.engines.machine import load_machine
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inspection.first_records import look_at_sources
@@ -27,7 +26,7 @@ def _check_manifest(manifest: Path) -> None:
     read = load(manifest)
     shards = {**discovery.discover(read), **discovery.find_fetch_shards(read)}
     for line in look_at_sources(read, shards, load_machine(None).bytes_per_worker):
-        click.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", err=True)
     for source in read.sources:
         mine = shards[source.name]
         files = [file for shard in mine for file in shard.files]
@@ -35,8 +34,8 @@ def _check_manifest(manifest: Path) -> None:
         parts = (
             f"{len(mine)} shards for {source.fetch.name} to fetch" if source.fetch else f"{len(mine)} shards"
         )
-        click.echo(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
-    click.echo(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
+        say(f"{source.name}: {len(files)} files, {size:,} bytes, {parts}")
+    say(f"{manifest}: {len(read.sources)} sources, {len(read.steps)} steps, no fault found")
 
 
 def _check_packed(prefix: Path, cache: Path | None) -> None:
@@ -49,6 +48,4 @@ def _check_packed(prefix: Path, cache: Path | None) -> None:
     told = packed.about["binaries"][prefix.name]
     size = sum(file["bytes"] for file in told["files"].values())
     maps = f", maps in {shown(cache)} checked too" if cache else ""
-    click.echo(
-        f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}"
-    )
+    say(f"{prefix}: {told['rows']:,} rows, {told['tokens']:,} tokens, {size:,} bytes, no fault found{maps}")

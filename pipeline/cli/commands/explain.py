@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.inspection.explain import explain as explain_one
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import make_plan
+from kakehi.pipeline.printable import show_line
 from kakehi.pipeline.storage.store import Store
 
 
@@ -17,4 +17,4 @@ def explain(manifest: Path, document: str, work: Path, limit: int | None) -> Non
     store = Store(work)
     steps = make_plan(load(manifest), store, limit=limit)
     for line in explain_one(steps, store, document):
-        click.echo(line)
+        say(show_line(line))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.options import refuse_filled
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.planning.discovery import whole_plan
 from kakehi.pipeline.planning.resolve import receipts_of
+from kakehi.pipeline.storage.names import path_below
 from kakehi.pipeline.storage.store import Store
 
 
@@ -28,6 +28,10 @@ def export(manifest: Path, work: Path, limit: int | None, target: Path) -> None:
         home = store.folder(step.name, step.address)
         for output in (output for receipt in receipts_of(step, store) for output in receipt.outputs):
             place = target / output.name if len(steps) == 1 else target / step.name / output.name
+            try:
+                found = path_below(home, output.name)
+            except ValueError as error:
+                raise DataError(str(error), hint="take it away, and run again") from error
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home / output.name, place)
-            click.echo(place)
+            shutil.copyfile(found, place)
+            say(place)

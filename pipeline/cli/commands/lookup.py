@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.inspection.provenance import open_packed
+from kakehi.pipeline.printable import show_json
 from kakehi.pipeline.stages.withdrawals import read_withdrawals
 from kakehi.tokenizer.packed.lanes import Parallel, samples_of_step
 
@@ -37,7 +39,7 @@ def lookup(
     elif document is not None:
         documents = packed.documents(document)
         if len(documents) > 1:
-            click.echo(f"{len(documents):,} documents have the name {document}", err=True)
+            say(f"{len(documents):,} documents have the name {document}", err=True)
         found = documents
     elif withdrawn is not None:
         found = packed.withdrawn(read_withdrawals(withdrawn))
@@ -51,4 +53,4 @@ def lookup(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         found = packed.samples(samples, cache)
-    click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    say(show_json(json.dumps(found, ensure_ascii=False, indent=1)))

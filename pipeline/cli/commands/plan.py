@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.plan_view import draw_plan, fetch_costs, follows, parameter_lines
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.engines.machine import load_machine
 from kakehi.pipeline.manifest.compile import load
 from kakehi.pipeline.manifest.model import Manifest
@@ -36,7 +35,7 @@ def plan(
     )
     place = load_machine(machine)
     if absent:
-        click.echo(
+        say(
             f"no file yet for {len(absent)} of {len(read.sources)} sources, so what would run is not known: "
             f"{', '.join(absent)}\n"
         )
@@ -44,13 +43,13 @@ def plan(
         _show_steps(read, steps, store, place.bytes_per_worker)
     if machine is not None:
         for line in forecast(steps, store, place, absent):
-            click.echo(line)
+            say(line)
 
 
 def _show_steps(manifest: Manifest, steps: list[Step], store: Store, bytes_per_worker: int) -> None:
-    click.echo(draw_plan(steps))
+    say(draw_plan(steps))
     for line in [*fetch_costs(steps), *follows(steps)]:
-        click.echo(line)
+        say(line)
     told = [f"{step.name}: {step.stage.describe(step.parameters)}" for step in steps if step.stage.describe]
     told += parameter_lines(manifest, steps, store, bytes_per_worker)
-    click.echo("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))
+    say("".join(f"\n{line}" for line in dict.fromkeys(told)), nl=bool(told))

@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-import click
-
 import kakehi
 from kakehi.pipeline.cli.options import refuse_filled
+from kakehi.pipeline.cli.terminal import say
 
 #: What the demo needs, files and folders of `manifests/`; rules are found in the package by name.
 COPIED: Final = ("quickstart.yaml", "quickstart", "machines")
@@ -21,9 +20,9 @@ def quickstart(target: Path) -> None:
     refuse_filled(target)
     for name in COPIED:
         count = _copy_files(_MANIFESTS / name, target / name)
-        click.echo(target / name if (target / name).is_file() else f"{target / name} ({count} files)")
+        say(target / name if (target / name).is_file() else f"{target / name} ({count} files)")
     machine = target / "machines" / "laptop.yaml"
-    click.echo(f"to run it: kakehi run {target / COPIED[0]} --machine {machine}", err=True)
+    say(f"to run it: kakehi run {target / COPIED[0]} --machine {machine}", err=True)
 
 
 def _copy_files(place: Path, to: Path) -> int:

@@ -7,11 +7,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.funnel_view import print_funnel
 from kakehi.pipeline.cli.plan_view import draw_plan, left_out, output_lines
 from kakehi.pipeline.cli.progress import Bars
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.engines.lock import RunLock
 from kakehi.pipeline.engines.machine import Machine, load_machine
@@ -48,7 +47,7 @@ def run(
     planned = partial(make_plan, read, store, limit=limit, until=until)
     steps, ran = planned(), False
     if verify or any(step.action == "run" for step in steps):
-        with RunLock(store.root, say=partial(click.echo, err=True)) as held:
+        with RunLock(store.root, say=partial(say, err=True)) as held:
             store = Store(work, claim=held.claim)
             planned = partial(make_plan, read, store, limit=limit, until=until)
             # what another run did meanwhile is seen from here on
@@ -63,18 +62,16 @@ def run(
                 ran |= _run_planned(read, steps, store, place, scheduler, time_left)
     if not ran:
         for line in check_steps(steps, read, store):
-            click.echo(f"warning: {line}", err=True)
-        click.echo(f"nothing to do: all {len(steps)} steps are done", err=True)
+            say(f"warning: {line}", err=True)
+        say(f"nothing to do: all {len(steps)} steps are done", err=True)
     else:
-        click.echo(
-            f"{'stopped' if time_left.cut else 'done'} in {time.monotonic() - started:.1f} s", err=True
-        )
+        say(f"{'stopped' if time_left.cut else 'done'} in {time.monotonic() - started:.1f} s", err=True)
     if time_left.cut:
-        click.echo("the walltime is nearly over: what is done is kept, run again to go on", err=True)
+        say("the walltime is nearly over: what is done is kept, run again to go on", err=True)
         sys.exit(STOPPED)
     print_funnel(steps, store)
     for line in output_lines(steps, store):
-        click.echo(line)
+        say(line)
 
 
 def _forget(steps: list[Step], store: Store) -> None:
@@ -100,14 +97,14 @@ def _run_planned(
     for step in todo:
         hold(step)
     for line in left_out(manifest):
-        click.echo(line, err=True)
-    click.echo(draw_plan(todo), err=True)
+        say(line, err=True)
+    say(draw_plan(todo), err=True)
     kernels = [name for step in todo for name in step.stage.kernels_for(step.parameters)]
     # What fetches does so in this process: no workers are started for it.
     fetching = bool(waiting(steps))
     with Inline() if fetching else open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
         if engine.dashboard:
-            click.echo(f"watch at {engine.dashboard}", err=True)
+            say(f"watch at {engine.dashboard}", err=True)
         runner.run(
             manifest,
             steps,

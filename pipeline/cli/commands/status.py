@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.execution.status import status as status_of
 from kakehi.pipeline.storage.store import Store
 
@@ -13,4 +12,4 @@ from kakehi.pipeline.storage.store import Store
 def status(work: Path) -> None:
     """Tell how the newest run goes, or how it ended: from any terminal that sees the folder."""
     for line in status_of(Store(work).root):
-        click.echo(line)
+        say(line)

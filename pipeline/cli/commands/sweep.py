@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from kakehi.pipeline.cli.plan_view import shown
+from kakehi.pipeline.cli.terminal import say
 from kakehi.pipeline.inspection.sweep import read_samples
 from kakehi.pipeline.inspection.sweep import sweep as sweep_signals
 from kakehi.pipeline.inspection.sweep_request import read_request
@@ -37,7 +36,7 @@ def sweep(
     found = sweep_signals(steps, store, request)
     chosen = read_samples(found, request)
     for line in draw_sweep(found, request, compare, chosen):
-        click.echo(line)
+        say(line)
     if target is not None:
         measures = [step for step in steps if step.stage.name == "measure"]
         known = dict(signals_of(plain for step in measures for plain in step.parameters["families"]))
@@ -47,4 +46,4 @@ def sweep(
             found, request, chosen, title=read.corpus, signals=known, changes=changes, compare=compare
         )
         for path in write_sweep(found, request, chosen, page, target):
-            click.echo(shown(path))
+            say(shown(path))

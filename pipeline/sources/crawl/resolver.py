@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Final
+from typing import Any
 
 from scrapy.crawler import Crawler
 from twisted.internet import address as twisted_address
 from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IReactorTime, IResolutionReceiver
 from zope.interface import implementer
 
-#: 64:ff9b::/96 leads to IPv4 addresses through a translator (RFC 6052), 2002::/16 through a relay (RFC 3056).
-_TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
+from kakehi.pipeline.sources.crawl.special_addresses import is_public
 
 
 class AddressFilter:
@@ -31,7 +30,7 @@ class AddressFilter:
         self._allowed = [ip_network(network) for network in allowed]
 
     def lets(self, address: str) -> bool:
-        """Say whether an address may be connected to: a global unicast one, or one that is named."""
+        """Say whether an address may be connected to: a public unicast one, or one that is named."""
         try:
             found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
         except ValueError:
@@ -40,8 +39,7 @@ class AddressFilter:
             found = found.ipv4_mapped
         if any(found in network for network in self._allowed if network.version == found.version):
             return True
-        translated = any(found in network for network in _TRANSLATED if network.version == found.version)
-        return found.is_global and not (found.is_multicast or found.is_reserved or translated)
+        return is_public(found)
 
 
 @implementer(IResolutionReceiver)

@@ -23,6 +23,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 
 from kakehi.arrays import Float64N, Int64N
+from kakehi.pipeline.printable import show_json
 from kakehi.pipeline.stages.report.examples import say_number
 from kakehi.pipeline.stages.report.funnel import FunnelRow
 from kakehi.pipeline.stages.report.histogram import Bins
@@ -60,7 +61,7 @@ def bokeh_script() -> str:
 def to_json(charts: Sequence[Chart]) -> str:
     """Write charts for a script element: `<` is escaped, so that no text in them ends it."""
     plain = json.dumps([chart.item for chart in charts], ensure_ascii=False, separators=(",", ":"))
-    return plain.replace("<", "\\u003c")
+    return show_json(plain).replace("<", "\\u003c")
 
 
 def draw_funnel(rows: Sequence[FunnelRow]) -> Chart:

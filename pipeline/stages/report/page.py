@@ -14,6 +14,7 @@ from typing import Final
 import jinja2
 from markupsafe import Markup
 
+from kakehi.pipeline.printable import show_controls
 from kakehi.pipeline.stages.report.charts import (
     COLOURS,
     Chart,
@@ -120,9 +121,15 @@ def _templates(folder: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     environment.filters |= {"number": _number, "share": _share, "value": _value}
     return environment
+
+
+def _shown(value: object) -> object:
+    """Show what would turn the order of a text, or is no character of HTML; what is markup already stays."""
+    return show_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _number(value: int | None) -> str:

@@ -20,6 +20,7 @@ pytest.importorskip("scrapy", reason="of the extra crawl")
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from kakehi.pipeline.sources.crawl.resolver import AddressFilter, FilteringResolver
+from kakehi.pipeline.sources.crawl.special_addresses import SPECIAL_IPV4, SPECIAL_IPV6, is_public
 
 INSIDE = [
     "127.0.0.1",
@@ -47,6 +48,23 @@ INSIDE = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
     "::127.0.0.1",
+    "192.0.0.9",  # global to Python, of all protocol assignments two
+    "192.0.0.192",  # a cloud's keys
+    "168.63.129.16",  # a cloud's host
+    "192.88.99.1",
+    "192.31.196.1",
+    "fec0::1",  # site local: global to Python
+    "3fff::1",
+    "5f00::1",
+    "2001::1",
+    "2001:20::1",
+    "2001:db8::1",
+    "100::1",
+    "64:ff9b::808:808",
+    "64:ff9b:1::a00:1",
+    "::ffff:168.63.129.16",
+    "::ffff:0:7f00:1",
+    "4000::1",  # not given out
     "no address",
 ]
 
@@ -71,6 +89,22 @@ def test_the_fence_lets_named_networks_through_alone():
     assert fence.lets("fd12::1")
     assert not fence.lets("10.2.0.1")
     assert not fence.lets("fe80::1")
+
+
+def test_what_the_fence_lets_through_is_global_to_python_too():
+    """At both ends of each network of the list and beside them, and at addresses drawn from all."""
+    rng = random.Random(19)  # noqa: S311 - not for secrets
+    edges = [
+        end + by for net in (*SPECIAL_IPV4, *SPECIAL_IPV6) for end in (net[0], net[-1] - 1) for by in (0, 1)
+    ]
+    edges += [net[0] - 1 for net in (*SPECIAL_IPV4[1:], *SPECIAL_IPV6)]
+    drawn4 = [ipaddress.IPv4Address(rng.getrandbits(32)) for _ in range(3000)]
+    drawn6 = [ipaddress.IPv6Address(1 << 125 | rng.getrandbits(125)) for _ in range(3000)]
+    public = [address for address in (*edges, *drawn4, *drawn6) if is_public(address)]
+    assert len(public) > 5000
+    assert [address for address in public if not address.is_global] == []
+    inside = [net[0] for net in (*SPECIAL_IPV4, *SPECIAL_IPV6)]
+    assert [address for address in inside if is_public(address)] == []
 
 
 class Rebinding:
@@ -203,6 +237,21 @@ def endless_headers(handler) -> None:
         handler.wfile.write(b"X-More: " + b"x" * 4000 + b"\r\n")
 
 
+def slow_headers(handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-More: ")
+    handler.close_connection = True
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        handler.wfile.write(b"x")
+        time.sleep(0.2)
+
+
+def half_headers(handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-More: ")
+    handler.close_connection = True
+    time.sleep(5)
+
+
 def short_body(handler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Type", "text/html")
@@ -220,6 +269,8 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
         "/drip",
         "/pour",
         "/headers",
+        "/slow-headers",
+        "/half-headers",
         "/bomb",
         "/chain/0",
         "/cut",
@@ -233,6 +284,8 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
         ("t.test", "/drip"): Page(slow(b"<p>x", 0.2)),
         ("t.test", "/pour"): Page(slow(b"<p>x" * 50_000, 0)),
         ("t.test", "/headers"): Page(endless_headers),
+        ("t.test", "/slow-headers"): Page(slow_headers),
+        ("t.test", "/half-headers"): Page(half_headers),
         ("t.test", "/bomb"): Page(bomb, "text/html", 200, (("Content-Encoding", "gzip"),)),
         ("t.test", "/cut"): Page(short_body),
         ("t.test", "/big"): Page(b"x" * 3_000_000, "text/html"),
@@ -260,6 +313,8 @@ def test_what_has_no_end_is_cut_off_and_counted(crawl_manifest, kakehi, tmp_path
         "/drip": "endless",
         "/pour": "too_large",
         "/headers": "endless",
+        "/slow-headers": "endless",
+        "/half-headers": "endless",
         "/bomb": "bomb",
         "/cut": "cut_off",
         "/big": "too_large",
