@@ -39,7 +39,7 @@ WATCH_S = 5.0
 CONNECT = "20s"
 
 #: A scheduler that gives no answer for so long is gone.
-ANSWER_S = 15.0
+ANSWER_S = 10.0
 
 #: A cluster without a worker that takes tasks for so long is given up: one started here, and one whose jobs may wait.
 DESERTED_S = 20.0

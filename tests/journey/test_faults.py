@@ -430,7 +430,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_listens_beyond_loopback(
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
-    assert "watch at http://127.0.0.1:" in err
+    assert "watch at" not in err
     assert "Traceback" not in err
     assert re.search(r"measure s +runs +\d/6 shards", said.stdout)
     assert said.stdout.endswith("under way\n")
