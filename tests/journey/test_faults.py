@@ -451,7 +451,7 @@ def test_a_killed_command_takes_its_workers_along(slow: Path, tmp_path: Path) ->
     assert said.stdout.endswith("broke off: run again to go on\n")
     assert below
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
-    scratch = f"kakehi-{process.pid}-*"
+    scratch = f"kakehi-*-{process.pid}-*"
     assert list(Path(tempfile.gettempdir()).glob(scratch))
     assert run(slow, tmp_path / "w", "--machine", slow.parent / "dask.yaml").returncode == 0
     assert not list(Path(tempfile.gettempdir()).glob(scratch))
