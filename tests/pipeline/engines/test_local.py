@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import re
@@ -80,7 +81,8 @@ def ports() -> set[str]:
     sockets = set()
     for pid in mine:
         for handle in Path(f"/proc/{pid}/fd").glob("*"):
-            sockets |= set(re.findall(r"socket:\[(\d+)\]", os.fspath(handle.readlink())))
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                sockets |= set(re.findall(r"socket:\[(\d+)\]", os.fspath(handle.readlink())))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {str(int(row[1].partition(":")[2], 16)) for row in rows if row[3] == "0A" and row[9] in sockets}
 
