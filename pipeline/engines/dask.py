@@ -6,33 +6,30 @@ memory limit is replaced, and its task runs again elsewhere; a task that kills w
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import dask
 import distributed
 import pyarrow as pa
+from distributed import CancelledError
+from distributed.client import ClosedClientError
 
 from kakehi.pipeline.engines.engine import Failure
-from kakehi.pipeline.engines.processes import started_at
+from kakehi.pipeline.engines.local import LOST_WORKERS, start_cluster
+from kakehi.pipeline.engines.machine import TLS
+from kakehi.pipeline.engines.standing import find_address, make_security, usable_share
 from kakehi.pipeline.errors import CorpusError, EngineError
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-#: Times a task may lose its worker before it is given up.
-LOST_WORKERS = 3
 
 #: A worker that says nothing for so long is taken for dead (it was stopped, or its machine is gone).
 SILENCE = "60s"
@@ -40,13 +37,15 @@ SILENCE = "60s"
 #: Seconds between two looks at the cluster while nothing is done.
 WATCH_S = 5.0
 
-#: A cluster without any worker for so long is given up.
-DESERTED_S = 300.0
+#: Time to reach a scheduler in.
+CONNECT = "20s"
 
-#: Workers' own files lie in a folder of this name, the command's process number behind it.
-_SCRATCH = "kakehi-"
+#: A scheduler that gives no answer for so long is gone.
+ANSWER_S = 10.0
 
-_THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+#: A cluster without a worker that takes tasks for so long is given up: one started here, and one whose jobs may wait.
+DESERTED_S = 20.0
+DESERTED_ELSEWHERE_S = 300.0
 
 
 class Dask:
@@ -55,53 +54,71 @@ class Dask:
     Args:
         workers: processes to start here; not looked at where `scheduler` is given.
         bytes_per_worker: memory limit of each process started here.
-        scheduler: address (`tcp://host:port`) or scheduler file of a running cluster, or None to start one on
+        scheduler: address (`tls://host:port`) or scheduler file of a running cluster, or None to start one on
             loopback.
         silence: a worker that says nothing for so long is replaced.
+        tls: certificates for a running cluster, or None.
+        dashboard: serve pages that show the cluster started here.
     """
 
     def __init__(
-        self, *, workers: int, bytes_per_worker: int, scheduler: str | None = None, silence: str = SILENCE
+        self,
+        *,
+        workers: int,
+        bytes_per_worker: int,
+        scheduler: str | None = None,
+        silence: str = SILENCE,
+        tls: TLS | None = None,
+        dashboard: bool = False,
     ) -> None:
         self._workers = workers
         self._bytes = bytes_per_worker
         self._scheduler = scheduler
         self._silence = silence
+        self._tls = tls
+        self._pages = dashboard
+        self._close = ExitStack()
         self._cluster: Any = None
         self._client: Any = None
-        self._settings: Any = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         # A worker that dies is news for the events file, not ten lines on the terminal.
-        for name in ("distributed.nanny", "distributed.scheduler", "distributed.core", "distributed.worker"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        try:
-            self._client = distributed.Client(self._address(), timeout="30s")
-        except (OSError, ValueError) as error:
-            self.__exit__(None, None, None)
-            raise EngineError(
-                f"scheduler {self._scheduler!r}: can't be reached ({error})",
-                hint="name the address or the scheduler file of a running Dask cluster",
-            ) from error
-        self._client.register_plugin(_Unwatched(ours=self._cluster is not None))
+        for name in ("nanny", "scheduler", "core", "worker", "client", "comm", "batched", "deploy"):
+            logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+        with ExitStack() as opened:
+            self._client = opened.enter_context(self._connect(opened))
+            with self._reached():
+                self._client.register_plugin(_Unwatched(ours=self._scheduler is None))
+                if self._scheduler is not None:
+                    self._bytes = self._bytes_there()
+            self._close = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for part in (self._client, self._cluster):
-            if part is not None:
-                part.close()
-        if self._settings is not None:
-            self._settings.__exit__(None, None, None)
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        self._close.close()
 
     @property
     def dashboard(self) -> str | None:
         """Where the cluster can be watched, or None."""
-        return None if self._client is None else str(self._client.dashboard_link)
+        shown = self._client is not None and (self._pages or self._scheduler is not None)
+        return str(self._client.dashboard_link) if shown else None
+
+    @property
+    def bytes_per_worker(self) -> int:
+        """Memory a task may take before its worker is paused or ended: of a running cluster, the least that one says."""
+        return self._bytes
+
+    @property
+    def warning(self) -> str | None:
+        """Say that a cluster lets everyone in, or None."""
+        if self._client is None or str(self._client.scheduler.address).startswith("tls://"):
+            return None
+        return (
+            f"{self._client.scheduler.address} asks nobody who they are: whoever reaches that port runs code as the user"
+            " of this command and of the workers; docs/clusters.md says how to start a cluster with certificates"
+        )
 
     def map(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[tuple[int, R | Failure]]:
         """Yield (position, result or Failure) as tasks complete.
@@ -113,69 +130,105 @@ class Dask:
         under_way: dict[Any, int] = {}
         more = True
         while more or under_way:
-            while more and len(under_way) < self._room():
+            while more and len(under_way) < max(1, len(self._workers_there())):
                 position, item = next(waiting, (-1, None))
                 more = position >= 0
                 if more:
-                    name = f"{getattr(task, '__name__', 'task')}-{os.urandom(8).hex()}"
-                    under_way[self._client.submit(run_one, task, item, pure=False, key=name)] = position
+                    under_way[self._submit(task, item)] = position
             for future in self._some_done(list(under_way)):
-                yield under_way.pop(future), _result(future)
+                yield under_way.pop(future), self._result(future)
 
-    def _room(self) -> int:
-        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+    def _connect(self, opened: ExitStack) -> Any:
+        """Start a cluster, or find the one that is named; give a client of it."""
+        if self._scheduler is None:
+            self._cluster = opened.enter_context(
+                start_cluster(
+                    workers=self._workers,
+                    bytes_per_worker=self._bytes,
+                    silence=self._silence,
+                    dashboard=self._pages,
+                )
+            )
+        try:
+            if self._cluster is not None:
+                return distributed.Client(self._cluster, timeout=CONNECT)
+            return distributed.Client(
+                find_address(str(self._scheduler)), timeout=CONNECT, security=make_security(self._tls)
+            )
+        except (OSError, ValueError, RuntimeError, TypeError) as error:
+            raise EngineError(
+                f"scheduler {self._scheduler!r}: can't be reached ({error})",
+                hint="name the address or the scheduler file of a running Dask cluster, and for tls:// its certificates"
+                " in the machine file (tls)",
+            ) from error
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Make one clear error of whatever a cluster that is gone raises."""
+        try:
+            yield
+        except (OSError, RuntimeError, AttributeError, CancelledError, ClosedClientError) as error:
+            if isinstance(error, CancelledError) and self._client.status == "running":
+                said = "the cluster cancelled tasks that were under way"
+            else:
+                said = f"the cluster is gone: its scheduler {self._scheduler or 'here'!r} gives no answer"
+            raise EngineError(
+                said,
+                hint="look at the logs of its scheduler and workers; what is done is kept, run again to go on",
+            ) from error
+
+    def _submit(self, task: Callable[[T], R], item: T | None) -> Any:
+        name = f"{getattr(task, '__name__', 'task')}-{os.urandom(8).hex()}"
+        with self._reached():
+            return self._client.submit(run_one, task, item, pure=False, key=name)
+
+    def _result(self, future: Any) -> Any:
+        with self._reached():
+            return _result(future)
+
+    def _workers_there(self) -> Mapping[str, Any]:
+        """Ask the scheduler which workers it has, and what they are at."""
+        with self._reached():
+            if self._client.status != "running":
+                raise ClosedClientError(self._client.status)
+            told = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_S)
+            workers: Mapping[str, Any] = told["workers"]
+            return workers
+
+    def _bytes_there(self) -> int:
+        """Give what a task may take on the smallest worker before it is paused or ended; ours where none says."""
+        shares = self._client.run(usable_share, on_error="ignore")
+        limits = [
+            int(worker["memory_limit"] * shares[name]) // max(1, worker["nthreads"])
+            for name, worker in self._workers_there().items()
+            if worker["memory_limit"] and name in shares
+        ]
+        return min(limits, default=self._bytes)
 
     def _some_done(self, futures: list[Any]) -> list[Any]:
-        """Wait until a task is done; give up where no worker has been left for too long."""
-        deserted_since = None
+        """Wait until a task is done; give up where for too long no worker has been there that could do one."""
+        patience_s = DESERTED_S if self._scheduler is None else DESERTED_ELSEWHERE_S
+        last_seen = time.monotonic()
         while futures:
-            try:
-                return list(distributed.wait(futures, timeout=WATCH_S, return_when="FIRST_COMPLETED").done)
-            except distributed.TimeoutError:
-                workers = self._client.scheduler_info(n_workers=-1)["workers"]
-                if self._cluster is not None and len(workers) < self._workers:
-                    # A worker that was only slow, and taken for dead, closes in good order: nobody replaces it.
-                    self._cluster.scale(self._workers)
-                deserted_since = None if workers else deserted_since or time.monotonic()
-                if deserted_since and time.monotonic() - deserted_since > DESERTED_S:
-                    raise EngineError(
-                        f"no worker has been there for {DESERTED_S:.0f} s",
-                        hint="look at the workers' logs; what is done is kept, run again to go on",
-                    ) from None
+            if done := self._wait(futures):
+                return done
+            workers = self._workers_there()
+            if self._cluster is not None and len(workers) < self._workers:
+                # A worker that was only slow, and taken for dead, closes in good order: nobody replaces it.
+                self._cluster.scale(self._workers)
+            if any(map(_can_work, workers.values())):
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen > patience_s:
+                raise EngineError(
+                    f"no worker that takes tasks has been there for {patience_s:.0f} s",
+                    hint="look at the workers' logs and memory; what is done is kept, run again to go on",
+                )
         return []
 
-    def _address(self) -> Any:
-        if self._scheduler is not None:
-            return self._scheduler if "://" in self._scheduler else _from_file(self._scheduler)
-        _sweep()
-        self._scratch = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-")
-        settings = {
-            "distributed.scheduler.allowed-failures": LOST_WORKERS,
-            "distributed.scheduler.worker-ttl": self._silence,
-            "distributed.worker.use-file-locking": False,
-            "distributed.comm.timeouts.connect": "30s",
-            "distributed.nanny.pre-spawn-environ": dict.fromkeys(_THREADS, "1"),
-            # The profiler's thread holds frames, and so drops what they held: resiliparse's trees may not be dropped
-            # on another thread than their own.
-            "distributed.worker.profile.enabled": False,
-            # Results are counts, so there is nothing to spill; and a paused worker would wait for ever.
-            "distributed.worker.memory.target": False,
-            "distributed.worker.memory.spill": False,
-            "distributed.worker.memory.pause": False,
-        }
-        # Until the end: a worker is replaced with the settings of the day.
-        self._settings = dask.config.set(settings)
-        self._cluster = distributed.LocalCluster(
-            n_workers=self._workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=self._bytes,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            local_directory=self._scratch.name,
-            silence_logs=logging.CRITICAL,
-        )
-        return self._cluster
+    def _wait(self, futures: list[Any]) -> list[Any]:
+        with self._reached(), suppress(distributed.TimeoutError):
+            return list(distributed.wait(futures, timeout=WATCH_S, return_when="FIRST_COMPLETED").done)
+        return []
 
 
 class _Unwatched(distributed.WorkerPlugin):
@@ -216,6 +269,12 @@ def one_thread() -> None:
     pa.set_io_thread_count(1)
 
 
+def _can_work(worker: Mapping[str, Any]) -> bool:
+    """Say whether a worker takes tasks, or is at one: one that is paused goes on with what it has."""
+    executing = worker.get("metrics", {}).get("task_counts", {}).get("executing", 0)
+    return bool(worker.get("status", "running") == "running" or executing)
+
+
 def _result(future: Any) -> Any:
     try:
         return future.result()
@@ -225,6 +284,8 @@ def _result(future: Any) -> Any:
             hint="give it more memory (bytes_per_worker in the machine file)",
         )
         return Failure(error=said, trace=str(error))
+    except CancelledError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever the cluster says of a task is that task's failure
         return Failure(error=error, trace=traceback.format_exc())
 
@@ -234,18 +295,3 @@ def _portable(error: Exception) -> Exception:
     if isinstance(error, CorpusError):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
-
-
-def _sweep() -> None:
-    """Remove what commands that were killed left in the temporary folder."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
-        pid = path.name.removeprefix(_SCRATCH).partition("-")[0]
-        if pid.isdecimal() and started_at(int(pid)) is None:
-            shutil.rmtree(path, ignore_errors=True)  # another user's stays
-
-
-def _from_file(name: str) -> str:
-    path = Path(name)
-    if not path.is_file():
-        raise OSError(f"no scheduler file {str(path)!r}")
-    return str(json.loads(path.read_text(encoding="utf-8"))["address"])

@@ -39,6 +39,16 @@ class Engine(Protocol):
         """Where it can be watched, or None."""
         ...
 
+    @property
+    def bytes_per_worker(self) -> int | None:
+        """Memory a task may take there, or None where only the machine file says."""
+        ...
+
+    @property
+    def warning(self) -> str | None:
+        """What a user should know before anything runs there, or None."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

@@ -32,6 +32,16 @@ class Inline:
         """There is nothing to watch."""
         return
 
+    @property
+    def bytes_per_worker(self) -> None:
+        """The machine file says it."""
+        return
+
+    @property
+    def warning(self) -> None:
+        """Nobody else gets in."""
+        return
+
     def __enter__(self) -> Self:
         return self
 

@@ -78,6 +78,25 @@ class Limits(BaseModel):
         return default if limit is None else limit.value
 
 
+class TLS(BaseModel):
+    """Certificates with which the command shows itself to a running cluster; names start from the machine file's folder.
+
+    Args:
+        ca_file: certificate of whoever signed those of the cluster.
+        cert: of this command.
+        key: of `cert`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ca_file: Path
+    cert: Path
+    key: Path
+
+    def under(self, folder: Path) -> TLS:
+        """Give names that start from a folder as names that can be opened."""
+        return TLS(ca_file=folder / self.ca_file, cert=folder / self.cert, key=folder / self.key)
+
+
 class Machine(BaseModel):
     """The content of a machine file: workers, memory, limits.
 
@@ -86,6 +105,8 @@ class Machine(BaseModel):
         engine: `inline` runs one task after another in this process, `dask` on worker processes.
         workers: processes, each for one task at a time, or `cores` for one a core; `inline` has none.
         bytes_per_worker: memory one task may take, bytes or `4GiB`.
+        dashboard: serve Dask's pages on loopback, to everyone on this machine.
+        tls: certificates for a running cluster (`--scheduler tls://…`), or null.
         limits: of the machine that trains on what is packed, for `kakehi plan`; null for none.
     """
 
@@ -94,6 +115,8 @@ class Machine(BaseModel):
     engine: Literal["inline", "dask"] = "inline"
     workers: Annotated[int, Field(ge=1)] | Literal["cores"] = 1
     bytes_per_worker: Annotated[Size, Field(ge=256 << 20)] = 4 << 30
+    dashboard: bool = False
+    tls: TLS | None = None
     limits: Limits | None = None
 
 
@@ -106,7 +129,8 @@ def load_machine(path: Path | None) -> Machine:
     if path is None:
         return Machine()
     try:
-        return Machine.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        read = Machine.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        return read.model_copy(update={"tls": read.tls and read.tls.under(path.parent)})
     except OSError as error:
         raise ManifestError(f"{path}: can't be read ({error.strerror})") from error
     except YAMLError as error:

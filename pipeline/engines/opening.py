@@ -27,7 +27,13 @@ def open_engine(machine: Machine, *, kernels: Iterable[str], scheduler: str | No
     if scheduler is None:
         compile_kernels(kernels)
     workers = _cores() if machine.workers == "cores" else machine.workers
-    return Dask(workers=workers, bytes_per_worker=machine.bytes_per_worker, scheduler=scheduler)
+    return Dask(
+        workers=workers,
+        bytes_per_worker=machine.bytes_per_worker,
+        scheduler=scheduler,
+        tls=machine.tls,
+        dashboard=machine.dashboard,
+    )
 
 
 def _cores() -> int:

@@ -27,7 +27,7 @@ WORKERS = os.environ.get("KAKEHI_WORKERS", "2").split(",")
 @pytest.mark.parametrize("workers", WORKERS)
 def test_dask_gives_the_bytes_of_one_process(finished: Journey, fresh: Journey, workers: str) -> None:
     """On a cluster that the machine file asks for, every table and every model is that of an inline run."""
-    machine = f"{{name: test, engine: dask, workers: {workers}, bytes_per_worker: 2GiB}}"
+    machine = f"{{name: test, engine: dask, workers: {workers}, bytes_per_worker: 2GiB, dashboard: true}}"
     (fresh.home / "machine.yaml").write_text(machine, encoding="utf-8")
     done = fresh.run("--machine", "machine.yaml")
     assert "watch at http://127.0.0.1:" in done.stderr

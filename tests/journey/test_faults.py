@@ -430,7 +430,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_listens_beyond_loopback(
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
-    assert "watch at http://127.0.0.1:" in err
+    assert "watch at" not in err
     assert "Traceback" not in err
     assert re.search(r"measure s +runs +\d/6 shards", said.stdout)
     assert said.stdout.endswith("under way\n")
@@ -451,7 +451,7 @@ def test_a_killed_command_takes_its_workers_along(slow: Path, tmp_path: Path) ->
     assert said.stdout.endswith("broke off: run again to go on\n")
     assert below
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
-    scratch = f"kakehi-{process.pid}-*"
+    scratch = f"kakehi-*-{process.pid}-*"
     assert list(Path(tempfile.gettempdir()).glob(scratch))
     assert run(slow, tmp_path / "w", "--machine", slow.parent / "dask.yaml").returncode == 0
     assert not list(Path(tempfile.gettempdir()).glob(scratch))

@@ -14,7 +14,7 @@ from kakehi.filters.page import html
 from kakehi.filters.signals import FAMILIES
 from kakehi.pipeline import errors
 from kakehi.pipeline.cli.main import cli
-from kakehi.pipeline.engines.machine import Limits, Machine
+from kakehi.pipeline.engines.machine import TLS, Limits, Machine
 from kakehi.pipeline.manifest.model import Selection
 from kakehi.pipeline.sources.archive.fetch_shard import Server
 from kakehi.pipeline.sources.archive.index import Select
@@ -49,6 +49,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "normalise": Normalisation,
     "a threshold": Threshold,
     "The machine file": Machine,
+    "certificates": TLS,
     "limits": Limits,
     "a job": Job,
     "the tokenizer of a job": JobTokenizer,

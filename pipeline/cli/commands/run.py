@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -94,8 +95,8 @@ def _run_planned(
     if not todo:
         return False
     hold = partial(refuse, steps=steps, store=store, machine=place)
-    for step in todo:
-        hold(step)
+    if scheduler is None:  # else the cluster says how much memory it has
+        _hold_all(hold, todo)
     for line in left_out(manifest):
         say(line, err=True)
     say(draw_plan(todo), err=True)
@@ -105,14 +106,26 @@ def _run_planned(
     with Inline() if fetching else open_engine(place, kernels=kernels, scheduler=scheduler) as engine:
         if engine.dashboard:
             say(f"watch at {engine.dashboard}", err=True)
+        if engine.warning:
+            say(f"warning: {engine.warning}", err=True)
+        bytes_per_worker = engine.bytes_per_worker or place.bytes_per_worker
+        place = place.model_copy(update={"bytes_per_worker": bytes_per_worker})
+        hold = partial(refuse, steps=steps, store=store, machine=place)
+        if scheduler is not None:
+            _hold_all(hold, todo)
         runner.run(
             manifest,
             steps,
             store,
             engine,
             progress=Bars(),
-            bytes_per_worker=place.bytes_per_worker,
+            bytes_per_worker=bytes_per_worker,
             refuse=hold,
             walltime=time_left,
         )
     return True
+
+
+def _hold_all(hold: Callable[[Step], None], todo: Iterable[Step]) -> None:
+    for step in todo:
+        hold(step)
