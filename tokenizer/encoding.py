@@ -228,10 +228,15 @@ def _open_tokenizer_json(model: bytes) -> _TokenizerJson:
     vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
     if vocab_size > MAX_IDS:
         raise ValueError(f"model: got an id of {vocab_size - 1:,}, wanted ids below {MAX_IDS:,}")
-    unknown = json.loads(model)["model"].get("unk_token")
-    if unknown and tokenizer.token_to_id(unknown) is None:
+    written = json.loads(model)["model"]
+    unknown = written.get("unk_token")
+    if (
+        unknown
+        and written.get("type") in {"WordLevel", "WordPiece"}
+        and tokenizer.token_to_id(unknown) is None
+    ):
         raise ValueError(f"model: unk_token: got {unknown!r}, wanted one of its pieces")
-    unknown_id = tokenizer.token_to_id(unknown) if unknown else json.loads(model)["model"].get("unk_id")
+    unknown_id = tokenizer.token_to_id(unknown) if unknown else written.get("unk_id")
     added = tokenizer.get_added_tokens_decoder().items()
     return _TokenizerJson(
         kind="tokenizer.json",

@@ -50,7 +50,7 @@ class Cutter:
         self._limit, self._reached = limit, reached
         self._opened, self._first = start, start == packed.start
         self._counts_content = packed.packing == "none"  # places are those of the content
-        self._unbroken = start  # up to where no blank line begins, behind the last head that had none
+        self._unbroken = 0  # up to where no blank line begins, behind the last head that had none
         self._inside = (-1, 0)  # a member's start, and how many records were found behind it
         self._lost: Cut | None = None
         self._next: int | None = None  # where a member starts, from which all may be as usual
@@ -128,7 +128,8 @@ class Cutter:
             if found:
                 return window.begin + found.start(), window.begin + found.end()
             if window.end >= stop:  # 244,000 version lines, 2 MB, were each searched to here: half a minute
-                self._unbroken = stop - len(_TAIL_OF_LINE.search(self._bytes(stop - START_BYTES, stop))[0])
+                tail = self._bytes(stop - _LOOK_BYTES, stop)
+                self._unbroken = stop - len(tail) + len(tail.rstrip(b"\r\n"))
                 return None
             if not window.grow():
                 return None
