@@ -90,7 +90,7 @@ def _check_events(events: Iterable[Any], path: Path) -> None:
             open_.append((anchor, count))
             sizes |= {anchor: None} if anchor else {}
             count += 1
-        else:
+        elif isinstance(event, ScalarEvent):
             _refuse_number(event, where)
             sizes |= {anchor: 1} if anchor else {}
             count += 1

@@ -77,6 +77,7 @@ def test_names_part_what_is_composed(before, name, after):
     assert canonical.compose(before + name + after) == nfc("NFC", before) + name + nfc("NFC", after)
 
 
+@pytest.mark.slow
 def test_any_number_of_marks_is_nfc_in_time_of_its_size():
     """150,000 times three marks on one kana took hours; what Python's NFC gives for fewer is what comes."""
     for marks in (

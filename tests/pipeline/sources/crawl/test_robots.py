@@ -14,6 +14,7 @@ def names(count: int) -> list[str]:
     return ["bot-" + "".join(chr(97 + at // 26**digit % 26) for digit in range(4)) for at in range(count)]
 
 
+@pytest.mark.slow
 def test_thousands_of_names_above_one_group_cost_their_size() -> None:
     """14,000 lines of User-agent, a set for each, were 4.5 GB."""
     rules = "Disallow: /private\n" * 7000

@@ -154,6 +154,7 @@ def test_an_optional_string_that_is_not_utf8_costs_itself(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_cells_of_a_large_dictionary_are_read_a_few_at_a_time(tmp_path):
     """A row of a byte may name megabytes: 1,000 of them, 11 GB in a file of 2 kB, were held 256 at a time."""
     path = tmp_path / "x.parquet"
