@@ -113,5 +113,13 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(listed) or 'none'}"
 
 
+def shortened(message: str) -> str:
+    """Cut a message that quotes a value of any size."""
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]} …"
+
+
+_LONGEST = 1000
+
+
 def _rebuild(kind: type[CorpusError], message: str, hint: str | None) -> CorpusError:
     return kind(message, hint=hint)

@@ -20,6 +20,10 @@ from .packed.indexed import Dtype, Ids, token_dtype
 Kind = Literal["sentencepiece", "tokenizer.json"]
 
 
+#: Ids of a model at most: sixteen times the largest that are used; what counts by id is as long as the highest.
+MAX_IDS: Final = 1 << 22
+
+
 class Encoder(Protocol):
     """What encodes; no text ever becomes one of its control pieces, however it is spelt."""
 
@@ -154,7 +158,13 @@ class _TokenizerJson(_Model):
         # thread is as fast (5.1 MB/s against 5.5 on two; `encode` itself 3.4).
         encode = self._tokenizer.encode_batch_fast
         texts = column.fill_null("").to_pylist()
-        rows = [encode([text], add_special_tokens=False)[0].ids if text else [] for text in texts]
+        try:
+            rows = [encode([text], add_special_tokens=False)[0].ids if text else [] for text in texts]
+        except Exception as error:  # the library has no kinds of errors
+            raise ValueError(
+                f"model: can't encode a text: {error}\n"
+                "hint: it has a piece neither for a character nor for the unknown"
+            ) from error
         return _flat(rows, self.dtype)
 
     def decode(self, ids: Ids) -> str:
@@ -216,8 +226,17 @@ def _open_tokenizer_json(model: bytes) -> _TokenizerJson:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-    unknown = json.loads(model)["model"].get("unk_token")
-    unknown_id = tokenizer.token_to_id(unknown) if unknown else json.loads(model)["model"].get("unk_id")
+    if vocab_size > MAX_IDS:
+        raise ValueError(f"model: got an id of {vocab_size - 1:,}, wanted ids below {MAX_IDS:,}")
+    written = json.loads(model)["model"]
+    unknown = written.get("unk_token")
+    if (
+        unknown
+        and written.get("type") in {"WordLevel", "WordPiece"}
+        and tokenizer.token_to_id(unknown) is None
+    ):
+        raise ValueError(f"model: unk_token: got {unknown!r}, wanted one of its pieces")
+    unknown_id = tokenizer.token_to_id(unknown) if unknown else written.get("unk_id")
     added = tokenizer.get_added_tokens_decoder().items()
     return _TokenizerJson(
         kind="tokenizer.json",

@@ -10,6 +10,7 @@ from resiliparse.parse.html import HTMLTree
 
 from kakehi.arrays import Int64M, UInt8M
 from kakehi.filters.page.boilerplate import cut_boilerplate
+from kakehi.filters.page.guards import MAX_ATTRIBUTES, MAX_OPTIONS, most_attributes, options_in_selects
 
 Reason: TypeAlias = Literal["too_large", "too_deep", "too_many_unclosed"]
 Extractor: TypeAlias = Literal["resiliparse", "trafilatura"]
@@ -57,13 +58,16 @@ def main_text(
             and the deepest of the others takes half a second.
 
     Raises:
-        PageError: The page is too large, too deep or leaves too many formatting elements open.
+        PageError: The page is too large, too deep, has a tag of too many attributes, or leaves too many formatting
+            elements or a select of too many options open.
     """
     if len(html) > max_bytes:
         raise PageError("too_large", f"page has {len(html)} bytes of UTF-8, wanted at most {max_bytes}")
     cut, tags, _ = cut_boilerplate(html, never_text_alone=extractor == "trafilatura")
     if tags > HARMLESS_TAGS:
         _refuse_unclosed(cut, tags)
+    if (many := most_attributes(cut)) > MAX_ATTRIBUTES:
+        raise PageError("too_large", f"a tag has {many} attributes, wanted at most {MAX_ATTRIBUTES}")
     source = cut.decode()
     tree = HTMLTree.parse(source)
     has_ruby = b"<rt" in cut or b"<RT" in cut
@@ -122,6 +126,10 @@ def _refuse_unclosed(html: bytes, tags: int) -> None:
     if unclosed * tags > MAX_REOPENED:
         what = f"{unclosed} formatting elements are open at once among {tags} tags"
         raise PageError("too_many_unclosed", f"{what}, wanted a product of at most {MAX_REOPENED}")
+    if (options := options_in_selects(html)) > MAX_OPTIONS:
+        raise PageError(
+            "too_many_unclosed", f"{options} options in selects left open, wanted at most {MAX_OPTIONS}"
+        )
 
 
 def _most_unclosed(html: bytes) -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from kakehi.pipeline.engines.processes import HIDDEN, place, started_at
+from kakehi.pipeline.engines.processes import HIDDEN, name_place, place, started_at
 
 #: An attempt from where no process can be asked after, in which nothing was written for so long, is dead.
 _DEAD_AFTER_S: Final = 86_400.0
@@ -21,7 +19,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{32}\.(?P<pid>\d{1,10})-(?P<start>\w+)-(?P<w
 def name_process() -> str:
     """Name this process by number, start and place, as the folders of its attempts carry it."""
     pid = os.getpid()
-    return f"{pid}-{started_at(pid)}-{_where()}"
+    return f"{pid}-{started_at(pid)}-{name_place()}"
 
 
 def is_under_way(attempt: Path) -> bool:
@@ -29,12 +27,7 @@ def is_under_way(attempt: Path) -> bool:
     told = _NAME.fullmatch(attempt.name)
     if told is None:
         return False
-    if told["where"] == _where() and place() is not None:
+    if told["where"] == name_place() and place() is not None:
         return started_at(int(told["pid"])) in {told["start"], HIDDEN}
     touched = [path.lstat().st_mtime for path in (attempt, *attempt.rglob("*"))]
     return time.time() - max(touched) <= _DEAD_AFTER_S
-
-
-def _where() -> str:
-    """Name the boot and the namespace of process numbers, and the host where the system says neither."""
-    return sha256((place() or socket.gethostname()).encode()).hexdigest()[:16]

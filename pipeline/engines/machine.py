@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from kakehi.pipeline.errors import ManifestError
+from kakehi.pipeline.bounded_yaml import read_yaml
+from kakehi.pipeline.errors import ManifestError, shortened
 from kakehi.pipeline.sizes import Size
 
 
@@ -129,15 +128,11 @@ def load_machine(path: Path | None) -> Machine:
     if path is None:
         return Machine()
     try:
-        read = Machine.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        read = Machine.model_validate(read_yaml(path, "safe"))
         return read.model_copy(update={"tls": read.tls and read.tls.under(path.parent)})
-    except OSError as error:
-        raise ManifestError(f"{path}: can't be read ({error.strerror})") from error
-    except YAMLError as error:
-        raise ManifestError(f"{path}: is no YAML: {error}") from error
     except ValidationError as error:
         lines = [
-            f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r}"
+            shortened(f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r}")
             for fault in error.errors(include_url=False)
         ]
         raise ManifestError("\n".join(lines)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from hashlib import sha256
 from pathlib import Path
 
 #: The start of a process that is there, but hides from this user.
@@ -38,6 +39,11 @@ def place() -> str | None:
         return f"{boot} {(proc / 'self/ns/pid').stat().st_ino}"
     except OSError:
         return None if (proc / "self").exists() else ""
+
+
+def name_place() -> str:
+    """Name where process numbers mean what they mean here, in sixteen digits: boot and namespace, else the host."""
+    return sha256((place() or socket.gethostname()).encode()).hexdigest()[:16]
 
 
 def lives_here(host: str, pid: int, started: str | None, where: str | None) -> bool | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import socket
 import stat
 import tempfile
-from functools import cache
 from pathlib import Path
 
-from kakehi.pipeline.engines.lock import started_at
+from kakehi.pipeline.engines.processes import name_place, started_at
 
 #: Workers' own files lie in a folder of this name; behind it where the process is known, and its number.
 _PREFIX = "kakehi-"
@@ -20,27 +17,17 @@ _PREFIX = "kakehi-"
 def make_scratch() -> tempfile.TemporaryDirectory[str]:
     """Make a folder that only this user reads, after what killed commands left is removed."""
     sweep()
-    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{_origin()}-{os.getpid()}-")
+    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{name_place()}-{os.getpid()}-")
 
 
 def sweep() -> None:
     """Remove what killed commands of this user left, of this host, boot and process namespace alone."""
     # Elsewhere the same number is another process: where TMPDIR is shared, that may be a run under way.
-    mine = f"{_PREFIX}{_origin()}-"
+    mine = f"{_PREFIX}{name_place()}-"
     for path in Path(tempfile.gettempdir()).glob(f"{mine}*-*"):
         pid = path.name.removeprefix(mine).partition("-")[0]
         if pid.isdecimal() and started_at(int(pid)) is None and _is_ours(path):
             shutil.rmtree(path, ignore_errors=True)
-
-
-@cache
-def _origin() -> str:
-    """Tell the processes that can see each other from all others, in sixteen digits."""
-    known = [socket.gethostname()]
-    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    if boot.exists():  # not on macOS
-        known += [boot.read_text(encoding="ascii").strip(), os.fspath(namespace.readlink())]
-    return hashlib.sha256("\0".join(known).encode()).hexdigest()[:16]
 
 
 def _is_ours(path: Path) -> bool:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from kakehi.pipeline.errors import ManifestError, nearest
+from kakehi.pipeline.bounded_yaml import read_yaml
+from kakehi.pipeline.errors import ManifestError, nearest, shortened
 
 Location = tuple[str | int, ...]
 
@@ -28,7 +27,7 @@ class YamlFile:
 
     def fault(self, at: Location, message: str) -> None:
         """Note a fault at a place in the tree."""
-        self.faults.append((self._line(at), message))
+        self.faults.append((self._line(at), shortened(message)))
 
     def unknown(self, at: Location, choices: Iterable[str]) -> None:
         """Note a key that is none of the choices."""
@@ -52,18 +51,7 @@ def parse(path: Path) -> Any:
     Raises:
         ManifestError: the file can't be read or is no such thing.
     """
-    yaml = YAML()  # YAML 1.2: `no` is a word, 1e9 a number
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ManifestError(f"{path}: can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: is not UTF-8 ({error})") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError(f"{path}:{line}: is no YAML: {error.problem}") from error
-    except YAMLError as error:  # a character that YAML forbids
-        raise ManifestError(f"{path}: is no YAML: {error}") from error
+    tree = read_yaml(path, "rt")
     if not isinstance(tree, Mapping):
         raise ManifestError(
             f"{path}:1: got {'a list' if isinstance(tree, list) else type(tree).__name__}, wanted a mapping with corpus, sources and stages"

@@ -147,3 +147,23 @@ def test_a_trained_control_symbol_is_an_eod_no_text_has(sentences: list[str]) ->
     ids, _ = encoder.encode(pa.array(["a<|endoftext|>b"]))
     assert encoder.piece_id("<|endoftext|>") not in ids
     assert encoder.decode(ids) == "a<|endoftext|>b"
+
+
+def _written(model: dict[str, object]) -> bytes:
+    return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ({"type": "BPE", "vocab": {"a": 0, "b": 2_000_000_000}, "merges": []}, "got an id of 2,000,000,000"),
+        ({"type": "BPE", "vocab": {"a": 0, "b": 4_000_000_000}, "merges": []}, "got an id of 4,000,000,000"),
+        ({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<unk>"}, "unk_token: got '<unk>'"),
+        ({"type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": "zz"}, "can't encode a text"),
+        ({"type": "Unigram", "vocab": [["a", -1.0]], "unk_id": None}, "can't encode a text"),
+    ],
+)
+def test_ids_beyond_bounds_and_no_unknown_are_clear_errors(model: dict[str, object], fault: str) -> None:
+    """What counts by id is as long as the highest, 16 GB here; a text that has no piece is no traceback."""
+    with pytest.raises(ValueError, match=fault):
+        open_encoder(_written(model), "tokenizer.json").encode(pa.array(["あ"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -13,6 +14,8 @@ from kakehi.filters.page.usage import allows_training, split_path
 
 #: More of the file is not read, as the standard allows (section 2.5).
 MAX_BYTES: Final = 500 * 1024
+#: A file that asks for a longer rest between two requests is taken to ask for this: it means never, and a wait must end.
+MAX_DELAY_S: Final = 86_400.0
 
 # As people write them: an error that forbids is read as what it means, and a colon may be missing.
 _LINE: Final = re.compile(
@@ -30,6 +33,7 @@ _FIELDS: Final = {
     "content-u": "content-usage",
 }
 _USAGE: Final = frozenset({"content-signal", "content-usage"})
+_SITEMAP: Final = re.compile(r"\s*site-?map", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"[a-z_-]+(?=[/\s]|$)|\*$", re.IGNORECASE)
 
 
@@ -83,23 +87,26 @@ class Robots:
     @cached_property
     def sitemaps(self) -> tuple[str, ...]:
         """Sitemaps that the file names."""
-        return tuple(Protego.parse(self._text).sitemaps) if self._status == 200 else ()
+        if self._status != 200:
+            return ()
+        named = "\n".join(line for line in self._text.splitlines() if _SITEMAP.match(line))
+        return tuple(Protego.parse(named).sitemaps)
 
     @cached_property
     def _groups(self) -> list[_Group]:
         """Ours, or that of all robots; and those of other names that the file has."""
         lines = list(_lines(self._text))
-        named = {agent for line in lines for agent in line.agents}
+        named = {line.value for line in lines if line.field == "user-agent"}
         ours = self._agent.lower() if self._agent.lower() in named else "*"
         others = [name.lower() for name in self._obey_also if name.lower() in named - {ours}]
         return [_Group(name, [line for line in lines if line.is_for(name)]) for name in (ours, *others)]
 
 
 class _Line(NamedTuple):
-    """A line of a robots.txt, and the robots that its group is for, in lower case."""
+    """A line of a robots.txt, and the robots that its group is for, in lower case: one set for all lines of a group."""
 
     number: int
-    agents: frozenset[str]
+    agents: set[str]
     field: str
     value: str
 
@@ -176,9 +183,10 @@ class _Group:
 
 def _delay_s(parsed: Protego) -> float:
     rate = parsed.request_rate("*")
-    return max(
-        parsed.crawl_delay("*") or 0.0, rate.seconds / rate.requests if rate and rate.requests else 0.0
-    )
+    asked = [parsed.crawl_delay("*") or 0.0]
+    if rate and rate.requests > 0:
+        asked.append(min(rate.seconds, MAX_DELAY_S * rate.requests) / rate.requests)
+    return max((min(seconds, MAX_DELAY_S) for seconds in asked if not math.isnan(seconds)), default=0.0)
 
 
 def _parsed(rules: Iterable[str]) -> Protego:
@@ -193,7 +201,7 @@ def _field(written: str) -> str:
 
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the rules of a file; names that stand one under another have the rules below them in common."""
-    agents, ruled = frozenset[str](), True
+    agents, ruled = set[str](), True
     for number, line in enumerate(text.splitlines(), 1):
         found = _LINE.match(line)
         if found is None:
@@ -201,9 +209,10 @@ def _lines(text: str) -> Iterator[_Line]:
         field, value = _field(found[1]), found[2].strip()
         if field == "user-agent":
             token = _TOKEN.match(value)  # a version behind the name is no part of it
-            agents = (frozenset() if ruled else agents) | ({token[0].lower()} if token else set())
-            ruled = False
-            yield _Line(number, agents, field, "")
+            name = token[0].lower() if token else ""
+            agents, ruled = set() if ruled else agents, False
+            agents |= {name} if name else set()
+            yield _Line(number, agents, field, name)
         else:
             ruled = True
             yield _Line(number, agents, field, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,10 @@ from kakehi.pipeline.sources.formats.records import (
 )
 
 _BATCH_ROWS = 256
+#: Bytes that the cells of a batch may take out of a dictionary, each of them the whole of it at worst.
+_BATCH_BYTES = 256 << 20
+#: A dictionary may have: writers end one at a megabyte or two.
+MAX_DICTIONARY_BYTES = 128 << 20
 
 
 def read(
@@ -47,7 +51,8 @@ def read(
         with pq.ParquetFile(path) as file:
             found = find_columns(file.schema_arrow, mapped, where=str(path))
             columns = sorted({mapped.paths[field] for field in found})
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
+            batch_rows = _batch_rows(path, file.metadata, {column.partition(".")[0] for column in columns})
+            for batch in file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False):
                 yield from rows(batch, found, mapped, offset)
                 offset += len(batch)
     except (pa.ArrowException, OSError) as error:
@@ -103,6 +108,46 @@ def rows(
             yield Reject(record_id=None, offset=offset + number, length=1, reason="invalid_utf8")
         else:
             yield from_row(row, fields, offset=offset + number, length=1)
+
+
+def _batch_rows(path: Path, metadata: pq.FileMetaData, roots: set[str]) -> int:
+    """Say how many rows are read at a time: fewer where a few bytes of a row may name megabytes of a dictionary.
+
+    Raises:
+        ValueError: a dictionary is too large.
+    """
+    largest = 0
+    with path.open("rb") as file:
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            for at in range(group.num_columns):
+                chunk = group.column(at)
+                if chunk.has_dictionary_page and chunk.path_in_schema.partition(".")[0] in roots:
+                    largest = max(largest, _dictionary_bytes(file, chunk.dictionary_page_offset))
+    if largest > MAX_DICTIONARY_BYTES:
+        raise ValueError(
+            f"{path}: got a dictionary of {largest:,} bytes, wanted at most {MAX_DICTIONARY_BYTES:,}\n"
+            "hint: write it anew without dictionaries: use_dictionary=False"
+        )
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(largest, 1)))
+
+
+def _dictionary_bytes(file: BinaryIO, offset: int) -> int:
+    """Read from a page's head how large it is unpacked; what can't be read is left for the library to refuse.
+
+    The head is Thrift's compact form: field 1 the kind of page, field 2 the size, as zigzag varints.
+    """
+    file.seek(max(offset, 0))
+    head = file.read(16)
+    if head[:1] != b"\x15" or head[2:3] != b"\x15":
+        return 0
+    size = shift = 0
+    for byte in head[3:8]:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return size >> 1
 
 
 def _column_paths(schema: pa.Schema) -> list[ColumnPath]:

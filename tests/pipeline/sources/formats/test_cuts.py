@@ -191,3 +191,13 @@ def test_heads_across_members(tmp_path, cuts, between):
     """A head may begin in one member and end in another, with an empty one between; places stay apart, in order."""
     plain = b"".join(record(n, b"a: b", "metadata") for n in range(4))
     assert once(read(tmp_path, shared(plain, cuts, packed, between)), range(4))
+
+
+@pytest.mark.slow
+def test_version_lines_alone_take_no_time(tmp_path):
+    """Of 2.2 MB of them none has the end of a head; what lies between is looked at once, not from each of them."""
+    for pack in (packed, bytes):
+        began = time.process_time()
+        items = read(tmp_path, pack(b"WARC/1.0\n" * 244_000 + record("z", http(page("z")))))
+        assert time.process_time() - began < 15
+        assert {item.reason for item in items if not isinstance(item, Record)} == {"broken_record"}

@@ -152,3 +152,22 @@ def test_an_optional_string_that_is_not_utf8_costs_itself(tmp_path):
         ("x", "a"),
         ("y", None),
     ]
+
+
+@pytest.mark.slow
+def test_cells_of_a_large_dictionary_are_read_a_few_at_a_time(tmp_path):
+    """A row of a byte may name megabytes: 1,000 of them, 11 GB in a file of 2 kB, were held 256 at a time."""
+    path = tmp_path / "x.parquet"
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * 3_000_000]))
+    pq.write_table(pa.table({"text": text}), path, compression="zstd")
+    assert path.stat().st_size < 10_000
+    with pq.ParquetFile(path) as file:
+        assert parquet._batch_rows(path, file.metadata, {"text"}) == (256 << 20) // 3_000_004
+        assert parquet._batch_rows(path, file.metadata, {"other"}) == 256
+    lengths = [len(item.text) for item in parquet.read(path, fields={"text": "text"})]
+    assert lengths == [3_000_000] * 300
+    path = tmp_path / "y.parquet"
+    text = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array(["x" * 140_000_000]))
+    pq.write_table(pa.table({"text": text}), path, compression="zstd")
+    with pytest.raises(ValueError, match="got a dictionary of 140,000,004 bytes"):
+        list(parquet.read(path, fields={"text": "text"}))
