@@ -49,6 +49,23 @@ def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None
         yield from _hold_to_places(folder, binary.parent, flags, told)
 
 
+def find_order(folder: Path, prefix: str) -> tuple[Path, Path] | None:
+    """Find the shuffle index and the document index by which a reader trains on a prefix; None: there are none.
+
+    Args:
+        folder: of the maps.
+        prefix: name of the binary.
+    """
+    for path in sorted(folder.glob("*_train_indexmap_*_shuffle_idx.npy")):
+        if path.name.startswith(f"{prefix}_train_"):
+            return path, path.with_name(path.name.replace("_shuffle_idx", "_doc_idx"))
+    for path, asked in _descriptions(folder, prefix):
+        if asked["index_split"] == "train":
+            base = path.name.removesuffix("-description.txt")
+            return path.with_name(f"{base}-shuffle_index.npy"), path.with_name(f"{base}-document_index.npy")
+    return None
+
+
 def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Read the descriptions of a prefix, also where its path is spelt otherwise; those that are broken are told elsewhere."""
     for path in sorted(folder.glob("*-GPTDataset-*-description.txt")):
