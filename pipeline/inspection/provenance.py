@@ -20,6 +20,7 @@ from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Lanes
 from kakehi.tokenizer.packed.stock_cache import check_stock, find_order
+from kakehi.tokenizer.packed.stock_job import CORES
 
 
 @dataclass(frozen=True)
@@ -210,17 +211,18 @@ def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
     yield from checking.check_binary(packed.prefix, packed.about)
     if cache is not None:
         yield from checking.check_maps(cache, packed.prefix, packed.about)
-        yield from check_stock(cache, packed.prefix, _own_tokenizer(cache))
+        asked = _asked_tokenizer(cache)
+        own = asked.get("unique_identifiers")
+        cores = (asked["core"] or CORES) if asked.get("type") else ()
+        yield from check_stock(cache, packed.prefix, None if own is None else dict(own), cores)
 
 
-def _own_tokenizer(cache: Path) -> Mapping[str, Any] | None:
-    """Give the identifiers that `index` was told to write, as its recipe beside the maps has them."""
+def _asked_tokenizer(cache: Path) -> Mapping[str, Any]:
+    """Give what `index` was told of the tokenizer, as its recipe beside the maps has it; nothing where there is none."""
     recipe = cache.parent / "recipe.json"
     if not recipe.exists():
-        return None
-    asked = json.loads(recipe.read_bytes()).get("params", {}).get("tokenizer") or {}
-    told = asked.get("unique_identifiers")
-    return None if told is None else dict(told)
+        return {}
+    return json.loads(recipe.read_bytes()).get("params", {}).get("tokenizer") or {}
 
 
 def _id(wanted: str) -> bytes:

@@ -4,24 +4,27 @@ Every function yields faults as `checking` does.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from .stock_job import CORES, Request, TokenizerType, cores_of, read_flags, requests, unique_identifiers
+from .stock_job import CORES, Core, Request, TokenizerType, cores_of, read_flags, requests, unique_identifiers
 
 FLAGS: Final = "flags-core.txt"
 
 _WAY_OUT: Final = "make it anew with index: {tokenizer: {type: …}}"
 
 
-def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None) -> Iterator[str]:
+def check_stock(
+    folder: Path, binary: Path, own: Mapping[str, Any] | None = None, cores: Sequence[Core] = ()
+) -> Iterator[str]:
     """Hold the descriptions of a prefix in a cache to what a stock job asks for.
 
     Args:
         folder: of the maps; `flags-core.txt` beside it says what the job passes.
         binary: path without `.bin`.
         own: identifiers of a tokenizer that the job builds by itself, if `index` was told any.
+        cores: versions of megatron-core that the maps are for, as far as that is known.
     """
     prefix = binary.name
     found = list(_descriptions(folder, prefix))
@@ -42,7 +45,7 @@ def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None
             yield f"{flags}: got flags that can't be read ({fault}), wanted those that index writes"
             return
         if prefix in asked_for:
-            yield from _hold_to_flags(found, asked_for[prefix], flags, told)
+            yield from _hold_to_flags(found, asked_for[prefix], flags, told, cores)
         else:
             said = f"got prefixes {', '.join(map(repr, asked_for))}, wanted {prefix!r} among them"
             yield f"{flags}: {said}: a job with these flags asks for no map of it"
@@ -78,13 +81,17 @@ def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, A
 
 
 def _hold_to_flags(
-    found: list[tuple[Path, dict[str, Any]]], wanted: Request, flags: Path, told: Mapping[str, str]
+    found: list[tuple[Path, dict[str, Any]]],
+    wanted: Request,
+    flags: Path,
+    told: Mapping[str, str],
+    cores: Sequence[Core],
 ) -> Iterator[str]:
-    """Compare each description with what the flags ask for, and see that one is there of all that they ask."""
+    """Compare each description with what the flags ask for, and see that every version finds one of all that they ask."""
     spelt = told.get("--tokenizer-model")
     kind = next((kind for kind in get_args(TokenizerType) if kind == told.get("--tokenizer-type")), None)
     identities = [unique_identifiers(kind, spelt, core) for core in CORES] if kind and spelt else []
-    right = 0
+    right: list[Mapping[str, Any]] = []
     for path, asked in found:
         pairs = {
             "index_split": (asked["index_split"], wanted.split),
@@ -103,9 +110,16 @@ def _hold_to_flags(
         named = asked["dataset_path"] == wanted.prefix and (
             not identities or asked["tokenizer"] in identities
         )
-        right += named and not wrong
+        right += [asked["tokenizer"]] if named and not wrong else []
     if not right:
         yield f"{flags}: a job with these flags finds no maps of {wanted.prefix!r} in its cache; {_WAY_OUT}"
+    elif kind and spelt:
+        missing = [core for core in cores if unique_identifiers(kind, spelt, core) not in right]
+        if missing:
+            said = (
+                f"a job of megatron-core {', '.join(missing)} finds no maps of {wanted.prefix!r} in its cache"
+            )
+            yield f"{flags}: {said}; {_WAY_OUT}"
 
 
 def _hold_to_places(folder: Path, packed: Path, flags: Path, told: Mapping[str, str]) -> Iterator[str]:
