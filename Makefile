@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Version and "+cpu": what pip takes by itself brings CUDA, several GB. Where it lies: docs/packing.md.
+# Version and "+cpu": what pip takes by itself brings CUDA, several GB. Where it lies: docs/training.md.
 TORCH  ?= torch==2.13.0+cpu
 
 # It says that it needs Python 3.12, for what the tests leave alone; it lies beside the other, for processes of its own.
@@ -48,7 +48,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.interop: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '$(TORCH)' || { \
-	  echo "pip finds no $(TORCH); docs/packing.md, \"Tests against the real reader\", says how to get it" >&2; exit 1; }
+	  echo "pip finds no $(TORCH); docs/training.md, \"Tests against the real reader\", says how to get it" >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,interop]'
 	rm -rf $(VENV)/core-0.19
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \

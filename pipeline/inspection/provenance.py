@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from kakehi.pipeline.stages.pack.pack import MANIFEST
 from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Lanes
-from kakehi.tokenizer.packed.stock_cache import check_stock
+from kakehi.tokenizer.packed.stock_cache import check_stock, find_order
+from kakehi.tokenizer.packed.stock_job import CORES
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Packed:
             piece = provenance.lookup(self._pieces(), number)
             if piece is not None:
                 return self._told(piece)
+        if (behind := self._behind()) and number >= behind[1]:
+            found = behind[0].token(number - behind[1])
+            return {**found, "first_token": found["first_token"] + behind[1]}
         raise DataError(
             f"{self.prefix}: token: got {number}, wanted one of a document: this one is padding or behind the end"
         )
@@ -91,7 +95,7 @@ class Packed:
         """
         column, value = ("url", wanted) if "://" in wanted else ("id", _id(wanted))
         with self._read():
-            found = self._where(dict(provenance.find_documents(self._documents(), column, value)))
+            found = self.places_of(dict(provenance.find_documents(self._documents(), column, value)))
         if not found:
             raise DataError(
                 f"{self.prefix}: no document {wanted!r} was packed",
@@ -109,13 +113,27 @@ class Packed:
                 for number, row in enumerate(named, group * provenance.GROUP_ROWS):
                     if met := withdrawals.meets(row["id"], row["url"], host_of(row["url"])):
                         entries[number] = met.entry
-            found = self._where({number: provenance.document(documents, number) for number in entries})
+            found = self.places_of({number: provenance.document(documents, number) for number in entries})
         return [{"entry": entry, **one} for entry, one in zip(entries.values(), found, strict=True)]
 
-    def _where(self, rows: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    def places_of(self, rows: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
         """Say of documents, by their numbers, where their tokens are."""
         pieces = provenance.pieces_of(self._pieces(), rows)
-        return [{**_readable(row), "pieces": self._placed(pieces[number])} for number, row in rows.items()]
+        found = [{**_readable(row), "pieces": self._placed(pieces[number])} for number, row in rows.items()]
+        if behind := self._behind():
+            for one, other in zip(found, behind[0].places_of(rows), strict=True):
+                for piece in other["pieces"]:
+                    first = piece["first_token"] + behind[1]
+                    one["pieces"].append({**piece, "first_token": first, "sample": None})
+        return found
+
+    def _behind(self) -> tuple[Packed, int] | None:
+        """Give the binary whose rows lie behind this one's own, if any does, and the token at which they begin."""
+        told = self.about["binaries"][self.prefix.name].get("behind")
+        if told is None:
+            return None
+        other = replace(self, prefix=self.prefix.with_name(told["binary"]))
+        return other, self.layout.tokens(self.about["sequence_tokens"])
 
     def _placed(self, pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Add the sample that each piece is in, where the order of samples is ours."""
@@ -135,16 +153,15 @@ class Packed:
     def _rows(self, samples: Int64N, cache: Path | None) -> Int64N:
         if self.about["layout"] == "lanes" or self.about["binaries"][self.prefix.name]["for"] == "validation":
             return self.layout.row_of(samples)
-        found = sorted(cache.glob(f"{self.prefix.name}_train_*_shuffle_idx.npy")) if cache else []
-        if not found:
+        found = find_order(cache, self.prefix.name) if cache else None
+        if found is None:
             raise DataError(
                 f"{self.prefix}: its samples are in Megatron's own order, which its index maps say",
-                hint="name their folder: --maps work/index/ADDRESS/cache, made with reader fork",
+                hint="name their folder: --maps work/index/ADDRESS/cache, made with reader core or fork",
             )
-        order = checking.open_array(found[0])
+        order, rows = map(checking.open_array, found)
         if self.about.get("sequences") == "pieces":  # whose order holds the rows themselves
             return np.asarray(order[samples], np.int64)
-        rows = checking.open_array(Path(str(found[0]).replace("_shuffle_idx", "_doc_idx")))
         return np.asarray(rows[order[samples]], np.int64)
 
     def _told(self, piece: dict[str, Any]) -> dict[str, Any]:
@@ -201,19 +218,20 @@ def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
         return
     if cache is not None:
         yield from checking.check_maps(cache, packed.prefix, packed.about)
-        yield from check_stock(cache, packed.prefix, _own_tokenizer(cache))
+        asked = _asked_tokenizer(cache)
+        own, named = asked.get("unique_identifiers"), asked.get("core")
+        cores = (named if isinstance(named, list) else CORES) if asked.get("type") else ()
+        yield from check_stock(cache, packed.prefix, own if isinstance(own, dict) else None, cores)
 
 
-def _own_tokenizer(cache: Path) -> Mapping[str, Any] | None:
-    """Give the identifiers that `index` was told to write, as its recipe beside the maps has them."""
+def _asked_tokenizer(cache: Path) -> Mapping[str, Any]:
+    """Give what `index` was told of the tokenizer, as its recipe beside the maps has it; nothing where there is none."""
     recipe = cache.parent / "recipe.json"
-    if not recipe.exists():
-        return None
     try:
-        asked = json.loads(recipe.read_bytes())["params"]["tokenizer"]["unique_identifiers"]
+        asked = json.loads(recipe.read_bytes())["params"]["tokenizer"]
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
-        return None
-    return dict(asked) if isinstance(asked, dict) else None
+        return {}
+    return asked if isinstance(asked, dict) else {}
 
 
 def _id(wanted: str) -> bytes:

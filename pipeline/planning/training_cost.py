@@ -3,7 +3,7 @@
 Pages are counted as a mapped file touches them: a reader takes an entry of each index and the tokens of its rows, and
 whatever page holds them moves whole. In lanes a page is used up before it is left; in stock order every row is somewhere
 else. Held to resident pages of the real reader, and to an own count, by `bench/pages.py`; the numbers are in
-docs/packing.md.
+docs/training.md.
 """
 
 from __future__ import annotations

@@ -29,6 +29,9 @@ SCHEDULES = {
     "HuggingFaceTokenizer": "{global_batch: 8, eval_interval: 30, eval_iters: 1}",
 }
 
+#: A job whose tokenizer.json `train` did not make.
+EXPORTED = "existing tokenizer.json"
+
 #: Spellings that lead to no cache, as users have them: paths from elsewhere, a job that goes on longer or evaluates more.
 MISSES = {
     "a prefix with ./": ("--train-data-path ", "--train-data-path ./"),
@@ -68,30 +71,24 @@ def tokenizer_json(home: Path, texts: list[str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def jobs(make, kakehi, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
-    """Give, by tokenizer type, the folder of the binaries and the flags."""
+def jobs(make, kakehi, tmp_path_factory) -> dict[Any, tuple[Path, Path]]:
+    """Give, by tokenizer, the folder of the binaries and the flags: of each type, and of a tokenizer.json that was there."""
     home = tmp_path_factory.mktemp("stock")
     texts = [make.text(("b", i), 1 + i % 60) for i in range(150)]
     make.jsonl(home / "b.jsonl", ({"id": str(i), "text": text} for i, text in enumerate(texts)))
     begin = "corpus: c\nsources: {b: {ingest: {files: b.jsonl}}}\n"
-    of_pieces = [kind for kind in TYPES if kind != "HuggingFaceTokenizer"]
     model = begin + "train: {vocab_size: 400}\n" + PACKED
-    make.file(home / "model.yaml", model + "".join(index(kind, kind.lower()) for kind in of_pieces))
+    make.file(home / "model.yaml", model + "".join(index(kind, kind.lower()) for kind in TYPES))
     exported = begin + f"train: {{existing: {tokenizer_json(home, texts)}}}\n" + PACKED
     make.file(home / "json.yaml", exported + index("HuggingFaceTokenizer", "huggingfacetokenizer"))
-    for name, *until in (("model",), ("json", "--until", "encode"), ("json",)):
-        said = kakehi("run", home / f"{name}.yaml", "--work", home / name, *until)
+    for name in ("model", "json"):
+        said = kakehi("run", home / f"{name}.yaml", "--work", home / name)
         assert said.code == 0, said.err
-        for train in (home / "json" / "train").glob("*"):
-            if not (train / "tokenizer_config.json").exists():
-                config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"}
-                make.file(train / "tokenizer_config.json", json.dumps(config))
     found = {}
-    for kind in TYPES:
-        work = home / ("json" if kind == "HuggingFaceTokenizer" else "model")
-        [flags] = (work / kind.lower()).glob("*/flags-core.txt")
-        [packed] = (work / "pack").iterdir()
-        found[kind] = packed, flags
+    for kind, work in [*((kind, "model") for kind in TYPES), ("HuggingFaceTokenizer", "json")]:
+        [flags] = (home / work / kind.lower()).glob("*/flags-core.txt")
+        [packed] = (home / work / "pack").iterdir()
+        found[kind if work == "model" else EXPORTED] = packed, flags
     return found
 
 
@@ -167,15 +164,16 @@ def test_a_stock_job_finds_our_maps_and_reads_our_samples(started, jobs) -> None
     for kind, (packed, flags) in jobs.items():
         told, about = said["jobs"][str(flags)], json.loads((packed / "manifest.json").read_bytes())
         path = told["identity"]["tokenizer_path"]
-        assert list(told["identity"].items()) == list(unique_identifiers(kind, path, core).items())
+        asked: TokenizerType = "HuggingFaceTokenizer" if kind == EXPORTED else kind
+        assert list(told["identity"].items()) == list(unique_identifiers(asked, path, core).items())
         assert told["untouched"]
         assert (told["eod"], told["test"]) == (about["eod"], None)
-        for split, name, asked in zip(
+        for split, name, size in zip(
             ("train", "valid"), ("c_text_document", "c_valid_text_document"), told["sizes"], strict=False
         ):
             available = about["binaries"][name]["samples"]
-            assert told[split] == max(asked, available)
-            assert asked <= available or split == "valid"
+            assert told[split] == max(size, available)
+            assert size <= available or split == "valid"
             rows = ours(packed, name, told[split])
             tokens, labels, mask = (
                 read[f"{flags}:{split}/{part}"] for part in ("tokens", "labels", "loss_mask")
@@ -192,7 +190,7 @@ def test_jobs_ask_for_what_their_schedules_say(started, jobs) -> None:
     sizes = {kind: said["jobs"][str(flags)]["sizes"] for kind, (_, flags) in jobs.items()}
     assert sizes["GPTSentencePieceTokenizer"] == [203, validation_samples(25, 5, 3, 8), 24]
     assert sizes["Llama2Tokenizer"] == [192, 3 * 2 * 8, 16]
-    for kind in ("SentencePieceTokenizer", "HuggingFaceTokenizer"):
+    for kind in ("SentencePieceTokenizer", "HuggingFaceTokenizer", EXPORTED):
         about = json.loads((jobs[kind][0] / "manifest.json").read_bytes())
         assert sizes[kind][0] == about["binaries"]["c_text_document"]["samples"]
 

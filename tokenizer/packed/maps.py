@@ -152,11 +152,10 @@ def arrays(maps: Maps, *, more: int = 0) -> dict[str, Array]:
             f"samples: got {maps.samples:,}, wanted {layout.samples:,} at most: there are no more"
             "\nhint: ask for fewer, or give sources more epochs in pack.mix"
         )
-    if sequences >= 2**31 or layout.rows >= 2**32 - 1:
-        raise ValueError(
-            f"rows: got {layout.rows:,} in {sequences:,} sequences, wanted less than 2**31 sequences"
-        )
     total = max(layout.samples, maps.samples)
+    if sequences >= 2**31 or max(layout.rows, total) >= 2**32 - 1:
+        counted = f"{layout.rows:,} in {sequences:,} sequences for {total:,} samples"
+        raise ValueError(f"rows: got {counted}, wanted less than 2**31 sequences and 2**32 - 1 samples")
     shuffled: Int32N | None = None
     if maps.shuffled:  # as Megatron shuffles; only the guard stays where it is
         state = np.random.RandomState(maps.seed)
@@ -284,14 +283,15 @@ def fork_flags(train: Maps, valid: Maps | None, cache: str, job: Sequence[str]) 
     ]
 
 
-def neox_config(train: Maps, valid: Maps | None, cache: str) -> list[str]:
-    """Write the lines of YAML that go with GPT-NeoX's maps; it takes these from beside the binaries alone."""
+def neox_config(train: Maps, valid: Maps | None, cache: str, job: Sequence[str]) -> list[str]:
+    """Write the lines of YAML that go with GPT-NeoX's maps, from beside the binaries alone, and with the job's schedule."""
     kinds = {"train": train, "valid": valid, "test": valid}  # where there is one there must be all
     lists = [f"{kind}_data_paths: [{asked.prefix}]" for kind, asked in kinds.items() if asked]
     return [
         f"# Beside the binaries: ln -s {cache}/*_packedpi_ac_*_idx.npy .",
         f"# train_iters × train_batch_size must be {train.samples}, or it silently makes maps of its own.",
-        *(lists if valid else [f"data_path: {train.prefix}", 'split: "100,0,0"', "eval_iters: 0"]),
+        *(lists if valid else [f"data_path: {train.prefix}", 'split: "100,0,0"']),
+        *job,
         "data_impl: mmap",
         "mmap_warmup: false",
         "pack_impl: packed",

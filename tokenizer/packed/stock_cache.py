@@ -4,11 +4,11 @@ Every function yields faults as `checking` does.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from .stock_job import CORES, Request, TokenizerType, cores_of, read_flags, requests, unique_identifiers
+from .stock_job import CORES, Core, Request, TokenizerType, cores_of, read_flags, requests, unique_identifiers
 
 FLAGS: Final = "flags-core.txt"
 
@@ -17,13 +17,16 @@ _ASKED: Final = {"index_split", "num_samples", "sequence_length", "random_seed"}
 _WAY_OUT: Final = "make it anew with index: {tokenizer: {type: …}}"
 
 
-def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None) -> Iterator[str]:
+def check_stock(
+    folder: Path, binary: Path, own: Mapping[str, Any] | None = None, cores: Sequence[Core] = ()
+) -> Iterator[str]:
     """Hold the descriptions of a prefix in a cache to what a stock job asks for.
 
     Args:
         folder: of the maps; `flags-core.txt` beside it says what the job passes.
         binary: path without `.bin`.
         own: identifiers of a tokenizer that the job builds by itself, if `index` was told any.
+        cores: versions of megatron-core that the maps are for, as far as that is known.
     """
     prefix = binary.name
     found = list(_descriptions(folder, prefix))
@@ -44,11 +47,28 @@ def check_stock(folder: Path, binary: Path, own: Mapping[str, Any] | None = None
             yield f"{flags}: got flags that can't be read ({fault}), wanted those that index writes"
             return
         if prefix in asked_for:
-            yield from _hold_to_flags(found, asked_for[prefix], flags, told)
+            yield from _hold_to_flags(found, asked_for[prefix], flags, told, cores)
         else:
             said = f"got prefixes {', '.join(map(repr, asked_for))}, wanted {prefix!r} among them"
             yield f"{flags}: {said}: a job with these flags asks for no map of it"
         yield from _hold_to_places(folder, binary.parent, flags, told)
+
+
+def find_order(folder: Path, prefix: str) -> tuple[Path, Path] | None:
+    """Find the shuffle index and the document index by which a reader trains on a prefix; None: there are none.
+
+    Args:
+        folder: of the maps.
+        prefix: name of the binary.
+    """
+    for path in sorted(folder.glob("*_train_indexmap_*_shuffle_idx.npy")):
+        if path.name.startswith(f"{prefix}_train_"):
+            return path, path.with_name(path.name.replace("_shuffle_idx", "_doc_idx"))
+    for path, asked in _descriptions(folder, prefix):
+        if asked["index_split"] == "train":
+            base = path.name.removesuffix("-description.txt")
+            return path.with_name(f"{base}-shuffle_index.npy"), path.with_name(f"{base}-document_index.npy")
+    return None
 
 
 def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -64,13 +84,17 @@ def _descriptions(folder: Path, prefix: str) -> Iterator[tuple[Path, dict[str, A
 
 
 def _hold_to_flags(
-    found: list[tuple[Path, dict[str, Any]]], wanted: Request, flags: Path, told: Mapping[str, str]
+    found: list[tuple[Path, dict[str, Any]]],
+    wanted: Request,
+    flags: Path,
+    told: Mapping[str, str],
+    cores: Sequence[Core],
 ) -> Iterator[str]:
-    """Compare each description with what the flags ask for, and see that one is there of all that they ask."""
+    """Compare each description with what the flags ask for, and see that every version finds one of all that they ask."""
     spelt = told.get("--tokenizer-model")
     kind = next((kind for kind in get_args(TokenizerType) if kind == told.get("--tokenizer-type")), None)
     identities = [unique_identifiers(kind, spelt, core) for core in CORES] if kind and spelt else []
-    right = 0
+    right: list[Mapping[str, Any]] = []
     for path, asked in found:
         pairs = {
             "index_split": (asked["index_split"], wanted.split),
@@ -89,9 +113,16 @@ def _hold_to_flags(
         named = asked["dataset_path"] == wanted.prefix and (
             not identities or asked["tokenizer"] in identities
         )
-        right += named and not wrong
+        right += [asked["tokenizer"]] if named and not wrong else []
     if not right:
         yield f"{flags}: a job with these flags finds no maps of {wanted.prefix!r} in its cache; {_WAY_OUT}"
+    elif kind and spelt:
+        missing = [core for core in cores if unique_identifiers(kind, spelt, core) not in right]
+        if missing:
+            said = (
+                f"a job of megatron-core {', '.join(missing)} finds no maps of {wanted.prefix!r} in its cache"
+            )
+            yield f"{flags}: {said}; {_WAY_OUT}"
 
 
 def _hold_to_places(folder: Path, packed: Path, flags: Path, told: Mapping[str, str]) -> Iterator[str]:

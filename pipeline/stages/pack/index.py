@@ -92,9 +92,11 @@ def index(
     steps = asked.training_flags(train.samples)
     behind = _behind(about["binaries"][train.prefix], train, valid)
     often = asked.evaluation_flags() if behind else ["--eval-iters 0"]
+    steps_of = train._replace(samples=asked.neox_samples(train.samples))
+    neox = asked.neox_config(train.samples, evaluates=valid is not None)
     flags: dict[Reader, list[str]] = {
         "fork": maps.fork_flags(train, behind, cache, [*steps, *often]),
-        "neox": maps.neox_config(train, valid, cache),
+        "neox": maps.neox_config(steps_of, valid, cache, neox),
     }
     identities: list[dict[str, Any]] = []
     if "core" in readers and tokenizer is not None:
@@ -107,7 +109,8 @@ def index(
         forks = (train if one is train else behind) if "fork" in readers else None
         _write(one, out / "cache", identities, forks)
         if "neox" in readers:
-            maps.write_arrays(one, out / "cache", maps.neox_names(one, alone=valid is None), more=1)
+            whole = steps_of if one is train else one
+            maps.write_arrays(one, out / "cache", maps.neox_names(whole, alone=valid is None), more=1)
     for reader in readers:
         text = "".join(f"{flag}\n" for flag in flags[reader])
         (out / f"flags-{reader}.{'yml' if reader == 'neox' else 'txt'}").write_text(text, encoding="utf-8")
@@ -152,7 +155,13 @@ def _asked(packed: Path, about: Mapping[str, Any], schedule: Schedule, seed: int
         )
 
     [name] = found["training"]
-    samples = schedule.training(layout_of(about["binaries"][name]).samples)
+    there = layout_of(about["binaries"][name]).samples
+    samples = schedule.training(there)
+    if samples > there:
+        raise ParameterError(
+            f"index.schedule: got {samples:,} samples for training, wanted {there:,} at most: there are no more",
+            hint=f"{schedule.most_training(there)}; or give sources more epochs in pack.mix",
+        )
     wanted = schedule.validation(samples)
     if wanted and not found["validation"]:
         raise ParameterError(

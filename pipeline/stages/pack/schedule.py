@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kakehi.tokenizer.packed.stock_job import validation_samples
 
 #: Readers number samples in uint32, whose last two numbers are no sample's.
-Count = Annotated[int, Field(ge=1, lt=(1 << 32) - 1)]
+_END: Final = (1 << 32) - 1
+Count = Annotated[int, Field(ge=1, lt=_END)]
 
 
 class Schedule(BaseModel):
@@ -47,7 +48,16 @@ class Schedule(BaseModel):
             raise ValueError("wanted eval_interval and eval_iters, or validation_samples in their place")
         if self.train_samples and self.global_batch and self.train_samples < self.global_batch:
             raise ValueError("train_samples are less than one global_batch: wanted a step at least")
+        for split, samples in self._least_asked().items():
+            if samples >= _END:
+                said = f"asks for {samples:,} samples for {split}, wanted less than {_END:,}"
+                raise ValueError(f"{said}: readers number them in 32 bits")
         return self
+
+    def _least_asked(self) -> dict[str, int]:
+        """Count the samples of each split as far as the schedule alone tells: a step of training at least."""
+        training = self.training(self.global_batch or 1)
+        return {"training": training, "validation": self.validation(training)}
 
     @property
     def evaluates(self) -> bool | None:
@@ -61,6 +71,12 @@ class Schedule(BaseModel):
         if self.train_iters:
             return self.train_iters * (self.global_batch or 1)
         return self.train_samples or available
+
+    def most_training(self, available: int) -> str:
+        """Say in a schedule's own key how much training so many samples give."""
+        if self.train_iters:
+            return f"train_iters: {available // (self.global_batch or 1)} is what these give"
+        return f"train_samples: {available} is all of them"
 
     def validation(self, training: int) -> int:
         """Count the validation samples the job asks for while it trains on so many; 0 for none."""
@@ -81,3 +97,16 @@ class Schedule(BaseModel):
             return []
         # Megatron divides by the interval even where it never evaluates, and newer ones have no default for it.
         return [f"--eval-interval {self.eval_interval or 1000}", f"--eval-iters {self.eval_iters or 0}"]
+
+    def neox_samples(self, training: int) -> int:
+        """Count the samples that GPT-NeoX asks for in place of so many: it knows whole steps alone."""
+        return training - training % (self.global_batch or 1)
+
+    def neox_config(self, training: int, *, evaluates: bool) -> list[str]:
+        """Write how long to train and how often to evaluate as GPT-NeoX's keys; none that the job's own say."""
+        batch = self.global_batch
+        steps = [f"train_batch_size: {batch}", f"train_iters: {training // batch}"] if batch else []
+        if not evaluates:
+            return [*steps, "eval_iters: 0"]
+        told = {"eval_interval": self.eval_interval, "eval_iters": self.eval_iters}
+        return [*steps, *(f"{key}: {value}" for key, value in told.items() if value)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kakehi.pipeline.engines import scratch
+from kakehi.pipeline.engines import processes, scratch
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_only_dead_commands_of_this_host_boot_and_user_are_swept(
     alive.cleanup()
 
 
-def test_another_host_is_another_origin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Process numbers mean nothing beyond the host that gave them."""
-    scratch._origin.cache_clear()
-    here = scratch._origin()
-    scratch._origin.cache_clear()
-    monkeypatch.setattr(scratch.socket, "gethostname", lambda: "another")
-    assert scratch._origin() != here
-    scratch._origin.cache_clear()
+def test_another_place_is_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Process numbers mean nothing beyond the boot, namespace or host that gave them."""
+    names = [processes.name_place()]
+    for where, host in (("boot 7", "here"), ("boot 8", "here"), ("", "here"), (None, "there")):
+        monkeypatch.setattr(processes, "place", lambda where=where: where)
+        monkeypatch.setattr(processes.socket, "gethostname", lambda host=host: host)
+        names.append(processes.name_place())
+    assert len({*names}) == len(names)

@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inspection.provenance import faults, open_packed
+from kakehi.pipeline.stages.pack.index import index
+from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer
 from kakehi.tokenizer.packed.indexed import Reader
 from tests.tokenizer.packed.test_checking import same_layout
 
@@ -112,6 +115,17 @@ def test_stock_samples_need_the_maps(packed_runs) -> None:
     with pytest.raises(DataError, match="Megatron's own order") as caught:
         packed.samples(np.array([0]))
     assert "--maps" in str(caught.value.hint)
+
+
+def test_the_maps_of_any_reader_say_the_order(packed_runs, make, tmp_path) -> None:
+    """Those that the fork reads, and those of megatron-core alone."""
+    packed, some = open_packed(packed_runs["stock"] / NAME), np.arange(0, 40, 7)
+    inputs = make.inputs(packed=packed_runs["stock"])
+    object.__setattr__(inputs, "scratch", tmp_path / ".shuffle")
+    told = JobTokenizer(unique_identifiers={"class": "x.Y"})
+    index(inputs, tmp_path, Inline(), readers=["core"], tokenizer=told)
+    assert not [*tmp_path.glob("cache/*_idx.npy")]
+    assert packed.samples(some, tmp_path / "cache") == packed.samples(some, cache_of(packed))
 
 
 @pytest.mark.parametrize("wanted", ["xyz", "00", "0" * 32, "https://nowhere.example/"])

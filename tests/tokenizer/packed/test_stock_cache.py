@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from kakehi.tokenizer.packed.checking import check_maps
 from kakehi.tokenizer.packed.stock_cache import check_stock
+from kakehi.tokenizer.packed.stock_job import CORES, Core, cores_of
 from tests.tokenizer.packed.test_checking import NAME, same_layout
 
 
@@ -24,10 +25,13 @@ class Copy:
         shutil.copytree(packed, self.packed)
         shutil.copytree(index, self.index)
 
-    def faults(self, name: str = NAME, own: dict[str, Any] | None = None) -> list[str]:
+    def faults(
+        self, name: str = NAME, own: dict[str, Any] | None = None, cores: Sequence[Core] = ()
+    ) -> list[str]:
         about = json.loads((self.packed / "manifest.json").read_bytes())
         cache = self.index / "cache"
-        return [*check_maps(cache, self.packed / name, about), *check_stock(cache, self.packed / name, own)]
+        binary = self.packed / name
+        return [*check_maps(cache, binary, about), *check_stock(cache, binary, own, cores)]
 
     def describe(self, split: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change descriptions as another job would have them, and name every file of theirs anew."""
@@ -139,3 +143,14 @@ def test_a_tokenizer_that_was_left_behind_is_missed(copy: Copy) -> None:
     shutil.rmtree(copy.packed / "tokenizer")
     [said] = copy.faults()
     assert "--tokenizer-model: got 'tokenizer/tokenizer.model', which is not" in said
+
+
+def test_a_version_that_finds_nothing_is_named(copy: Copy) -> None:
+    """Of those that the maps are for, it alone; a version whose tokenizer is named like another's finds that one's."""
+    described = (copy.index / "cache").glob("*-train-description.txt")
+    there = {core for path in described for core in cores_of(json.loads(path.read_bytes())["tokenizer"])}
+    assert there
+    assert copy.faults(cores=sorted(there)) == []
+    missing = [core for core in CORES if core not in there]
+    [fault] = copy.faults(cores=CORES)
+    assert f"a job of megatron-core {', '.join(missing)} finds no maps of 'c_text_document'" in fault

@@ -108,6 +108,17 @@ def test_gpt_neox_has_three_arrays_for_each_binary(run) -> None:
     assert f"must be {counts['train_samples']}," in config
 
 
+def test_gpt_neox_is_told_its_schedule_in_whole_steps(run) -> None:
+    """29 samples are 3 steps of 8 to it, and its maps are named for what these ask."""
+    schedule = Schedule(train_samples=29, global_batch=8, eval_interval=2, eval_iters=5)
+    out, counts = run(readers=["neox"], schedule=schedule)
+    assert counts == {"train_samples": 29, "validation_samples": 80}
+    config = (out / "flags-neox.yml").read_text(encoding="utf-8")
+    assert "train_batch_size: 8\ntrain_iters: 3\neval_interval: 2\neval_iters: 5\n" in config
+    assert "must be 24," in config
+    assert sum("_train_0_indexmap_25ns_" in name for name in names(out)) == 3
+
+
 def test_documents_are_kept_from_each_other_where_sequences_are_pieces(run) -> None:
     """The flag is asked for; binaries of tiles, which it would mask nothing of, are refused with the way out."""
     asked = {"readers": ["core"], "tokenizer": JobTokenizer(unique_identifiers={"class": "x.Y"})}
@@ -180,8 +191,10 @@ def test_a_folder_of_hugging_face_is_named_as_a_folder(run, tmp_path) -> None:
 def test_more_than_there_is_is_an_error(run, packed_runs, make, tmp_path, monkeypatch) -> None:
     """A second epoch is packed anew, by the mix; and nothing can be evaluated on where nothing is held out."""
     for asked in (Schedule(train_samples=10**6), Schedule(train_iters=10**5, global_batch=8)):
-        with pytest.raises(ValueError, match=r"wanted .* at most: there are no more"):
+        with pytest.raises(ParameterError, match=r"index\.schedule: .* at most: there are no more") as caught:
             run(schedule=asked)
+        key = "train_iters" if asked.train_iters else "train_samples"
+        assert str(caught.value.hint).startswith(f"{key}: ")
         shutil.rmtree(tmp_path / "index")
     about = json.loads((packed_runs["lanes"] / "manifest.json").read_bytes())
     about["binaries"] = {"c_text_document": about["binaries"]["c_text_document"]}

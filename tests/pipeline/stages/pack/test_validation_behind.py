@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kakehi.pipeline.errors import ParameterError
+from kakehi.pipeline.inspection.provenance import open_packed
 from kakehi.tokenizer.packed.checking import check_binary, check_maps
 from kakehi.tokenizer.packed.indexed import Reader
 
@@ -105,11 +106,24 @@ def test_its_flags_say_so(runs: dict[str, Made]) -> None:
     assert {"--eval-iters 0", "--split 100,0,0"} < {*runs["false"].flags}
 
 
+def test_a_token_behind_leads_to_its_document_too(runs: dict[str, Made]) -> None:
+    """By its place in either binary; and what is held out is found where the rows lie behind, in no sample."""
+    joined, alone = (open_packed(runs["true"].packed / name) for name in (NAME, VALID))
+    first = joined.layout.tokens(16)
+    found, wanted = joined.token(first + 17), alone.token(17)
+    assert found == {**wanted, "first_token": wanted["first_token"] + first}
+    [told], [held] = (packed.documents(wanted["id"]) for packed in (joined, alone))
+    assert [piece["first_token"] - first for piece in told["pieces"]] == [
+        piece["first_token"] for piece in held["pieces"]
+    ]
+    assert {piece["sample"] for piece in told["pieces"]} == {None}
+
+
 def test_check_knows_both_parts(runs: dict[str, Made], tmp_path: Path) -> None:
     """No fault in what was made; a changed token behind the own rows is one, and so is a changed map."""
     made = runs["true"]
     assert [*check_binary(made.packed / NAME, made.about)] == []
-    assert [*check_maps(made.maps / "cache", NAME, made.about)] == []
+    assert [*check_maps(made.maps / "cache", made.packed / NAME, made.about)] == []
     shutil.copytree(made.packed, tmp_path, dirs_exist_ok=True)
     with (tmp_path / f"{NAME}.bin").open("r+b") as file:
         file.seek(-40, 2)
@@ -119,16 +133,15 @@ def test_check_knows_both_parts(runs: dict[str, Made], tmp_path: Path) -> None:
     shutil.copytree(made.maps / "cache", tmp_path, dirs_exist_ok=True)
     [array] = tmp_path.glob("*_valid_*_doc_idx.npy")
     np.save(array, np.load(array) - 1)
-    [fault] = check_maps(tmp_path, NAME, made.about)
+    [fault] = check_maps(tmp_path, tmp_path / NAME, made.about)
     assert f"{array.name}: entry 0" in fault
 
 
 def test_nothing_to_put_behind_is_an_error(make, kakehi, tmp_path: Path) -> None:
-    """With a way out."""
+    """When the manifest is read."""
     make.texts(tmp_path / "a.jsonl", 40)
     text = MANIFEST.format(rows=0, behind="true", evaluations=0).replace("eval_interval: 10, ", "")
     manifest = make.file(tmp_path / "m.yaml", text)
     said = kakehi("run", manifest, "--work", tmp_path / "w", "--until", "pack")
     assert said.code == ParameterError.exit_code
-    assert "pack.validation_behind: got 1 binaries for training and 0 for validation" in said.err
-    assert "hint: raise validation_rows" in said.err
+    assert "pack.validation_behind: got true, and nothing is held out; give validation_rows" in said.err
