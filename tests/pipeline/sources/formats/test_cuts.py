@@ -195,9 +195,9 @@ def test_heads_across_members(tmp_path, cuts, between):
 
 @pytest.mark.slow
 def test_version_lines_alone_take_no_time(tmp_path):
-    """Of 2.2 MB of them none has the end of a head; what lies between is looked at once, not from each of them."""
+    """Of half a MB of them none has the end of a head; what lies between is looked at once, not from each of them."""
     for pack in (packed, bytes):
         began = time.process_time()
-        items = read(tmp_path, pack(b"WARC/1.0\n" * 244_000 + record("z", http(page("z")))))
+        items = read(tmp_path, pack(b"WARC/1.0\n" * 60_000 + record("z", http(page("z")))))
         assert time.process_time() - began < 15
         assert {item.reason for item in items if not isinstance(item, Record)} == {"broken_record"}
