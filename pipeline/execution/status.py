@@ -7,10 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kakehi.pipeline.engines.lock import live_lock
 from kakehi.pipeline.errors import DataError
+
+#: The end of the year 9999, the last that Python can write.
+_LATEST: Final = 253_370_764_800
+
+_TIME: Final = {"time": (int, float)}
+_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "start": {**_TIME, "manifest": str, "host": str, "pid": int},
+    "begin": {**_TIME, "step": str, "shards": int},
+    "note": {"text": str},
+    "done": _TIME,
+    "failed": _TIME,
+}
 
 
 @dataclass(kw_only=True)
@@ -127,9 +139,25 @@ def _headline(start: Mapping[str, Any]) -> str:
 def _events(path: Path) -> list[dict[str, Any]]:
     """Read whole lines; the last may be half written."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if _is_event(event):
+            found.append(event)
     return found
+
+
+def _is_event(event: Any) -> bool:
+    """Say whether all that is used of an event is of its type: the file may be anybody's."""
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return False
+    counts = event.get("counts", {})
+    return (
+        all(isinstance(event.get(name), kind) for name, kind in _FIELDS.get(event["event"], {}).items())
+        and isinstance(event.get("time", 0), (int, float))
+        and 0 <= event.get("time", 0) < _LATEST
+        and isinstance(counts, dict)
+        and all(isinstance(count, int) for count in counts.values())
+    )

@@ -82,3 +82,27 @@ def test_recipes_that_are_none_of_ours_are_left_out(kakehi, finished):
     said = kakehi("plan", manifest, "--work", work)
     assert said.code == 0, said.err
     assert "run" in said.out
+
+
+def test_events_of_other_shapes_are_passed_over(kakehi, finished):
+    """`status` tells what is whole of a file of events."""
+    _, work = finished
+    [path] = work.glob("runs/*.jsonl")
+    whole = kakehi("status", "--work", work).out
+    more = [
+        "[]",
+        "7",
+        "{}",
+        '{"event": []}',
+        '{"event": "begin"}',
+        '{"event": "done", "time": "x"}',
+        "[" * 200_000,
+    ]
+    more += [
+        '{"event": "done", "time": 1e300}',
+        '{"event": "done", "time": 1, "counts": {"rows": "x"}}',
+        '{"event": "note"}',
+    ]
+    path.write_text(path.read_text() + "\n".join(more) + "\n")
+    said = kakehi("status", "--work", work)
+    assert (said.code, said.out) == (0, whole), said.err
