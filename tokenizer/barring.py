@@ -6,28 +6,17 @@ All ids stay what they are. Only texts that hold a piece's spelling are encoded 
 import json
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
-_PIECES: Final = 0x0A  # field 1 of `ModelProto`, a message; so are all its other fields
-_TYPE_CONTROL: Final = bytes([0x18, 3])  # field 3 of a piece, of which the last to stand there holds
+from .sentencepiece_file import Use, parse_model
 
 
 def bar_sentencepiece(model: bytes, tokens: Iterable[int]) -> bytes:
-    """Make pieces of a serialized model control pieces, whatever they were.
-
-    Source: sentencepiece 0.2.3, `sentencepiece_model.proto`.
-    """
-    wanted = set(tokens)
-    made, at, token = bytearray(), 0, 0
-    while at < len(model):
-        length, start = _varint(model, at + 1)
-        message = model[start : start + length]
-        if model[at] == _PIECES:
-            message += _TYPE_CONTROL * (token in wanted)
-            token += 1
-        made += model[at : at + 1] + _as_varint(len(message)) + message
-        at = start + length
-    return bytes(made)
+    """Make pieces of a serialized model control pieces, whatever they were."""
+    proto = parse_model(model)
+    for token in tokens:
+        proto.pieces[token].type = Use.CONTROL
+    return bytes(proto.SerializeToString())
 
 
 def bar_tokenizer_json(model: str, pieces: Iterable[str]) -> str:
@@ -57,21 +46,3 @@ def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
             for left, right in model["merges"]
             if not names.keys() & {left, right, left + right[inside:]}
         ]
-
-
-def _varint(blob: bytes, at: int) -> tuple[int, int]:
-    """Read a number in base 128, lowest digit first; give it and the place behind it."""
-    value = shift = 0
-    while True:
-        value |= (blob[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if blob[at - 1] < 0x80:
-            return value, at
-
-
-def _as_varint(value: int) -> bytes:
-    made = bytearray()
-    while value >= 0x80:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*made, value])

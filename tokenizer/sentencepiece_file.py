@@ -1,10 +1,9 @@
 """Read a SentencePiece model's file: what its own library uses, but does not tell."""
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple
 
 
 class Use(IntEnum):
@@ -58,74 +57,41 @@ class SentencePieceFile:
 def read_model(model: bytes) -> SentencePieceFile:
     """Read a model that SentencePiece itself has opened.
 
-    Source: sentencepiece_model.proto of SentencePiece 0.2, its field numbers and defaults.
-
     Raises:
         ValueError: it is no such file.
     """
-    parts: dict[int, list[bytes]] = {1: [], 2: [], 3: [], 5: []}
-    for field, value in _fields(model):
-        if field in parts and isinstance(value, bytes):
-            parts[field].append(value)
-    trainer, normaliser, denormaliser = (
-        dict(item for part in parts[field] for item in _fields(part)) for field in (2, 3, 5)
-    )
-    pieces = tuple(map(_piece, parts[1]))
-    named = {role: bytes(trainer.get(*name)).decode() for role, name in _ROLES.items()}
+    proto = parse_model(model)
+    trainer, normaliser = proto.trainer_spec, proto.normalizer_spec
+    pieces = tuple(Piece(piece.piece, piece.score, Use(piece.type)) for piece in proto.pieces)
     fixed = {piece.text for piece in pieces if piece.use in {Use.UNKNOWN, Use.CONTROL}}
+    named = {role: getattr(trainer, f"{role}_piece") for role in ("unk", "bos", "eos", "pad")}
     return SentencePieceFile(
         pieces=pieces,
-        algorithm=_ALGORITHMS[int(trainer.get(3, 1))],
-        byte_fallback=bool(trainer.get(35, 0)),
-        charsmap=bytes(normaliser.get(2, b"")),
-        dummy_prefix=bool(normaliser.get(3, 1)),
-        remove_extra_whitespaces=bool(normaliser.get(4, 1)),
-        escape_whitespaces=bool(normaliser.get(5, 1)),
-        whitespace_as_suffix=bool(trainer.get(24, 0)),
-        denormalises=bool(denormaliser.get(2, b"")),
+        algorithm=trainer.ModelType.Name(trainer.model_type).lower(),
+        byte_fallback=trainer.byte_fallback,
+        charsmap=normaliser.precompiled_charsmap,
+        dummy_prefix=normaliser.add_dummy_prefix,
+        remove_extra_whitespaces=normaliser.remove_extra_whitespaces,
+        escape_whitespaces=normaliser.escape_whitespaces,
+        whitespace_as_suffix=trainer.treat_whitespace_as_suffix,
+        denormalises=bool(proto.denormalizer_spec.precompiled_charsmap),
         roles={role: piece for role, piece in named.items() if piece in fixed},
     )
 
 
-_ROLES: Final = {"unk": (45, b"<unk>"), "bos": (46, b"<s>"), "eos": (47, b"</s>"), "pad": (48, b"<pad>")}
-_ALGORITHMS: Final = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+def parse_model(model: bytes) -> Any:
+    """Parse a model's file into SentencePiece's own message.
 
+    Returns:
+        ModelProto.
 
-def _piece(message: bytes) -> Piece:
-    fields = dict(_fields(message))
-    [score] = struct.unpack("<f", bytes(fields.get(2, bytes(4))))
-    return Piece(bytes(fields.get(1, b"")).decode(), score, Use(int(fields.get(3, 1))))
+    Raises:
+        ValueError: it is no such file.
+    """
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - heavy
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto  # noqa: PLC0415 - heavy
 
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the fields of a protobuf message: numbers as they are, all else as bytes."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield key >> 3, value
-            continue
-        if kind == 2:
-            size, at = _varint(message, at)
-        elif kind in _FIXED:
-            size = _FIXED[kind]
-        else:
-            raise ValueError(f"model: got wire type {kind} at byte {at}, wanted a sentencepiece model")
-        yield key >> 3, message[at : at + size]
-        at += size
-
-
-_FIXED: Final = {1: 8, 5: 4}
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
+    try:
+        return ModelProto.FromString(model)
+    except DecodeError as error:
+        raise ValueError(f"model: got {len(model)} bytes, wanted a sentencepiece model: {error}") from error

@@ -33,7 +33,7 @@ DOORS = {
     **dict.fromkeys(("scrapy", "twisted", "protego", "w3lib"), "pipeline/sources/crawl/"),
     "urllib3": "pipeline/sources/archive/",
     "fugashi": "tokenizer/words.py",
-    "sentencepiece": "tokenizer/",
+    **dict.fromkeys(("sentencepiece", "google"), "tokenizer/"),
     "resiliparse": "filters/page/",
     "fastwarc": "pipeline/sources/formats/",
     "datasets": "pipeline/sources/formats/",

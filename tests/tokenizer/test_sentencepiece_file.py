@@ -53,5 +53,5 @@ def test_control_symbols_and_a_damaged_file(sentences: list[str]) -> None:
     """A control symbol spelt like padding is padding; bytes that are no message are refused."""
     model = train(sentences, vocab_size=420, control_symbols=("<pad>",)).model
     assert read_model(model).roles["pad"] == "<pad>"
-    with pytest.raises(ValueError, match="got wire type 7 at byte"):
+    with pytest.raises(ValueError, match=r"got \d+ bytes, wanted a sentencepiece model"):
         read_model(b"\x0f" + model)
