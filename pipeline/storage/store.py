@@ -206,7 +206,7 @@ def unwritable(root: Path, error: OSError) -> WorkFolderError:
     reason = said or (os.strerror(error.errno) if error.errno else str(error))
     return WorkFolderError(
         f"{os.fspath(root)!r}: can't be written to ({reason})",
-        hint=_WAY_OUT.get(error.errno or 0, _OTHER_FOLDER),
+        hint="name another folder with --work DIR" if said else _WAY_OUT.get(error.errno or 0, _OTHER_FOLDER),
     )
 
 

@@ -144,7 +144,7 @@ def test_a_task_whose_run_is_gone_publishes_nothing(make, tmp_path: Path) -> Non
     """Its command was killed on a standing cluster: nothing, above all no receipt of no outputs, is left behind."""
     make.texts(tmp_path / "a.jsonl", 3)
     manifest = make.file(tmp_path / "m.yaml", "corpus: c\nsources: {s: {ingest: {files: '*.jsonl'}}}\n")
-    with pytest.raises(EngineError, match="is gone; nothing of it is published"):
+    with pytest.raises(EngineError, match="has lost its claim"):
         run_shard(replace(_task(manifest, tmp_path / "w"), claim="of a run that was killed"))
     assert not [path for path in (tmp_path / "w").rglob("*") if path.is_file() and path.name != "at"]
 

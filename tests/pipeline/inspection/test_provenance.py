@@ -174,7 +174,7 @@ def test_the_command_checks_a_prefix(kakehi, packed_runs, tmp_path) -> None:
     assert f"{NAME}.idx: is not there" in said.err
     assert f"{NAME}.bin: got 0 bytes" in said.err
     (tmp_path / "manifest.json").write_text("{}")
-    assert "says nothing of binaries" in kakehi("check", tmp_path / NAME).err
+    assert "sequence_tokens: got None, wanted a whole number" in kakehi("check", tmp_path / NAME).err
 
 
 BROKEN = {

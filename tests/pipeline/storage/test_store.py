@@ -110,7 +110,8 @@ def test_what_came_of_a_shard_is_forgotten_whatever_made_it(tmp_path: Path) -> N
     """Of row-wise steps by its name, of corpus steps by their recipe; others stay."""
     store = Store(tmp_path)
     published(store)
-    recipe = {"step": "pair", "shards": ["s/all-1"]}
+    some = {"version": 1, "params": {}, "libraries": {}, "upstream": {}}
+    recipe = {**some, "step": "pair", "shards": ["s/all-1"]}
     mine, other = address(recipe), address({**recipe, "shards": ["s/all-2"]})
     store.keep_recipe("pair", mine, recipe)
     store.keep_recipe("pair", other, {**recipe, "shards": ["s/all-2"]})
