@@ -7,6 +7,9 @@ from typing import Final
 SPECIAL: Final = ("<unk>", "<s>", "</s>")
 """Pieces that every model has, as ids 0 to 2, besides those that `train` is asked for."""
 
+#: SentencePiece 0.2.3 trains with a longer one, but does not open the model: "piece is too long".
+_MAX_BYTES: Final = 7999
+
 _BYTE: Final = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -45,3 +48,5 @@ def _faults(symbols: Sequence[str]) -> Iterator[str]:
             yield f"{symbol!r} holds a NUL, which ends a piece"
         elif any("\ud800" <= character <= "\udfff" for character in symbol):
             yield f"{symbol!r} holds half a character, a surrogate"
+        elif (size := len(symbol.encode())) > _MAX_BYTES:
+            yield f"{symbol[:20]!r}… has {size:,} bytes, wanted at most {_MAX_BYTES:,}"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
+
+import pyarrow as pa
 
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.manifest.model import Manifest, StepSpec
 from kakehi.pipeline.planning.planner import Step
 from kakehi.pipeline.planning.resolve import receipts_of
+from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.storage.store import Store, merge
 
 #: One in so many tokens may be unknown, and one in so many sampled documents may come back otherwise.
@@ -45,7 +49,13 @@ def _check_sample(step: Step, manifest: Manifest, store: Store) -> list[str]:
         spec for spec in manifest.steps if spec.stage.writes == "tokens" and _reads(manifest, spec, step)
     ]
     lost = _told(step.name, said, encoding, is_much=is_much)
-    return [*lost, *_normalised(step.name, found), *_export(step, store)]
+    folder = store.folder(step.name, step.address)
+    return [
+        *lost,
+        *_normalised(step.name, found),
+        *_export(step, store),
+        *_marks(folder, step, manifest, encoding),
+    ]
 
 
 def _check_tokens(steps: list[Step], manifest: Manifest, store: Store) -> list[str]:
@@ -86,7 +96,7 @@ def _normalised(name: str, found: Mapping[str, int]) -> Iterator[str]:
 
 def _unknown(found: Mapping[str, int], what: str) -> Iterator[str]:
     if unknown := found.get("unknown_tokens", 0):
-        yield f"{unknown:,} of {found['tokens']:,} {what} are unknown ({100 * unknown / found['tokens']:.2g} %)"
+        yield f"{unknown:,} of {found['tokens']:,} {what} are unknown ({100 * unknown / found['tokens']:.3g} %)"
 
 
 def _is_much(found: Mapping[str, int], part: str, whole: str) -> bool:
@@ -104,3 +114,18 @@ def _export(step: Step, store: Store) -> Iterator[str]:
             f"{step.name}: tokenizer.json gives other ids than encode in {found['differing']:,} of "
             f"{found['documents']:,} sampled documents"
         )
+
+
+def _marks(folder: Path, step: Step, manifest: Manifest, encoding: list[StepSpec]) -> Iterator[str]:
+    """Say which marks of an existing tokenizer its own library makes of a text that spells them."""
+    if not any(spec.name == step.name and spec.parameters["existing"] for spec in manifest.steps):
+        return
+    encoder = load_encoder(folder)
+    for spec in encoding:
+        for name in ("eod", "bos"):
+            mark = spec.parameters[name]
+            if mark and encoder.piece_id(mark) in encoder.as_library(pa.array([mark]))[0]:
+                yield (
+                    f"{spec.name}: {name} {mark!r} is a piece that texts become outside encode: "
+                    "in transformers and SentencePiece a text that spells it has its id"
+                )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -49,9 +50,12 @@ def _refuse_unmet(symbol: str, sources: Mapping[str, Mapping[str, Any]]) -> Iter
     text = f"あ{symbol}い"
     became = [settle(pa.array([text]), level.level, level.without).texts[0].as_py() for level in levels]
     if all(symbol not in other for other in became):
+        instead = became[0][1:-1]
+        # か + ◌゙ and が look alike.
+        spell = ascii if normalize("NFC", symbol) == normalize("NFC", instead) else repr
         yield (
             ("user_symbols",),
-            f"{symbol!r} would never be met: normalised, a text has {became[0][1:-1]!r} there",
+            f"{spell(symbol)} would never be met: normalised, a text has {spell(instead)} there",
         )
 
 

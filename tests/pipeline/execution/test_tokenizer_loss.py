@@ -7,6 +7,8 @@ import pytest
 import sentencepiece
 import tokenizers
 
+from kakehi.pipeline.execution.tokenizer_loss import _unknown
+
 MANIFEST = "corpus: c\nsources: {s: {ingest: {files: a.jsonl, normalise: archive}}}\ntrain: {existing: %s}\nencode: {%s}\n"
 
 
@@ -143,3 +145,20 @@ def test_a_tokenizer_json_that_can_not_be_written_is_said(run, texts):
         "warning: train: no tokenizer.json for Hugging Face: model: got 'char', wanted 'unigram' or 'bpe'"
         in said.err
     )
+
+
+def test_all_of_them_is_a_hundred_percent():
+    """No share is written as a power of ten."""
+    assert [*_unknown({"unknown_tokens": 40, "tokens": 40}, "tokens")] == [
+        "40 of 40 tokens are unknown (100 %)"
+    ]
+
+
+def test_a_mark_that_others_make_of_texts_is_said(run, texts):
+    """A user-defined end mark never comes of a text in encode, but does in whoever opens the model's files."""
+    plain = {"add_dummy_prefix": False, "remove_extra_whitespaces": False, "byte_fallback": True}
+    model = spm(texts, user_defined_symbols=["\n", "<EOD>"], normalization_rule_name="identity", **plain)
+    said = run("user.model", model, texts, "eod: <EOD>")
+    assert said.code == 0
+    assert "warning: encode: eod '<EOD>' is a piece that texts become outside encode" in said.err
+    assert "texts become" not in run("user.model", model, texts, "eod: </s>").err

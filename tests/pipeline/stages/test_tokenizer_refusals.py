@@ -60,6 +60,9 @@ def test_symbols_that_no_text_has() -> None:
     said = "user_symbols: 'Ａ' would never be met: normalised, a text has 'A' there"
     assert said in told({"a": training}, user_symbols=symbols)
     assert told({"a": training}, user_symbols=["する", "<EOD>"]) == []
+    [alike] = told({"a": training}, user_symbols=["か\u3099"])
+    assert r"'\u304b\u3099' would" in alike
+    assert r"has '\u304c' there" in alike
     for sources in ({"a": training, "b": archive}, {"a": without}, {"a": training, "b": {}}, {}):
         assert said not in told(sources, user_symbols=symbols), sources
 
