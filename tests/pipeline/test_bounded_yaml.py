@@ -33,6 +33,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_a_file_out_of_bounds_is_one_error_with_its_line(tmp_path: Path) -> None:
     """Aliases, circles, nesting, digits, charsets and dates that can't be: manifests and machine files alike."""
     path = tmp_path / "m.yaml"

@@ -445,6 +445,7 @@ def test_nothing_is_left_of_a_text_without_rules():
         assert settle(column, level, every) == (column, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["\u200d", "\u200b", "\n", " ", "ﾞ", "．", "\u0301", "１．"])
 def test_long_runs_cost_what_other_text_costs(unit):
     """A megabyte of one character that is looked past takes no square of the time: it would not end."""

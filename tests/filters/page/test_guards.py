@@ -44,6 +44,7 @@ def _attributes(html: bytes, at: int) -> int:
     return count
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([b"<", b"a", b">", b" ", b"/", b"=", b'"', b"'", b"<p", b"\xe3"]), max_size=40)

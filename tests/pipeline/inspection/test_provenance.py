@@ -100,6 +100,7 @@ def test_a_document_gives_all_its_places(packed) -> None:
     assert seen > 5
 
 
+@pytest.mark.slow
 def test_samples_of_pieces_are_those_of_tiles(packed_runs) -> None:
     """In lanes, and in Megatron's own order, where the maps of pieces say the rows in another way."""
     for tiles, pieces in (("lanes", "pieces"), ("stock", "stock pieces")):
