@@ -16,7 +16,7 @@ from kakehi.arrays import Int64N
 from kakehi.pipeline.errors import DataError
 from kakehi.pipeline.inspection.packed_manifest import read_packed_manifest
 from kakehi.pipeline.sources.formats.records import host_of
-from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.pack.packed_manifest import MANIFEST
 from kakehi.pipeline.stages.withdrawals import Withdrawals
 from kakehi.tokenizer.packed import checking, provenance
 from kakehi.tokenizer.packed.lanes import Lanes

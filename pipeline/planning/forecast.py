@@ -15,7 +15,7 @@ from kakehi.pipeline.planning.resolve import receipts_of
 from kakehi.pipeline.planning.training_cost import Corpus, Job, drawn
 from kakehi.pipeline.planning.training_limits import refusals
 from kakehi.pipeline.stages.pack.index import Job as PlannedJob
-from kakehi.pipeline.stages.pack.pack import Portion
+from kakehi.pipeline.stages.pack.portions import Portion
 from kakehi.pipeline.storage.store import Store, merge
 from kakehi.tokenizer.encoding import kind_of, open_encoder
 from kakehi.tokenizer.packed.indexed import token_dtype

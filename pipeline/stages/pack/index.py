@@ -14,7 +14,7 @@ from kakehi.pipeline.engines.engine import Engine
 from kakehi.pipeline.errors import ParameterError
 from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack.job_tokenizer import JobTokenizer, find_tokenizer
-from kakehi.pipeline.stages.pack.pack import MANIFEST
+from kakehi.pipeline.stages.pack.packed_manifest import MANIFEST
 from kakehi.pipeline.stages.pack.refusals import refuse_index
 from kakehi.pipeline.stages.pack.schedule import Schedule
 from kakehi.pipeline.stages.stage import Stage

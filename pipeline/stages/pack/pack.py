@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from kakehi.arrays import Int64N
 from kakehi.pipeline.engines.engine import Engine
@@ -26,6 +26,14 @@ from kakehi.pipeline.stages.inputs import Inputs
 from kakehi.pipeline.stages.pack import tasks
 from kakehi.pipeline.stages.pack.job_tokenizer import keep_tokenizer
 from kakehi.pipeline.stages.pack.model import PIECE, Binary, Bucket, Counted, Load, PackSettings
+from kakehi.pipeline.stages.pack.packed_manifest import (
+    MANIFEST,
+    bin_bytes,
+    count_packed,
+    tell_binary,
+    tell_files,
+    tell_sources,
+)
 from kakehi.pipeline.stages.pack.plan import (
     bucket_ranges,
     lay_out,
@@ -33,70 +41,20 @@ from kakehi.pipeline.stages.pack.plan import (
     plan_rows_of_sources,
     refuse_pieces,
 )
+from kakehi.pipeline.stages.pack.portions import Copies, Mix, Portion
 from kakehi.pipeline.stages.pack.refusals import refuse_pack
 from kakehi.pipeline.stages.stage import Stage
 from kakehi.pipeline.storage.checked import CheckedFile
 from kakehi.pipeline.storage.schemas import TokenizedBy
-from kakehi.pipeline.storage.store import Counts, file_digest, merge
+from kakehi.pipeline.storage.store import Counts, merge
 from kakehi.tokenizer.encoding import Encoder
 from kakehi.tokenizer.packed import indexed, provenance
-from kakehi.tokenizer.packed.mix import MAX_EPOCHS, Lot, Share, epochs_of, held_out_below
+from kakehi.tokenizer.packed.mix import Lot, Share, epochs_of, held_out_below
 from kakehi.tokenizer.packed.pieces import Sequences, sequence_lengths
 from kakehi.tokenizer.packed.rows import Packing
 
 #: A bucket takes 2.6 times its bytes (400 MB for one of 157, measured), and half of a worker is for it.
 _BUCKET_FACTOR: Final = 6
-
-MANIFEST: Final = "manifest.json"
-
-
-def _short(value: object) -> object:
-    return {"tokens": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _pairs(value: object) -> object:
-    """Read `{2: 3, 5: 10}` as pairs."""
-    return list(value.items()) if isinstance(value, Mapping) else value
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class Portion(BaseModel):
-    """How much of a source is packed; a number alone means tokens.
-
-    Args:
-        tokens: so many, over as many epochs as that takes.
-        epochs: each document so often.
-        weight: in proportion to other sources' weights, as much as the scarcest allows in one epoch.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    tokens: Annotated[int, BeforeValidator(_whole), Field(ge=0)] | None = None
-    epochs: Annotated[float, Field(ge=0, le=MAX_EPOCHS)] | None = None
-    weight: Annotated[float, Field(ge=0)] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Portion:
-        if sum(value is not None for value in (self.tokens, self.epochs, self.weight)) != 1:
-            raise ValueError("wanted one of tokens, epochs, weight")
-        return self
-
-    @property
-    def share(self) -> Share:
-        """The portion in exact numbers: 0.1 is a tenth, not its nearest float."""
-        return Share(self.tokens, _exact(self.epochs), _exact(self.weight))
-
-
-#: Copies by the least size of a cluster, `[(2, 3), (5, 10)]`; no mapping, whose keys would be text in a recipe.
-Copies = Annotated[
-    list[tuple[Annotated[int, Field(ge=1, lt=1 << 63)], Annotated[int, Field(ge=1, le=MAX_EPOCHS)]]],
-    BeforeValidator(_pairs),
-    AfterValidator(sorted),
-]
-
-Mix = dict[str, Annotated[Portion, BeforeValidator(_short)]]
 
 
 def pack(
@@ -165,7 +123,7 @@ def pack(
     if pair:
         indexed.append(out / pair[0], out / pair[1])
         behind[pair[0]] = {"behind": {"binary": pair[1]}}
-    counts = _counts(counted, settings, made, cut)
+    counts = count_packed(counted, settings, made, cut)
     about = {
         "corpus": inputs.corpus,
         "sequence_tokens": sequence_tokens,
@@ -179,10 +137,10 @@ def pack(
         "dtype": np.dtype(settings.dtype).name,
         "tokenizer": settings.tokenizer,
         "counts": counts,
-        "sources": _told_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
-        "files": _digests(documents),
+        "sources": tell_sources(inputs, counted, lots, cut, merge(told for told, _ in made.values())),
+        "files": tell_files(documents),
         "binaries": {
-            binary.name: _told(binary, made[binary.name][0], written[binary.name], lots, out)
+            binary.name: tell_binary(binary, made[binary.name][0], written[binary.name], lots, out)
             | behind.get(binary.name, {})
             for binary in settings.binaries
         },
@@ -211,10 +169,6 @@ def _shares(sources: Sequence[str], mix: Mapping[str, Portion] | None) -> dict[s
     if mix is None:
         return dict.fromkeys(sources, Share(epochs=Fraction(1)))
     return {name: mix[name].share for name in sources}
-
-
-def _exact(value: float | None) -> Fraction | None:
-    return None if value is None else Fraction(str(value))
 
 
 def _count(
@@ -287,16 +241,12 @@ def _make_room(settings: PackSettings, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for binary in settings.binaries:
         path = folder / f"{binary.name}.bin"
-        size = _size(binary, settings)
+        size = bin_bytes(binary, settings)
         if not path.exists() or path.stat().st_size != size:
             for done in folder.glob("*.json"):
                 done.unlink()
             with path.open("wb") as file:
                 file.truncate(size)
-
-
-def _size(binary: Binary, settings: PackSettings) -> int:
-    return binary.layout.tokens(settings.sequence_tokens) * np.dtype(settings.dtype).itemsize
 
 
 def _finish(
@@ -350,93 +300,6 @@ def _cut(shuffles: Shuffles, settings: PackSettings, loads: Mapping[str, Load]) 
         before = found.get(load.lot.source, (0, 0))
         found[load.lot.source] = (before[0] + ours, before[1] + theirs)
     return found
-
-
-def _counts(
-    counted: Sequence[Counted],
-    settings: PackSettings,
-    made: Mapping[str, tuple[Counts, Sequence[Path]]],
-    cut: Mapping[str, tuple[int, int]],
-) -> Counts:
-    written = merge(counts for counts, _ in made.values())
-    samples = sum(binary.layout.samples for binary in settings.binaries if not binary.held_out)
-    return {
-        "documents": sum(part.documents for part in counted),
-        "tokens": written["tokens"],
-        "bytes": sum(_size(binary, settings) for binary in settings.binaries),
-        "rows": sum(settings.rows),
-        "samples": samples,
-        "spare_rows": settings.rows[0] - samples,
-        "validation_rows": settings.rows[1],
-        "padding": sum(settings.rows) * settings.sequence_tokens - written["tokens"],
-        "pieces": written["pieces"],
-        "documents_cut": sum(ours for ours, _ in cut.values()),
-        "documents_concat_would_cut": sum(theirs for _, theirs in cut.values()),
-    }
-
-
-def _told_sources(
-    inputs: Inputs,
-    counted: Sequence[Counted],
-    lots: Sequence[Lot],
-    cut: Mapping[str, tuple[int, int]],
-    written: Counts,
-) -> dict[str, Any]:
-    told = {}
-    for name in inputs.sources:
-        mine = [part for shard, part in zip(inputs.shards, counted, strict=True) if shard.source == name]
-        ours, theirs = cut.get(name, (0, 0))
-        told[name] = {
-            "documents": sum(part.documents for part in mine),
-            "tokens": sum(part.tokens for part in mine),
-            "documents_cut": ours,
-            "documents_concat_would_cut": theirs,
-            "epochs": [
-                _told_lot(lot, written[f"lot/{number}"])
-                for number, lot in enumerate(lots)
-                if lot.source == name
-            ],
-        }
-    return told
-
-
-def _told_lot(lot: Lot, tokens: int) -> dict[str, Any]:
-    room = lot.taken * lot.plan.sequence_tokens
-    return {
-        "for": "validation" if lot.held_out else "training",
-        "rows": lot.plan.rows,
-        "rows_taken": lot.taken,
-        "tokens_taken": tokens,
-        "fill": round(tokens / room, 6) if room else None,
-    }
-
-
-def _told(binary: Binary, counts: Counts, sequences: int, lots: Sequence[Lot], out: Path) -> dict[str, Any]:
-    paths = [out / f"{binary.name}{ending}" for ending in (".bin", ".idx", ".provenance.parquet")]
-    return {
-        "for": "validation" if binary.held_out else "training",
-        **asdict(binary.layout),
-        "sequences": sequences,
-        "tokens": counts["tokens"],
-        "pieces": counts["pieces"],
-        "sources": _by_source(lots, counts),
-        "files": _digests(*paths),
-    }
-
-
-def _by_source(lots: Sequence[Lot], counts: Counts) -> dict[str, dict[str, int]]:
-    """Say how many rows and tokens of each source a binary has; a row is of one source."""
-    found: dict[str, dict[str, int]] = {}
-    for number, lot in enumerate(lots):
-        if rows := counts[f"rows/{number}"]:
-            before = found.get(lot.source, {"rows": 0, "tokens": 0})
-            tokens = before["tokens"] + counts[f"lot/{number}"]
-            found[lot.source] = {"rows": before["rows"] + rows, "tokens": tokens}
-    return found
-
-
-def _digests(*paths: Path) -> dict[str, Any]:
-    return {path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths}
 
 
 STAGE = Stage(

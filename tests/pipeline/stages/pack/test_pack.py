@@ -13,7 +13,8 @@ from kakehi.pipeline.engines.inline import Inline
 from kakehi.pipeline.errors import DataError, EngineError, ParameterError
 from kakehi.pipeline.stages.encode import load_encoder
 from kakehi.pipeline.stages.pack import plan
-from kakehi.pipeline.stages.pack.pack import Portion, pack, tasks
+from kakehi.pipeline.stages.pack.pack import pack, tasks
+from kakehi.pipeline.stages.pack.portions import Portion
 from kakehi.pipeline.storage.schemas import TOKENS, TokenizedBy
 from kakehi.tokenizer.packed import provenance
 from kakehi.tokenizer.packed.indexed import Reader
