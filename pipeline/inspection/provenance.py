@@ -220,7 +220,8 @@ def faults(packed: Packed, cache: Path | None) -> Iterator[str]:
         yield from checking.check_maps(cache, packed.prefix, packed.about)
         asked = _asked_tokenizer(cache)
         own, named = asked.get("unique_identifiers"), asked.get("core")
-        cores = (named if isinstance(named, list) else CORES) if asked.get("type") else ()
+        told = [core for core in CORES if core in named] if isinstance(named, list) else CORES
+        cores = told if asked.get("type") else ()
         yield from check_stock(cache, packed.prefix, own if isinstance(own, dict) else None, cores)
 
 
