@@ -157,7 +157,7 @@ def _is_event(event: Any) -> bool:
     return (
         all(isinstance(event.get(name), kind) for name, kind in _FIELDS.get(event["event"], {}).items())
         and isinstance(event.get("time", 0), (int, float))
-        and 0 <= event.get("time", 0) < _LATEST
+        and abs(event.get("time", 0)) < _LATEST
         and isinstance(counts, dict)
         and all(isinstance(count, int) for count in counts.values())
     )
