@@ -153,6 +153,7 @@ def test_llmjp(pages, built, lists, strict):
     compare(objected("llmjp-v1-strict" if strict else "llmjp-v1", texts, urls), want, texts)
 
 
+@pytest.mark.slow
 def test_hojichar(pages, built, lists):
     """The same filters reject, whichever they are."""
     texts = [*pages, *built, *(text for mine in lists.values() for text in edges.with_words(mine))]

@@ -37,6 +37,7 @@ def test_no_text_is_lost(line: str) -> None:
     assert "".join(segment(line)) == line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["a", "あ", " ", "行く。", "a "])
 def test_very_long_lines_are_cut(unit: str) -> None:
     """A line over MeCab's limits neither crashes the process nor loses text."""

@@ -50,6 +50,7 @@ def problems(draw):
     return pairs[:, 1], pairs[:, 0], np.array(similarity, float), gone
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(problems())
 def test_equals_slow_greedy(problem):

@@ -108,6 +108,7 @@ def divide(part, whole):
     return part / whole if whole else float("nan")
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.one_of(pieces, st.text().map(lambda s: s.replace("\r", ""))))
 def test_lines_equal_their_twin(text):

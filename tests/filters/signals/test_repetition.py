@@ -51,6 +51,7 @@ def divide(part, whole):
     return part / whole if whole else float("nan")
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.one_of(few_letters, st.text(max_size=60), few_letters.map(lambda text: text * 3)))
 def test_ngrams_equal_their_twin(text):
@@ -67,6 +68,7 @@ def test_ngrams_that_share_a_slot(letters):
         assert measured(text) == slowly(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.lists(st.text("abcd", min_size=3, max_size=14), min_size=1, max_size=4).flatmap(

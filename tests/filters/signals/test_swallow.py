@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def extra(items, size):
     return sum(size(item) * (times - 1) for item, times in Counter(items).items())
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=40).map("".join), st.text()))
 def test_swallow_equals_its_twin(text):

@@ -92,6 +92,7 @@ def test_wrong_type_of_an_optional_field(tmp_path):
     assert read(tmp_path, b'{"text": "a", "text": "b"}')[0].text == "b"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("packing", "reason"), [("gzip", "broken_gzip"), ("zstd", "broken_zstd")])
 @pytest.mark.parametrize("how", ["cut", "zeros"])
 def test_damaged_packing_ends_with_a_reject(tmp_path, packing, reason, how):
